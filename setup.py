@@ -1,0 +1,132 @@
+"""Builds src_c/ into static libraries, one per instruction set, and links them into the Cython extensions.
+
+Everything else about the package stands in pyproject.toml. NNCORE_WERROR=1 makes warnings errors (CI sets it).
+"""
+
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_clib import build_clib
+from setuptools.command.build_ext import build_ext
+
+SOURCES = pathlib.Path("src_c")
+HEADERS = [str(p) for pattern in ("*.h", "*.def", "*/*.h") for p in SOURCES.glob(pattern)]
+
+MACHINE = platform.machine().lower()
+if MACHINE in ("x86_64", "amd64"):
+    MACRO = [("NN_X86_64", "1")]
+    VARIANTS = {
+        "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
+        "avx2": ["-mavx2", "-mfma"],
+        "generic": [],
+    }
+elif MACHINE in ("aarch64", "arm64"):
+    MACRO, VARIANTS = [("NN_AARCH64", "1")], {"neon": [], "generic": []}
+else:
+    MACRO, VARIANTS = [], {"generic": []}
+
+# The results must not depend on the compiler's mood: no contraction of a * b + c but where the source says so.
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+WARNINGS = ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else [])
+# What Cython generates is not ours to keep free of unused functions.
+CYTHON_WARNINGS = [*WARNINGS, "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+
+
+def openmp_flags():
+    """The compiler's and the linker's flags for OpenMP, or two empty lists where a test program does not build."""
+    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+    compiler = os.environ.get("CC", "cc").split()
+    choices = [(["-fopenmp"], ["-fopenmp"])]
+    if sys.platform == "darwin":
+        choices.insert(0, (["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
+    for compile_flags, link_flags in choices:
+        with tempfile.TemporaryDirectory() as folder:
+            source = pathlib.Path(folder, "probe.c")
+            source.write_text(program)
+            command = [*compiler, *compile_flags, str(source), "-o", str(source.with_suffix("")), *link_flags]
+            try:
+                if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                    return compile_flags, link_flags
+            except OSError:
+                pass
+    print("nncore: the compiler has no OpenMP; building for one thread", file=sys.stderr)
+    return [], []
+
+
+OPENMP_COMPILE, OPENMP_LINK = openmp_flags()
+
+
+class BuildLibraries(build_clib):
+    """Compiles the libraries side by side: the variants take the longest, and none needs another."""
+
+    def build_libraries(self, libraries):
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for done in [pool.submit(super(BuildLibraries, self).build_libraries, [library]) for library in libraries]:
+                done.result()
+
+
+class BuildExtensions(build_ext):
+    """Relinks when a static library is newer, which setuptools alone does not notice."""
+
+    def run(self):
+        self.run_command("build_clib")
+        folder = pathlib.Path(self.get_finalized_command("build_clib").build_clib)
+        for extension in self.extensions:
+            extension.depends += [str(p) for p in folder.glob("*.a")]
+        super().run()
+
+
+def library(name, sources, flags):
+    """An entry of setup's `libraries`."""
+    sources = [str(SOURCES / s) for s in sources]
+    return (
+        name,
+        {
+            "sources": sources,
+            "macros": MACRO,
+            "obj_deps": {"": HEADERS},
+            "cflags": FLAGS + WARNINGS + flags,
+        },
+    )
+
+
+# The common code first: a static library is searched for what those before it lack.
+libraries = [library("nncore_common", ["dispatch.c", "threads.c"], OPENMP_COMPILE)]
+libraries += [library(f"nncore_{name}", [f"variants/{name}.c"], flags) for name, flags in VARIANTS.items()]
+
+
+def extension(name, **options):
+    """A Cython extension of the package."""
+    return Extension(
+        f"nncore.{name}",
+        [f"nncore/{name}.pyx"],
+        include_dirs=[str(SOURCES), numpy.get_include()],
+        define_macros=[*MACRO, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=["-O2", "-ffp-contract=off", "-fvisibility=hidden", *CYTHON_WARNINGS],
+        extra_link_args=OPENMP_LINK,
+        **options,
+    )
+
+
+setup(
+    libraries=libraries,
+    ext_modules=cythonize(
+        [extension("_engine", depends=HEADERS), extension("_kernels", depends=HEADERS)],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+        },
+    ),
+    cmdclass={"build_clib": BuildLibraries, "build_ext": BuildExtensions},
+)

@@ -1,0 +1,52 @@
+/* The variants that were compiled, which of them this machine can run, and the kernels' descriptions. */
+#include "nncore.h"
+
+#include <string.h>
+
+#define IN(type, name) "IN " #type " " #name ";"
+#define OPTIONAL(type, name) "OPTIONAL " #type " " #name ";"
+#define OUT(type, name) "OUT " #type " " #name ";"
+#define OPTIONAL_OUT(type, name) "OPTIONAL_OUT " #type " " #name ";"
+#define INOUT(type, name) "INOUT " #type " " #name ";"
+#define SIZE(name) "SIZE int64_t " #name ";"
+#define SCALAR(name) "SCALAR double " #name ";"
+#define KERNEL(name, range, fields) {#name, #range, fields},
+const nn_kernel_description nn_kernel_descriptions[NN_KERNEL_COUNT] = {
+#include "kernels.def"
+};
+
+extern const nn_variant nn_variant_generic;
+#ifdef NN_X86_64
+extern const nn_variant nn_variant_avx2, nn_variant_avx512;
+#endif
+#ifdef NN_AARCH64
+extern const nn_variant nn_variant_neon;
+#endif
+
+static const nn_variant *const variants[] = {
+    &nn_variant_generic,
+#ifdef NN_X86_64
+    &nn_variant_avx2, &nn_variant_avx512,
+#endif
+#ifdef NN_AARCH64
+    &nn_variant_neon,
+#endif
+};
+
+int nn_variant_count(void) { return (int)(sizeof variants / sizeof *variants); }
+
+const nn_variant *nn_variant_at(int number) { return variants[number]; }
+
+int nn_variant_supported(const nn_variant *variant)
+{
+#ifdef NN_X86_64
+    /* the compiler's own test: it asks the operating system too whether it keeps the wide registers */
+    if (!strcmp(variant->name, "avx2"))
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!strcmp(variant->name, "avx512"))
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+    (void)variant; /* every machine runs generic, every AArch64 has NEON */
+    return 1;
+}

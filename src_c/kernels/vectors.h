@@ -1,0 +1,52 @@
+/* Small helpers over the operations of simd/. */
+
+/* The first `count` lanes, all of them where there are as many: with a constant count the choice folds away. */
+NN_INLINE vec TYPED(v_load_up_to)(const real *p, int64_t count)
+{
+    return count >= LANES ? v_load(p) : v_load_first(p, count);
+}
+
+NN_INLINE void TYPED(v_store_up_to)(real *p, vec a, int64_t count)
+{
+    if (count >= LANES)
+        v_store(p, a);
+    else
+        v_store_first(p, a, count);
+}
+
+/* Sums and maxima along a vector run over 16 virtual lanes, whatever the register's width: element i belongs
+   to lane i mod 16, and the lanes are combined in one fixed tree. */
+enum { TYPED(PARTS) = 16 / LANES };
+typedef struct TYPED(lanes16) {
+    vec part[TYPED(PARTS)];
+} TYPED(lanes16);
+
+NN_INLINE TYPED(lanes16) TYPED(lanes16_set)(real value)
+{
+    TYPED(lanes16) lanes;
+    for (int i = 0; i < TYPED(PARTS); i++)
+        lanes.part[i] = v_set(value);
+    return lanes;
+}
+
+NN_INLINE real TYPED(lanes16_sum)(TYPED(lanes16) lanes)
+{
+    real t[16];
+    for (int i = 0; i < TYPED(PARTS); i++)
+        v_store(t + i * LANES, lanes.part[i]);
+    for (int width = 8; width; width /= 2)
+        for (int i = 0; i < width; i++)
+            t[i] += t[i + width];
+    return t[0];
+}
+
+NN_INLINE real TYPED(lanes16_max)(TYPED(lanes16) lanes)
+{
+    real t[16];
+    for (int i = 0; i < TYPED(PARTS); i++)
+        v_store(t + i * LANES, lanes.part[i]);
+    for (int width = 8; width; width /= 2)
+        for (int i = 0; i < width; i++)
+            t[i] = t[i] > t[i + width] ? t[i] : t[i + width];
+    return t[0];
+}

@@ -1,0 +1,94 @@
+/* The one header that the Cython modules see: steps, workers, variants, threads. */
+#ifndef NNCORE_H
+#define NNCORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The part of a job that one kernel call covers; ends are excluded. Kernels over the rows of a minibatch
+   read the rows only. */
+typedef struct nn_block {
+    int64_t row_begin, row_end;
+    int64_t column_begin, column_end;
+} nn_block;
+
+/* What a thread knows of the minibatch that it works on, and the memory that is its own. Every thread holds
+   a copy, so that none waits for another's. */
+typedef struct nn_worker {
+    int64_t rows;            /* rows of this minibatch */
+    int64_t first_row;       /* position of its first row in `order`, or in the data where order is NULL */
+    const int64_t *order;    /* data row at each position of the epoch */
+    int64_t step;            /* number of this training step, from 1 */
+    uint64_t seed;           /* of everything random */
+    double learning_rate;    /* of this step */
+    double coefficient[8];   /* of this step's update: written by a kernel of the plan's opening */
+    void *gradient;          /* of the block in work: element (row_begin, column_begin) */
+    int64_t gradient_stride; /* elements from one row of it to the next */
+    void *scratch;           /* NN_SCRATCH_BYTES, aligned to 64 */
+    int64_t nonfinite;       /* set to 1 by require_finite */
+} nn_worker;
+
+enum {
+    NN_SCRATCH_BYTES = 1 << 17,
+    NN_MAX_ARGUMENTS = 20, /* of a kernel */
+    NN_MAX_ROW_TILE = 24   /* the largest row tile of any variant's matrix product */
+};
+
+/* Every argument of a kernel is one slot of eight bytes; src_c/kernels.def gives their names and order. */
+typedef union nn_slot {
+    void *pointer;
+    int64_t size;
+    double scalar;
+} nn_slot;
+
+typedef void (*nn_kernel)(const nn_slot *arguments, nn_worker *worker, const nn_block *block);
+
+enum { NN_KERNEL_COUNT = 0
+#define KERNEL(name, range, fields) +1
+#include "kernels.def"
+#undef KERNEL
+};
+
+typedef struct nn_kernel_description {
+    const char *name;
+    const char *range;     /* ROWS, MATRIX or ONCE: what its block means */
+    const char *arguments; /* its fields as they stand in kernels.def */
+} nn_kernel_description;
+
+extern const nn_kernel_description nn_kernel_descriptions[NN_KERNEL_COUNT];
+
+/* All kernels compiled for one instruction set; index 0 is float, 1 is double. */
+typedef struct nn_variant {
+    const char *name;
+    nn_kernel kernels[2][NN_KERNEL_COUNT];
+    int64_t row_tile[2];    /* rows of the matrix product's full register tile */
+    int64_t column_tile[2]; /* columns of it: the width of a packed panel */
+    int64_t fused;          /* 1: multiply-adds round once, so results equal every other fused variant's */
+} nn_variant;
+
+int nn_variant_count(void);                           /* of those that were compiled, lowest first */
+const nn_variant *nn_variant_at(int number);
+int nn_variant_supported(const nn_variant *variant);  /* by this machine */
+
+/* Source element types of the gather kernels, in NumPy's order of kinds. */
+enum {
+    NN_BOOL, NN_INT8, NN_UINT8, NN_INT16, NN_UINT16, NN_INT32, NN_UINT32, NN_INT64, NN_UINT64,
+    NN_FLOAT16, NN_FLOAT32, NN_FLOAT64
+};
+
+/* threads.c */
+typedef void (*nn_region)(void *state, int thread, int threads);
+
+typedef struct nn_barrier {
+    _Alignas(64) int arrived;
+    _Alignas(64) int generation;
+} nn_barrier;
+
+const char *nn_threading(void);                               /* "OpenMP 4.5", or "none" with the reason */
+int nn_available_threads(void);                               /* what affinity and OpenMP's own limit allow */
+void nn_parallel(int threads, nn_region region, void *state); /* fewer run where the budget is in use */
+void nn_set_thread_budget(int threads);                       /* over all regions of this process */
+void nn_barrier_wait(nn_barrier *barrier, int threads);
+double nn_seconds(void);                                      /* a monotonic clock */
+
+#endif

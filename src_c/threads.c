@@ -1,0 +1,135 @@
+/* Threads: a parallel region, a barrier inside it, and a budget so that regions of several threads of the
+ * process do not crowd each other out. A region's results never depend on how many threads it gets. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "nncore.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+static atomic_int budget = 1;
+static atomic_int in_use = 0;
+static atomic_int forked = 0;
+
+const char *nn_threading(void)
+{
+#ifdef _OPENMP
+    return "OpenMP";
+#else
+    return "none (the compiler had no OpenMP): one thread";
+#endif
+}
+
+int nn_available_threads(void)
+{
+#ifdef _OPENMP
+    int count = omp_get_num_procs(); /* respects the affinity mask */
+    int limit = omp_get_max_threads();
+    return limit < count ? limit : count;
+#else
+    return 1;
+#endif
+}
+
+void nn_set_thread_budget(int threads) { atomic_store(&budget, threads); }
+
+double nn_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* The last to arrive opens the next generation. Who waits spins for about as long as a short phase lasts and
+   then gives the processor away, so that a machine with other work to do is not blocked. */
+void nn_barrier_wait(nn_barrier *barrier, int threads)
+{
+    if (threads == 1)
+        return;
+    enum { SPINS = 2000 };
+    int generation = __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
+        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&barrier->generation, generation + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (int spins = 0; __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE) == generation; spins++)
+        if (spins < SPINS)
+            pause_briefly();
+        else
+            sched_yield();
+}
+
+#ifdef _OPENMP
+typedef struct region_call {
+    nn_region region;
+    void *state;
+    int threads;
+} region_call;
+
+static void open_region(const region_call *call)
+{
+#pragma omp parallel num_threads(call->threads)
+    call->region(call->state, omp_get_thread_num(), omp_get_num_threads());
+}
+
+static void *open_region_elsewhere(void *call)
+{
+    open_region(call);
+    return NULL;
+}
+
+static void note_fork(void)
+{
+    atomic_store(&forked, 1);
+    atomic_store(&in_use, 0);
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
+#endif
+
+void nn_parallel(int threads, nn_region region, void *state)
+{
+#ifdef _OPENMP
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+
+    int before = atomic_fetch_add(&in_use, threads);
+    int left = atomic_load(&budget) - before;
+    int granted = left < threads ? left : threads;
+    if (granted <= 1 || omp_in_parallel()) {
+        region(state, 0, 1);
+    } else {
+        region_call call = {region, state, granted};
+        pthread_t thread;
+        /* GNU's OpenMP hangs in a forked child, where the pool of the forking thread has no threads behind it
+           any more. A thread made after the fork has no pool yet and gets a working one. */
+        if (!atomic_load(&forked))
+            open_region(&call);
+        else if (pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0)
+            pthread_join(thread, NULL);
+        else
+            region(state, 0, 1);
+    }
+    atomic_fetch_sub(&in_use, threads);
+#else
+    (void)threads;
+    region(state, 0, 1);
+#endif
+}
