@@ -99,7 +99,7 @@ def library(name, sources, flags):
 
 
 # The common code first: a static library is searched for what those before it lack.
-libraries = [library("nncore_common", ["dispatch.c", "threads.c"], OPENMP_COMPILE)]
+libraries = [library("nncore_common", ["dispatch.c", "random.c", "threads.c"], OPENMP_COMPILE)]
 libraries += [library(f"nncore_{name}", [f"variants/{name}.c"], flags) for name, flags in VARIANTS.items()]
 
 

@@ -50,3 +50,12 @@ int nn_variant_supported(const nn_variant *variant)
     (void)variant; /* every machine runs generic, every AArch64 has NEON */
     return 1;
 }
+
+const char *nn_compiler(void)
+{
+#ifdef __clang__
+    return __VERSION__; /* names Clang itself */
+#else
+    return "GCC " __VERSION__;
+#endif
+}

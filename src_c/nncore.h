@@ -69,12 +69,27 @@ typedef struct nn_variant {
 int nn_variant_count(void);                           /* of those that were compiled, lowest first */
 const nn_variant *nn_variant_at(int number);
 int nn_variant_supported(const nn_variant *variant);  /* by this machine */
+const char *nn_compiler(void);                        /* that built the kernels */
 
 /* Source element types of the gather kernels, in NumPy's order of kinds. */
 enum {
     NN_BOOL, NN_INT8, NN_UINT8, NN_INT16, NN_UINT16, NN_INT32, NN_UINT32, NN_INT64, NN_UINT64,
     NN_FLOAT16, NN_FLOAT32, NN_FLOAT64
 };
+
+/* Random numbers are Philox 4x32-10 (philox.h), a function of seed, step, stream and position alone. A stream is
+   32 bits: what the numbers are for, in the top four, and below them which layer or parameter they are for. Two
+   uses may share a stream only if no seed, step and position is ever common to both. */
+enum {
+    NN_STREAM_SHUFFLE = 0x00000000,     /* step: epoch */
+    NN_STREAM_INITIALIZER = 0x10000000, /* + number of the parameter; step 0 */
+    NN_STREAM_DROPOUT = 0x20000000,     /* + number of the layer; step: training step */
+    NN_STREAM_USER = 0x70000000         /* + what a caller makes of it: no part of the library draws from here */
+};
+
+/* random.c */
+/* order = 0 .. count-1 in random order: every permutation equally likely, another one each epoch (its low 32 bits). */
+void nn_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch);
 
 /* threads.c */
 typedef void (*nn_region)(void *state, int thread, int threads);

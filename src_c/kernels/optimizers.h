@@ -1,1 +1,203 @@
-/* to be written */
+/* Updates of a parameter, one pass over it, its state and its gradient.
+ *
+ * p parameter, g gradient, a step's learning rate and coefficients in worker. The parameter and its state are
+ * matrices of `columns` columns without gaps; the gradient is that of the block alone, at worker->gradient.
+ */
+
+/* One vector's worth of a kernel: the first `count` elements of the parameter at `offset`, `count` being LANES or
+   less, and of the gradient. */
+typedef void (*TYPED(vector_update))(const void *update, int64_t offset, real *gradient, int64_t count);
+
+/* Runs one kernel's vector function over the block, as one long row where nothing parts its rows. It is inlined
+   with `run` a constant, so that the vector function is inlined as well and its constants stay in registers. */
+NN_INLINE void TYPED(for_each_vector)(const nn_worker *worker, const nn_block *block, int64_t columns,
+                                      TYPED(vector_update) run, const void *update)
+{
+    int64_t rows = block->row_end - block->row_begin, width = block->column_end - block->column_begin;
+    if (width == columns && worker->gradient_stride == columns) {
+        width *= rows;
+        rows = 1;
+    }
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t offset = (block->row_begin + row) * columns + block->column_begin;
+        real *gradient = (real *)worker->gradient + row * worker->gradient_stride;
+        int64_t i = 0;
+        for (; i + LANES <= width; i += LANES)
+            run(update, offset + i, gradient + i, LANES);
+        if (i < width)
+            run(update, offset + i, gradient + i, width - i);
+    }
+}
+
+struct TYPED(store_update) {
+    real *target;
+};
+
+NN_INLINE void TYPED(store_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    const struct TYPED(store_update) *const u = update;
+    TYPED(v_store_up_to)(u->target + offset, TYPED(v_load_up_to)(gradient, count), count);
+}
+
+NN_INLINE void TYPED(accumulate_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    const struct TYPED(store_update) *const u = update;
+    const vec sum = v_add(TYPED(v_load_up_to)(u->target + offset, count), TYPED(v_load_up_to)(gradient, count));
+    TYPED(v_store_up_to)(u->target + offset, sum, count);
+}
+
+/* target = accumulate ? target + g : g */
+DEFINE_KERNEL(store_gradient)
+{
+    ARGUMENTS(store_gradient);
+    const struct TYPED(store_update) update = {a->target};
+    if (a->accumulate)
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(accumulate_vector), &update);
+    else
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(store_vector), &update);
+}
+
+struct TYPED(load_update) {
+    const real *source;
+};
+
+NN_INLINE void TYPED(load_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    const struct TYPED(load_update) *const u = update;
+    TYPED(v_store_up_to)(gradient, TYPED(v_load_up_to)(u->source + offset, count), count);
+}
+
+/* g = source, a gradient that was stored */
+DEFINE_KERNEL(load_gradient)
+{
+    ARGUMENTS(load_gradient);
+    const struct TYPED(load_update) update = {a->source};
+    TYPED(for_each_vector)(worker, block, a->columns, TYPED(load_vector), &update);
+}
+
+struct TYPED(sgd_update) {
+    real *parameter, *velocity;
+    vec learning_rate, momentum;
+};
+
+NN_INLINE void TYPED(sgd_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    const struct TYPED(sgd_update) *const u = update;
+    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count), g = TYPED(v_load_up_to)(gradient, count);
+    TYPED(v_store_up_to)(u->parameter + offset, v_fnma(u->learning_rate, g, p), count);
+}
+
+/* p = p - learning_rate g */
+DEFINE_KERNEL(sgd)
+{
+    ARGUMENTS(sgd);
+    const struct TYPED(sgd_update) update = {a->parameter, NULL, v_set((real)worker->learning_rate), v_zero()};
+    TYPED(for_each_vector)(worker, block, a->columns, TYPED(sgd_vector), &update);
+}
+
+NN_INLINE void TYPED(momentum_step)(const struct TYPED(sgd_update) *u, int64_t offset, real *gradient, int64_t count,
+                                    int nesterov)
+{
+    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count), g = TYPED(v_load_up_to)(gradient, count);
+    const vec v = v_fnma(u->learning_rate, g, v_mul(u->momentum, TYPED(v_load_up_to)(u->velocity + offset, count)));
+    TYPED(v_store_up_to)(u->velocity + offset, v, count);
+    const vec moved = nesterov ? v_fnma(u->learning_rate, g, v_fma(u->momentum, v, p)) : v_add(p, v);
+    TYPED(v_store_up_to)(u->parameter + offset, moved, count);
+}
+
+NN_INLINE void TYPED(momentum_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    TYPED(momentum_step)(update, offset, gradient, count, 0);
+}
+
+NN_INLINE void TYPED(nesterov_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    TYPED(momentum_step)(update, offset, gradient, count, 1);
+}
+
+/* v = momentum v - learning_rate g; p = nesterov ? p + momentum v - learning_rate g : p + v, where Nesterov's p is
+   the look-ahead point, as in Sutskever et al., "On the importance of initialization and momentum", ICML 2013. */
+DEFINE_KERNEL(sgd_momentum)
+{
+    ARGUMENTS(sgd_momentum);
+    const struct TYPED(sgd_update) update = {a->parameter, a->velocity, v_set((real)worker->learning_rate),
+                                             v_set((real)a->momentum)};
+    if (a->nesterov)
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(nesterov_vector), &update);
+    else
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(momentum_vector), &update);
+}
+
+/* 1 - beta^exponent by repeated squaring. Carried as q(n) = 1 - beta^n, where q(m + n) = q(m) + q(n) (1 - q(m)):
+   nothing cancels, so the error is a few roundings even where beta is close to 1. */
+NN_INLINE double TYPED(one_minus_power)(double beta, int64_t exponent)
+{
+    double result = 0;
+    for (double square = 1 - beta; exponent > 0; exponent /= 2, square *= 2 - square)
+        if (exponent % 2)
+            result += square * (1 - result);
+    return result;
+}
+
+/* coefficient[0] = learning_rate / (1 - beta_1^t), coefficient[1] = 1 / (1 - beta_2^t); t is the step, from 1 */
+DEFINE_KERNEL(adam_coefficients)
+{
+    ARGUMENTS(adam_coefficients);
+    UNUSED(block);
+    worker->coefficient[0] = worker->learning_rate / TYPED(one_minus_power)(a->beta_1, worker->step);
+    worker->coefficient[1] = 1 / TYPED(one_minus_power)(a->beta_2, worker->step);
+}
+
+struct TYPED(adam_update) {
+    real *parameter, *first_moment, *second_moment;
+    vec beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, coefficient_0, coefficient_1;
+};
+
+NN_INLINE void TYPED(adam_step)(const struct TYPED(adam_update) *u, int64_t offset, real *gradient, int64_t count,
+                                int epsilon_inside_sqrt)
+{
+    const vec g = TYPED(v_load_up_to)(gradient, count);
+    const vec s = v_fma(u->beta_1, TYPED(v_load_up_to)(u->first_moment + offset, count), v_mul(u->one_minus_beta_1, g));
+    const vec r = v_fma(u->beta_2, TYPED(v_load_up_to)(u->second_moment + offset, count),
+                        v_mul(v_mul(u->one_minus_beta_2, g), g));
+    const vec denominator = epsilon_inside_sqrt ? v_sqrt(v_fma(r, u->coefficient_1, u->epsilon))
+                                                : v_add(v_sqrt(v_mul(r, u->coefficient_1)), u->epsilon);
+    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
+    TYPED(v_store_up_to)(u->first_moment + offset, s, count);
+    TYPED(v_store_up_to)(u->second_moment + offset, r, count);
+    TYPED(v_store_up_to)(u->parameter + offset, v_sub(p, v_div(v_mul(u->coefficient_0, s), denominator)), count);
+}
+
+NN_INLINE void TYPED(adam_inside_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    TYPED(adam_step)(update, offset, gradient, count, 1);
+}
+
+NN_INLINE void TYPED(adam_outside_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    TYPED(adam_step)(update, offset, gradient, count, 0);
+}
+
+/* s = beta_1 s + (1 - beta_1) g; r = beta_2 r + (1 - beta_2) g^2; with the coefficients c of adam_coefficients
+   p = p - c0 s / (epsilon_inside_sqrt ? sqrt(c1 r + epsilon) : sqrt(c1 r) + epsilon); s first_moment, r second_moment.
+   Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, where epsilon is outside. */
+DEFINE_KERNEL(adam)
+{
+    ARGUMENTS(adam);
+    const struct TYPED(adam_update) update = {
+        .parameter = a->parameter,
+        .first_moment = a->first_moment,
+        .second_moment = a->second_moment,
+        .beta_1 = v_set((real)a->beta_1),
+        .one_minus_beta_1 = v_set((real)(1 - a->beta_1)),
+        .beta_2 = v_set((real)a->beta_2),
+        .one_minus_beta_2 = v_set((real)(1 - a->beta_2)),
+        .epsilon = v_set((real)a->epsilon),
+        .coefficient_0 = v_set((real)worker->coefficient[0]),
+        .coefficient_1 = v_set((real)worker->coefficient[1]),
+    };
+    if (a->epsilon_inside_sqrt)
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_inside_vector), &update);
+    else
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_outside_vector), &update);
+}

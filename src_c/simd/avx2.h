@@ -38,6 +38,24 @@ NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return _mm256_min_ps(a, b); 
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return _mm256_blendv_ps(b, a, m); }
+NN_INLINE void v_transpose_f32(vec_f32 *rows)
+{
+    vec_f32 pair[8], quad[8];
+    for (int i = 0; i < 8; i += 2) { /* pair[i], pair[i + 1]: rows i and i + 1 interleaved */
+        pair[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) { /* quad[i + k]: columns k and k + 4 of rows i to i + 3 */
+        quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    for (int k = 0; k < 4; k++) {
+        rows[k] = _mm256_permute2f128_ps(quad[k], quad[k + 4], 0x20);
+        rows[k + 4] = _mm256_permute2f128_ps(quad[k], quad[k + 4], 0x31);
+    }
+}
 
 typedef __m256d vec_f64;
 typedef __m256d mask_f64;
@@ -68,5 +86,14 @@ NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return _mm256_min_pd(a, b); 
 NN_INLINE mask_f64 v_less_f64(vec_f64 a, vec_f64 b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return _mm256_cmp_pd(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return _mm256_blendv_pd(b, a, m); }
+NN_INLINE void v_transpose_f64(vec_f64 *rows)
+{
+    vec_f64 even0 = _mm256_unpacklo_pd(rows[0], rows[1]), odd0 = _mm256_unpackhi_pd(rows[0], rows[1]);
+    vec_f64 even2 = _mm256_unpacklo_pd(rows[2], rows[3]), odd2 = _mm256_unpackhi_pd(rows[2], rows[3]);
+    rows[0] = _mm256_permute2f128_pd(even0, even2, 0x20);
+    rows[1] = _mm256_permute2f128_pd(odd0, odd2, 0x20);
+    rows[2] = _mm256_permute2f128_pd(even0, even2, 0x31);
+    rows[3] = _mm256_permute2f128_pd(odd0, odd2, 0x31);
+}
 
 #endif

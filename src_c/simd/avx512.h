@@ -37,6 +37,30 @@ NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return _mm512_min_ps(a, b); 
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return _mm512_mask_blend_ps(m, b, a); }
+NN_INLINE void v_transpose_f32(vec_f32 *rows)
+{
+    vec_f32 pair[16], quad[16];
+    for (int i = 0; i < 16; i += 2) { /* rows i and i + 1 interleaved */
+        pair[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) { /* quad[i + k]: columns k, k + 4, k + 8, k + 12 of rows i to i + 3 */
+        quad[i] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        quad[i + 1] = _mm512_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        quad[i + 2] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        quad[i + 3] = _mm512_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    for (int k = 0; k < 4; k++) { /* a transpose of 4 x 4 quarters of registers */
+        vec_f32 low0 = _mm512_shuffle_f32x4(quad[k], quad[k + 4], 0x88);
+        vec_f32 high0 = _mm512_shuffle_f32x4(quad[k], quad[k + 4], 0xdd);
+        vec_f32 low8 = _mm512_shuffle_f32x4(quad[k + 8], quad[k + 12], 0x88);
+        vec_f32 high8 = _mm512_shuffle_f32x4(quad[k + 8], quad[k + 12], 0xdd);
+        rows[k] = _mm512_shuffle_f32x4(low0, low8, 0x88);
+        rows[k + 4] = _mm512_shuffle_f32x4(high0, high8, 0x88);
+        rows[k + 8] = _mm512_shuffle_f32x4(low0, low8, 0xdd);
+        rows[k + 12] = _mm512_shuffle_f32x4(high0, high8, 0xdd);
+    }
+}
 
 typedef __m512d vec_f64;
 typedef __mmask8 mask_f64;
@@ -61,5 +85,23 @@ NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return _mm512_min_pd(a, b); 
 NN_INLINE mask_f64 v_less_f64(vec_f64 a, vec_f64 b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return _mm512_cmp_pd_mask(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return _mm512_mask_blend_pd(m, b, a); }
+NN_INLINE void v_transpose_f64(vec_f64 *rows)
+{
+    vec_f64 pair[8];
+    for (int i = 0; i < 8; i += 2) { /* pair[i + k]: columns k, k + 2, k + 4, k + 6 of rows i and i + 1 */
+        pair[i] = _mm512_unpacklo_pd(rows[i], rows[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_pd(rows[i], rows[i + 1]);
+    }
+    for (int k = 0; k < 2; k++) { /* a transpose of 4 x 4 quarters of registers */
+        vec_f64 low0 = _mm512_shuffle_f64x2(pair[k], pair[k + 2], 0x88);
+        vec_f64 high0 = _mm512_shuffle_f64x2(pair[k], pair[k + 2], 0xdd);
+        vec_f64 low4 = _mm512_shuffle_f64x2(pair[k + 4], pair[k + 6], 0x88);
+        vec_f64 high4 = _mm512_shuffle_f64x2(pair[k + 4], pair[k + 6], 0xdd);
+        rows[k] = _mm512_shuffle_f64x2(low0, low4, 0x88);
+        rows[k + 2] = _mm512_shuffle_f64x2(high0, high4, 0x88);
+        rows[k + 4] = _mm512_shuffle_f64x2(low0, low4, 0xdd);
+        rows[k + 6] = _mm512_shuffle_f64x2(high0, high4, 0xdd);
+    }
+}
 
 #endif

@@ -49,6 +49,15 @@ NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return (a != a) | (b 
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return (vec_f32)((m & (bits_f32)a) | (~m & (bits_f32)b)); }
 NN_INLINE vec_f32 v_max_f32(vec_f32 a, vec_f32 b) { return v_select_f32(a > b, a, b); }
 NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return v_select_f32(a < b, a, b); }
+NN_INLINE void v_transpose_f32(vec_f32 *rows)
+{
+    for (int i = 0; i < LANES_f32; i++)
+        for (int j = 0; j < i; j++) {
+            float kept = rows[i][j];
+            rows[i][j] = rows[j][i];
+            rows[j][i] = kept;
+        }
+}
 
 typedef double vec_f64 __attribute__((vector_size(16)));
 typedef int64_t bits_f64 __attribute__((vector_size(16)));
@@ -88,5 +97,14 @@ NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return (a != a) | (b 
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return (vec_f64)((m & (bits_f64)a) | (~m & (bits_f64)b)); }
 NN_INLINE vec_f64 v_max_f64(vec_f64 a, vec_f64 b) { return v_select_f64(a > b, a, b); }
 NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return v_select_f64(a < b, a, b); }
+NN_INLINE void v_transpose_f64(vec_f64 *rows)
+{
+    for (int i = 0; i < LANES_f64; i++)
+        for (int j = 0; j < i; j++) {
+            double kept = rows[i][j];
+            rows[i][j] = rows[j][i];
+            rows[j][i] = kept;
+        }
+}
 
 #endif

@@ -1,0 +1,81 @@
+"""Checks of arguments that several modules share. Each raises before anything has changed."""
+
+import difflib
+import math
+
+
+def suggest(name, choices):
+    """' Did you mean ...?' where a choice is close to `name`, and the list of choices."""
+    close = difflib.get_close_matches(str(name), choices, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} There are: {', '.join(sorted(choices))}"
+
+
+def refuse(owner, **arguments):
+    """Raises for the first argument that is not None: it belongs to Keras's signature and is not supported."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{owner} does not support the argument {name!r} (got {value!r})")
+
+
+def refuse_unknown(owner, arguments):
+    """Raises TypeError for any keyword that is left over."""
+    for name in arguments:
+        raise TypeError(f"{owner} has no argument {name!r}")
+
+
+def positive_integer(owner, name, value):
+    """Returns `value` as an int of at least 1."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
+    value = value.__index__()
+    if value < 1:
+        raise ValueError(f"{owner}: {name} must be at least 1, not {value}")
+    return value
+
+
+def real_number(owner, name, value, low=-math.inf, high=math.inf, *, low_open=False, high_open=False):
+    """Returns `value` as a finite float inside the interval."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{owner}: {name} must be a number, not {value!r}") from None
+    inside = (low < number if low_open else low <= number) and (number < high if high_open else number <= high)
+    if not inside or not math.isfinite(number):
+        interval = f"{'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
+        raise ValueError(f"{owner}: {name} must lie in {interval}; got {value!r}")
+    return number
+
+
+def boolean(owner, name, value):
+    """Returns `value` as a bool; refuses what is not one (a NumPy bool and 0 or 1 are)."""
+    if value in (True, False):
+        return bool(value)
+    raise TypeError(f"{owner}: {name} must be True or False, not {value!r}")
+
+
+def resolve(kind, identifier, base, by_name, by_class):
+    """The object that a name, a class, a configuration or an object itself stands for.
+
+    `by_name` holds the names of the public API, `by_class` the class names that configurations use.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if isinstance(identifier, str):
+        cls = by_name.get(identifier) or by_class.get(identifier)
+        if cls is None:
+            raise ValueError(f"unknown {kind} {identifier!r}.{suggest(identifier, [*by_name, *by_class])}")
+        return cls()
+    if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
+        cls = by_class.get(identifier["class_name"])
+        if cls is None:
+            raise ValueError(f"unknown {kind} {identifier['class_name']!r}.{suggest(identifier['class_name'], by_class)}")
+        return cls.from_config(identifier["config"])
+    raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
+
+
+def serialize(thing):
+    """{"class_name", "config"} of an object with get_config."""
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}

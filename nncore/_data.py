@@ -1,0 +1,159 @@
+"""Arrays of anything that NumPy can view, as the engine reads them: rows of one type, a fixed number of bytes apart.
+
+Data stays as the user gave it wherever the engine can read it: any native real or integer type, any distance
+between rows. What it cannot read (elements of a row apart, foreign byte order) is copied once.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nncore import _engine
+
+__all__ = ["Source", "as_array", "class_weights", "features", "labels", "row_weights", "targets"]
+
+
+class Source(NamedTuple):
+    """Rows for a gather kernel."""
+
+    array: np.ndarray
+    type: int  # NN_BOOL ... of nncore.h
+    row_bytes: int
+
+    @property
+    def rows(self):
+        """How many rows there are."""
+        return len(self.array)
+
+
+def as_array(data, name):
+    """The data as a NumPy array of real numbers, a view where NumPy can make one."""
+    try:
+        array = np.asarray(data)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if hasattr(data, "__dlpack__"):
+            array = np.from_dlpack(data)
+        else:
+            raise ValueError(f"{name} cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        if array.dtype.kind == "f":
+            return array.astype(np.float64)
+        raise TypeError(f"{name} must hold real numbers; got an array of {array.dtype}")
+    return array
+
+
+def as_source(array, dtype):
+    """The array's rows as a Source; copied into `dtype` only where the engine cannot read them as they are."""
+    native = array.dtype.isnative and array.dtype in _engine.SOURCE_TYPES
+    inner = array.dtype.itemsize
+    contiguous = True
+    for extent, stride in zip(array.shape[:0:-1], array.strides[:0:-1], strict=True):
+        if extent > 1 and stride != inner:
+            contiguous = False
+        inner *= extent
+    if not (native and contiguous):
+        array = np.ascontiguousarray(array, array.dtype if native else dtype)
+    return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
+
+
+def features(data, shape, dtype, owner, name="x"):
+    """Inputs for samples of `shape`, as a Source of the rows.
+
+    `owner` names in errors who expects that shape.
+    """
+    array = as_array(data, name)
+    if array.ndim == 1 and shape == (1,):
+        array = array[:, None]
+    if array.ndim == 0 or array.shape[1:] != shape:
+        wanted = f"{shape[0]} features" if len(shape) == 1 else f"shape {shape} for each sample"
+        raise ValueError(f"{owner} expects inputs of {wanted}; {name} has shape {array.shape}")
+    return as_source(array, dtype)
+
+
+def labels(data, classes, name="y"):
+    """Class numbers, checked to be whole and to lie in 0 .. classes - 1, as an array."""
+    array = as_array(data, name)
+    if array.size == 0:
+        return array
+    if array.dtype.kind == "f" and not (array == np.floor(array)).all():
+        raise ValueError(f"{name} must hold class numbers; got the fraction or NaN {array[array != np.floor(array)][0]}")
+    low, high = array.min(), array.max()
+    if low < 0 or high >= classes:
+        bad = low if low < 0 else high
+        row = int(np.flatnonzero((array == bad).reshape(len(array), -1).any(1))[0])
+        raise ValueError(f"{name} holds the class {bad} in row {row}; the output has classes 0 to {classes - 1}")
+    return array
+
+
+def _target_array(data, loss, shape, rows, name):
+    """Checked targets in the shape (rows, *loss.target_shape(shape))."""
+    wanted = loss.target_shape(shape)
+    array = labels(data, shape[-1], name) if loss.labels else as_array(data, name)
+    if array.ndim == 0 or len(array) != rows:
+        got = "one number" if array.ndim == 0 else f"{len(array)} rows"
+        raise ValueError(f"x has {rows} rows; {name} has {got}")
+    if array.shape[1:] == (*wanted, 1) or (array.shape[1:] == () and wanted == (1,)):
+        array = array.reshape(rows, *wanted)
+    if array.shape[1:] != wanted:
+        what = "class numbers" if loss.labels else "targets"
+        hint = ""
+        if loss.labels and array.shape[1:] == shape:
+            hint = ": one-hot rows are for CategoricalCrossentropy"
+        elif not loss.labels and array.shape[1:] == () and len(shape) == 1:
+            hint = ": class numbers are for SparseCategoricalCrossentropy"
+        raise ValueError(f"loss {loss.name!r} expects {what} of shape {(rows, *wanted)}; {name} has {array.shape}{hint}")
+    return array
+
+
+def target_source(data, loss, shape, rows, dtype, name="y"):
+    """Targets for predictions of `shape`, as a Source of the rows."""
+    return as_source(_target_array(data, loss, shape, rows, name), dtype)
+
+
+def targets(data, loss, shape, rows, dtype, name="y"):
+    """Targets for predictions of `shape`, as a contiguous array (rows, elements) for a loss's kernel."""
+    array = _target_array(data, loss, shape, rows, name)
+    return np.ascontiguousarray(array, np.int32 if loss.labels else dtype).reshape(rows, -1)
+
+
+def row_weights(data, rows, dtype):
+    """Weights of the rows as a contiguous array (rows,), or None."""
+    if data is None:
+        return None
+    array = as_array(data, "sample_weight")
+    if array.shape == (rows, 1):
+        array = array[:, 0]
+    if array.shape != (rows,):
+        raise ValueError(f"sample_weight must have shape ({rows},); got {array.shape}")
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError("sample_weight must be finite and not negative")
+    return np.ascontiguousarray(array, dtype)
+
+
+def class_weights(weights, target, classes, dtype):
+    """The weight of each row from a dict of class weights; rows of other classes weigh 1.
+
+    `target` is an array of class numbers (rows,), or of one-hot rows (rows, classes).
+    """
+    table = np.ones(classes, dtype)
+    for key, weight in weights.items():
+        if not hasattr(key, "__index__") or not 0 <= key.__index__() < classes:
+            raise ValueError(f"class_weight names the class {key!r}; there are the classes 0 to {classes - 1}")
+        if not np.isfinite(weight) or weight < 0:
+            raise ValueError(f"class_weight of class {key} must be finite and not negative; got {weight!r}")
+        table[key.__index__()] = weight
+    numbers = target.reshape(len(target), -1)
+    numbers = numbers[:, 0] if numbers.shape[1] == 1 else numbers.argmax(1)
+    return table[numbers.astype(np.int64)]
+
+
+def check_finite(source, name):
+    """Raises for a NaN or an infinity, naming its row."""
+    if source.array.dtype.kind != "f":
+        return
+    step = max(1, 2**22 // max(1, source.array[0].size if len(source.array) else 1))
+    for start in range(0, len(source.array), step):
+        part = source.array[start : start + step]
+        if not np.isfinite(part).all():
+            row = start + int(np.flatnonzero(~np.isfinite(part).reshape(len(part), -1).all(1))[0])
+            raise ValueError(f"{name} holds a NaN or an infinity in row {row}")

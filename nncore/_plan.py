@@ -1,0 +1,281 @@
+"""From a graph of layers to a plan of the engine.
+
+Layers, losses, metrics and optimizers *emit* into a Builder: forward steps at once, backward steps as functions
+that the builder calls in reverse order, and for each weight the kernels that compute its gradient. The builder
+then lays all of it out in phases:
+
+    0  opening of a call: mirrors of the weights (transposed copies that the backward pass reads)
+    1  rows: forward, loss and the gradient towards the inputs, depth-first in blocks of rows
+    2  parameters: each tile of a weight's gradient, its update, its mirrors; and the sums of losses and metrics
+
+A plan for forward and backward in two calls has the backward rows in a phase of their own.
+"""
+
+import math
+
+import numpy as np
+
+from nncore import _engine
+
+# Sizes below follow from caches, not from any model: half of a second-level cache of 512 KiB for a block of rows,
+# a gradient tile that shares a first-level cache of 32 KiB with the operands.
+ROW_BLOCK_BYTES = 256 * 1024
+ROW_BLOCK_LEAST, ROW_BLOCK_MOST = 32, 128
+TILE_ELEMENTS = 4096
+TILE_COLUMNS = 128
+# Work in a minibatch, in floating-point operations, that makes one more thread pay for its two barriers.
+FLOPS_PER_THREAD = 150_000
+
+
+class Value:
+    """A tensor inside a plan: each row of `buffer` is one sample, of `shape`."""
+
+    def __init__(self, buffer, shape, needs_gradient):
+        self.buffer = buffer
+        self.shape = tuple(shape)
+        self.needs_gradient = needs_gradient
+        self.gradient = None  # the buffer, once something was written into it
+        self.uses = 0  # by layers and losses that will send a gradient
+        self.relu = False  # max(0, .) of what the layer computed, applied by the layer's own product
+        self.gated = False  # the gradient has been multiplied with that ReLU's derivative already
+        self.logits = None  # (kind, Value) behind a softmax or sigmoid: losses go there directly
+
+    @property
+    def width(self):
+        """Elements of one sample."""
+        return math.prod(self.shape)
+
+    @property
+    def stride(self):
+        """Elements from one sample to the next."""
+        return self.buffer.stride
+
+
+class Builder:
+    """Collects what layers emit; `finish` makes the plan.
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+    rows : int, of the largest minibatch
+    training : bool, layers behave as in training (dropout)
+    backward : bool, the gradient is wanted
+    input_gradient : bool, also that with respect to the inputs
+    require_finite : bool, a loss that is not finite ends the run
+    """
+
+    def __init__(self, dtype, rows, *, training=False, backward=False, input_gradient=False, require_finite=False):
+        self.plan = _engine.Plan(dtype, rows)
+        self.dtype, self.rows = np.dtype(dtype), rows
+        self.training, self.backward, self.input_gradient = training, backward, input_gradient
+        self.require_finite = require_finite
+        self.opening_steps = []
+        self.forward_steps = []
+        self.backward_steps = []
+        self._backward_functions = []
+        self._gradient_steps = {}  # of each weight
+        self._mirrors = {}  # of each weight: the step that refreshes it, and the buffer
+        self._reports = []
+        self.totals = None  # sums over rows of every report, filled by a run
+        self._bindings = {}
+        self._numbers = {}
+        self._widths = 0
+        self._flops = 0.0
+
+    # ---- buffers
+
+    def buffer(self, width, dtype=None):
+        """A buffer of (rows, width); of (rows,) for width None."""
+        self._widths += width or 1
+        return self.plan.buffer(width, dtype)
+
+    def value(self, shape, needs_gradient):
+        """A new tensor of the plan, of this shape for each sample."""
+        return Value(self.buffer(math.prod(shape)), shape, needs_gradient and self.backward)
+
+    def same(self, value, shape):
+        """The same elements under another shape; the gradient of either is that of both."""
+        view = Value(value.buffer, shape, value.needs_gradient)
+
+        def backward():
+            if view.gradient is not None:
+                self._take_gradient(value, view.gradient)
+
+        self.on_backward(backward)
+        return view
+
+    # ---- steps
+
+    def forward(self, kernel, **arguments):
+        """Adds a step over rows to the forward pass."""
+        self.forward_steps.append((kernel, arguments))
+
+    def on_backward(self, function):
+        """Registers what emits the backward steps of the layer at hand: called in reverse order."""
+        if self.backward:
+            self._backward_functions.append(function)
+
+    def backward_step(self, kernel, **arguments):
+        """Adds a step over rows to the backward pass."""
+        self.backward_steps.append((kernel, arguments))
+
+    def opening(self, kernel, **arguments):
+        """Adds a step that each thread runs for itself at the beginning of a minibatch."""
+        self.opening_steps.append((kernel, arguments))
+
+    def next_number(self, purpose):
+        """Counts the uses of random numbers of one purpose: 0, 1, 2, ..."""
+        number = self._numbers.get(purpose, 0)
+        self._numbers[purpose] = number + 1
+        return number
+
+    def add_flops(self, flops):
+        """Counts work for one row, to choose the number of threads."""
+        self._flops += flops
+
+    # ---- gradients of tensors
+
+    def gradient_target(self, value):
+        """The buffer for a gradient of `value` from one of its users, and whether it must be added to."""
+        if value.gradient is None:
+            value.gradient = self.buffer(value.width)
+            return value.gradient, False
+        return value.gradient, True
+
+    def add_gradient(self, value, emit):
+        """Lets `emit(buffer)` write a gradient of `value`, through a buffer of its own where one is there already."""
+        target, accumulate = self.gradient_target(value)
+        if not accumulate:
+            emit(target)
+            return
+        part = self.buffer(value.width)
+        emit(part)
+        self._add(part, target, value.width)
+
+    def _take_gradient(self, value, buffer):
+        if value.gradient is None:
+            value.gradient = buffer
+        else:
+            self._add(buffer, value.gradient, value.width)
+
+    def _add(self, source, target, width):
+        self.backward_step("add_rows", x=source, y=target, features=width, x_stride=source.stride,
+                           y_stride=target.stride)  # fmt: skip
+
+    # ---- weights
+
+    def weight_gradient(self, weight, kernel, **arguments):
+        """Adds a kernel whose results, over all its uses, sum to the gradient of the mean loss for `weight`."""
+        steps = self._gradient_steps.setdefault(weight, [])
+        steps.append((kernel, {**arguments, "accumulate": len(steps) > 0}))
+
+    def transposed(self, weight):
+        """The mirror of a weight's transpose, as arguments b, b_stride and b_panel of matmul."""
+        if weight not in self._mirrors:
+            rows, columns = weight.matrix_shape
+            stride = _engine.padded_stride(rows, self.dtype.itemsize)
+            array = _engine.aligned_zeros((columns, stride), self.dtype)
+            arguments = {"matrix": weight.array, "packed": array, "columns": columns, "packed_stride": stride,
+                         "packed_panel": 0}  # fmt: skip
+            self._mirrors[weight] = ("pack_transposed", arguments)
+        arguments = self._mirrors[weight][1]
+        return {"b": arguments["packed"], "b_stride": arguments["packed_stride"], "b_panel": arguments["packed_panel"]}
+
+    # ---- data and reports
+
+    def bind(self, **values):
+        """Sets arguments that were named with `later`, in the finished plan."""
+        for name, value in values.items():
+            for number, argument in self._bindings[name]:
+                self.plan.bind(number, **{argument: value})
+
+    def forward_finite_check(self, buffer):
+        """Ends the minibatch before any weight changes where a value of `buffer` (rows,) is NaN or infinite."""
+        if self.require_finite:
+            self.forward("require_finite", values=buffer)
+
+    def report(self):
+        """A buffer (rows,) whose sum over all rows of a run is added to `totals`; returns it."""
+        buffer = self.buffer(None)
+        self._reports.append(buffer)
+        return buffer
+
+    # ---- laying out
+
+    def finish(self, update=None, store_gradients=None, split=False):
+        """Makes the plan.
+
+        Parameters
+        ----------
+        update : function (builder, weight) -> list of steps (kernel, arguments), optional
+            The optimizer's steps over a tile whose gradient is at hand.
+        store_gradients : "set" or "add", optional
+            Gradients go to arguments bound later as "gradient", a list of arrays in the order of `weights`.
+        split : bool
+            Backward rows get a phase of their own, for a call of their own.
+        """
+        for function in reversed(self._backward_functions):
+            function()
+        plan = self.plan
+        block_rows = max(ROW_BLOCK_LEAST, min(ROW_BLOCK_MOST, ROW_BLOCK_BYTES // (self._widths * self.dtype.itemsize)))
+        self.totals = np.zeros(len(self._reports), np.float64)
+        self.weights = list(self._gradient_steps)
+
+        plan.opening()
+        self._steps(self.opening_steps)
+        plan.phase()
+        for weight, mirror in self._mirrors.items():
+            self._weight_job(weight)
+            self._steps([mirror])
+        plan.phase()
+        plan.row_job(block_rows)
+        self._steps(self.forward_steps)
+        if split:
+            plan.phase()
+            plan.row_job(block_rows)
+        self._steps(self.backward_steps)
+        if self.backward or self._reports:
+            plan.phase()
+        for index, (weight, steps) in enumerate(self._gradient_steps.items() if self.backward else ()):
+            self._weight_job(weight)
+            self._steps(steps)
+            if store_gradients:
+                place = Later(("gradient", index))
+                self._steps([("store_gradient", {"target": place, "columns": weight.matrix_shape[1],
+                                                 "accumulate": store_gradients == "add"})])  # fmt: skip
+            if update is not None:
+                self._steps(update(weight))
+                if weight in self._mirrors:
+                    self._steps([self._mirrors[weight]])
+        for number, buffer in enumerate(self._reports):
+            plan.matrix_job(1, 1, 1, 1, self.rows)
+            self._steps([("accumulate_sum", {"values": buffer, "total": self.totals[number : number + 1]})])
+        plan.finish()
+        return self
+
+    def _weight_job(self, weight):
+        rows, columns = weight.matrix_shape
+        block_columns = min(columns, TILE_COLUMNS)
+        block_rows = min(rows, max(1, TILE_ELEMENTS // block_columns))
+        self.plan.matrix_job(rows, columns, block_rows, block_columns, block_rows * block_columns)
+
+    def _steps(self, steps):
+        for kernel, arguments in steps:
+            later = {name: value.name for name, value in arguments.items() if isinstance(value, Later)}
+            number = self.plan.step(
+                kernel, **{n: _engine.BIND_LATER if n in later else v for n, v in arguments.items()}
+            )
+            for argument, name in later.items():
+                self._bindings.setdefault(name, []).append((number, argument))
+
+    def threads(self, rows, limit):
+        """How many of `limit` threads pay for a minibatch of `rows`."""
+        work = self._flops * rows * (3 if self.backward else 1)
+        return max(1, min(limit, rows, int(work / FLOPS_PER_THREAD) + 1 if work >= FLOPS_PER_THREAD else 1))
+
+
+class Later:
+    """In place of a step's argument: it is bound under this name before a run."""
+
+    def __init__(self, name):
+        self.name = name

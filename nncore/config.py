@@ -1,0 +1,229 @@
+"""Threads, instruction sets, seeds: what holds for the whole process.
+
+Environment variables, read at import: ``NNCORE_NUM_THREADS``, and ``NNCORE_ISA`` (``generic``, ``avx2``,
+``avx512`` or ``neon``; the best that the machine can run unless given).
+"""
+
+import contextlib
+import math
+import os
+import pathlib
+import platform
+
+from nncore import _engine
+from nncore._version import __version__
+
+__all__ = [
+    "get_check_finite",
+    "get_nonfinite",
+    "get_num_threads",
+    "get_seed",
+    "set_check_finite",
+    "set_nonfinite",
+    "set_num_threads",
+    "set_seed",
+    "show",
+    "threads",
+    "variant",
+]
+
+
+def _positive_integer(value, name):
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    value = value.__index__()
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value}")
+    return value
+
+
+def _cgroup_cpus():
+    """Whole processors of the cgroup's quota, at least 1; None where there is no quota."""
+    for quota_file, period_file in (
+        ("/sys/fs/cgroup/cpu.max", None),
+        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+    ):
+        try:
+            with open(quota_file) as f:
+                words = f.read().split()
+            if period_file:
+                with open(period_file) as f:
+                    words += f.read().split()
+            quota, period = words[:2]
+            if quota not in ("max", "-1"):
+                return max(1, math.floor(int(quota) / int(period)))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _default_threads():
+    given = os.environ.get("NNCORE_NUM_THREADS")
+    if given:
+        try:
+            return _positive_integer(int(given), "NNCORE_NUM_THREADS")
+        except ValueError:
+            raise ValueError(f"NNCORE_NUM_THREADS must be a whole number of at least 1, not {given!r}") from None
+    allowed = _engine.available_threads()
+    quota = _cgroup_cpus()
+    return allowed if quota is None else min(allowed, quota)
+
+
+class _State:
+    threads = _default_threads()
+    seed = 0
+    nonfinite = "raise"
+    check_finite = False
+
+
+def _use_threads(n):
+    _State.threads = n
+    _engine.set_thread_budget(n)
+
+
+_use_threads(_State.threads)
+
+
+def set_num_threads(n):
+    """Sets how many threads training and prediction may use.
+
+    Results do not depend on it. By default it is what the affinity mask, ``OMP_NUM_THREADS`` and the cgroup's
+    quota allow. Small models use fewer, where more would cost time.
+
+    Parameters
+    ----------
+    n : int, at least 1
+    """
+    _use_threads(_positive_integer(n, "the number of threads"))
+
+
+def get_num_threads():
+    """Returns how many threads training and prediction may use."""
+    return _State.threads
+
+
+@contextlib.contextmanager
+def threads(n):
+    """Uses `n` threads inside a ``with`` block.
+
+    >>> with nn.config.threads(1):
+    ...     nn.config.get_num_threads()
+    1
+    """
+    before = get_num_threads()
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        _use_threads(before)
+
+
+def variant():
+    """Returns the name of the instruction-set variant in use: generic, avx2, avx512 or neon."""
+    return _engine.variant()
+
+
+def set_seed(seed):
+    """Seeds weights, dropout and shuffling of the models built afterwards without a seed of their own.
+
+    Parameters
+    ----------
+    seed : int, 0 to 2**64 - 1
+    """
+    _State.seed = check_seed(seed)
+
+
+def get_seed():
+    """Returns the seed for models built without one; 0 unless set."""
+    return _State.seed
+
+
+def check_seed(seed):
+    """Returns `seed` as an int of 0 to 2**64 - 1, or raises."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise TypeError(f"a seed must be an integer, not {seed!r}")
+    seed = seed.__index__()
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"a seed must lie between 0 and 2**64 - 1; got {seed}")
+    return seed
+
+
+def set_nonfinite(action):
+    """Chooses what a loss that is NaN or infinite does.
+
+    Parameters
+    ----------
+    action : "raise" or "ignore"
+        "raise", the default: training stops with `NonFiniteLossError` before that minibatch changes a weight.
+        "ignore": it goes on.
+    """
+    if action not in ("raise", "ignore"):
+        raise ValueError(f"set_nonfinite takes 'raise' or 'ignore', not {action!r}")
+    _State.nonfinite = action
+
+
+def get_nonfinite():
+    """Returns what a loss that is NaN or infinite does: "raise" or "ignore"."""
+    return _State.nonfinite
+
+
+def set_check_finite(check):
+    """Chooses whether inputs and targets are searched for NaN and infinities before they are used.
+
+    Parameters
+    ----------
+    check : bool
+        False by default, as it costs a pass over the data at each call.
+    """
+    if check not in (True, False):
+        raise TypeError(f"set_check_finite takes True or False, not {check!r}")
+    _State.check_finite = bool(check)
+
+
+def get_check_finite():
+    """Returns whether inputs and targets are searched for NaN and infinities."""
+    return _State.check_finite
+
+
+def _cache_sizes():
+    """Sizes of the first processor's caches, as Linux states them."""
+    sizes = []
+    for index in range(8):
+        folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}"
+        try:
+            level, kind, size = (pathlib.Path(folder, name).read_text().strip() for name in ("level", "type", "size"))
+        except OSError:
+            break
+        if kind != "Instruction":
+            sizes.append(f"L{level} {size}")
+    return ", ".join(sizes) or "unknown"
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as f:
+            for line in f:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def show():
+    """Prints version, variant, threads, caches and compiler."""
+    import numpy
+
+    rows = {
+        "nncore": __version__,
+        "variant": f"{variant()} (this machine can run {', '.join(_engine.variants())})",
+        "threads": f"{get_num_threads()} of {os.cpu_count()} processors",
+        "threading": _engine.threading(),
+        "processor": _processor(),
+        "caches": _cache_sizes(),
+        "compiler": _engine.compiler(),
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "NumPy": numpy.__version__,
+    }
+    for name, value in rows.items():
+        print(f"{name + ':':11}{value}")

@@ -1,0 +1,1 @@
+"""Bridges to other libraries. Each imports what it bridges to when it is used, and nothing here imports it."""

@@ -1,0 +1,26 @@
+"""Layers: shapes, weights, and the steps that they emit. One family to a file."""
+
+from nncore.layers.activation import Activation
+from nncore.layers.dense import Dense
+from nncore.layers.dropout import Dropout
+from nncore.layers.flatten import Flatten
+from nncore.layers.input import Input, InputLayer
+from nncore.layers.layer import Layer
+from nncore.layers.rescaling import Rescaling
+
+__all__ = ["Activation", "Dense", "Dropout", "Flatten", "Input", "InputLayer", "Layer", "Rescaling", "deserialize",
+           "serialize"]  # fmt: skip
+
+_BY_CLASS = {cls.__name__: cls for cls in (Activation, Dense, Dropout, Flatten, InputLayer, Rescaling)}
+
+
+def serialize(layer):
+    """Returns {"class_name", "config"} of a layer."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(config):
+    """Returns a new layer, without weights, as `serialize` described one."""
+    from nncore import _checks
+
+    return _checks.resolve("layer", config, Layer, {}, _BY_CLASS)

@@ -1,0 +1,109 @@
+"""The fully connected layer."""
+
+from nncore import _checks, activations, initializers
+from nncore.layers.layer import Layer
+
+
+class Dense(Layer):
+    """y = f(x W + b) along the last axis: x is (..., inputs), W (inputs, units), b (units), y (..., units).
+
+    Parameters
+    ----------
+    units : int
+    activation : str or activation, optional
+        f; linear unless given.
+    use_bias : bool
+    kernel_initializer, bias_initializer
+        Initial values of W and b.
+    """
+
+    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                 kernel_constraint=None, bias_constraint=None, lora_rank=None, lora_alpha=None, **common):  # fmt: skip
+        super().__init__(**common)
+        _checks.refuse("Dense", kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
+                       activity_regularizer=activity_regularizer, kernel_constraint=kernel_constraint,
+                       bias_constraint=bias_constraint, lora_rank=lora_rank, lora_alpha=lora_alpha)  # fmt: skip
+        self.units = _checks.positive_integer("Dense", "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = _checks.boolean("Dense", "use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self._kernel = self._bias = None
+
+    @property
+    def kernel(self):
+        """W as an array, (inputs, units); None before the layer is built."""
+        return None if self._kernel is None else self._kernel.array
+
+    @property
+    def bias(self):
+        """b as an array, (units,); None without one."""
+        return None if self._bias is None else self._bias.array
+
+    def compute_output_shape(self, input_shape):
+        if not input_shape:
+            raise ValueError(f"layer {self.name!r} needs inputs of at least one axis")
+        return (*input_shape[:-1], self.units)
+
+    def build(self, input_shape):
+        self._kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
+        if self.use_bias:
+            self._bias = self.add_weight("bias", (self.units,), self.bias_initializer)
+
+    def emit(self, builder, x):
+        inputs, units = self._kernel.matrix_shape
+        positions = x.width // inputs  # of a sample: 1 unless x has more axes than one
+        fused_relu = self.activation is activations.relu
+        x.uses += 1
+        learns = self.trainable and builder.backward
+        y = builder.value((*x.shape[:-1], units), x.needs_gradient or learns)
+        y.relu = fused_relu
+        for position in range(positions):
+            builder.forward("matmul", a=x.buffer.at(position * inputs), b=self._kernel.array, bias=self.bias, mask=None,
+                            c=y.buffer.at(position * units), inner=inputs, columns=units, a_stride=x.stride,
+                            b_stride=units, b_panel=0, mask_stride=0, c_stride=y.stride, relu=fused_relu,
+                            accumulate=0)  # fmt: skip
+        builder.add_flops(2.0 * positions * inputs * units)
+
+        def backward():
+            if y.gradient is None:
+                return
+            if fused_relu and not y.gated:
+                builder.backward_step("relu_backward", y=y.buffer, dy=y.gradient, dx=y.gradient, features=y.width,
+                                      y_stride=y.stride, dy_stride=y.gradient.stride,
+                                      dx_stride=y.gradient.stride)  # fmt: skip
+            for position in range(positions) if self.trainable else ():
+                dy = y.gradient.at(position * units)
+                builder.weight_gradient(self._kernel, "matmul_gradient", x=x.buffer.at(position * inputs), dy=dy,
+                                        x_stride=x.stride, dy_stride=dy.stride)  # fmt: skip
+                if self.use_bias:
+                    builder.weight_gradient(self._bias, "column_sum", dy=dy, dy_stride=dy.stride)
+            if x.needs_gradient:
+                self._emit_input_gradient(builder, x, y, positions)
+
+        builder.on_backward(backward)
+        return y if fused_relu else self.activation.emit(builder, y)
+
+    def _emit_input_gradient(self, builder, x, y, positions):
+        """dx = dy W', and the derivative of the ReLU before this layer in the same pass where only we use it."""
+        inputs, units = self._kernel.matrix_shape
+        target, accumulate = builder.gradient_target(x)
+        gate = x.relu and x.uses == 1
+        x.gated = x.gated or gate
+        for position in range(positions):
+            builder.backward_step("matmul", a=y.gradient.at(position * units), **builder.transposed(self._kernel),
+                                  bias=None, mask=x.buffer.at(position * inputs) if gate else None,
+                                  mask_stride=x.stride, c=target.at(position * inputs), inner=units, columns=inputs,
+                                  a_stride=y.gradient.stride, c_stride=target.stride, relu=0,
+                                  accumulate=accumulate)  # fmt: skip
+
+    def get_config(self):
+        return {
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            **super().get_config(),
+        }

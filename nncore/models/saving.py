@@ -1,0 +1,193 @@
+"""Models in safetensors files: architecture, weights, compilation, the optimizer's state. No pickle, no code.
+
+Weights are the tensors ``weights.<number>``, in the order of `model.weights`; the optimizer's state is
+``optimizer.<number>``, in the order of `optimizer.variables`. The rest is JSON in the file's metadata, under
+``nncore``, with the SHA-256 of all tensors beside it.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from nncore import losses, metrics, optimizers
+from nncore._version import __version__
+
+FORMAT = 1
+
+
+def state_of(model):
+    """Everything that makes the model, as JSON-able data and arrays."""
+    tensors = {}
+    if model.built:
+        tensors.update({f"weights.{i}": array for i, array in enumerate(model.weights)})
+    state = {"format": FORMAT, "nncore": __version__, "class_name": type(model).__name__, "config": model.get_config(),
+             "compiled": None, "forwards": int(model._forwards[0])}  # fmt: skip
+    if model.compiled:
+        optimizer = model.optimizer
+        state["compiled"] = {
+            "optimizer": optimizers.serialize(optimizer),
+            "iterations": optimizer.iterations,
+            "has_state": bool(optimizer._variables),
+            "loss": None if model.loss is None else losses.serialize(model.loss),
+            "metrics": [m if isinstance(m, str) else metrics.serialize(m) for m in model._metrics_given],
+        }
+        tensors.update({f"optimizer.{i}": array for i, array in enumerate(optimizer.variables)})
+    return {"state": state, "tensors": {name: np.array(array) for name, array in tensors.items()}}
+
+
+def restore(model, saved):
+    """Makes `model`, an object without content, what `state_of` described."""
+    state, tensors = saved["state"], saved["tensors"]
+    fresh = type(model).from_config(state["config"])
+    model.__dict__.update(fresh.__dict__)
+    model._forwards[0] = state["forwards"]
+    if model.built:
+        model.set_weights([tensors[f"weights.{i}"] for i in range(len(model.weights))])
+    compiled = state["compiled"]
+    if compiled is None:
+        return
+    model.compile(
+        optimizers.deserialize(compiled["optimizer"]),
+        None if compiled["loss"] is None else losses.deserialize(compiled["loss"]),
+        metrics=[m if isinstance(m, str) else metrics.deserialize(m) for m in compiled["metrics"]],
+    )
+    if compiled["has_state"]:
+        model.optimizer.build(model.trainable_variables)
+        for i, array in enumerate(model.optimizer.variables):
+            kept = tensors[f"optimizer.{i}"]
+            if kept.shape != array.shape or kept.dtype != array.dtype:
+                raise ValueError(f"optimizer state {i} should be {array.shape} of {array.dtype}")
+            array[...] = kept
+    model.optimizer.counter[0] = compiled["iterations"]
+
+
+def save_model(model, path, overwrite):
+    """Writes the whole model."""
+    model._require_built()
+    saved = state_of(model)
+    _write(path, saved["state"], saved["tensors"], overwrite)
+
+
+def save_weights(model, path, overwrite):
+    """Writes the weights."""
+    model._require_built()
+    tensors = {f"weights.{i}": array for i, array in enumerate(model.weights)}
+    _write(path, {"format": FORMAT, "nncore": __version__}, tensors, overwrite)
+
+
+def load_weights(model, path):
+    """Reads weights into a built model."""
+    model._require_built()
+    _, tensors = _read(path)
+    found = sorted((n for n in tensors if n.startswith("weights.")), key=lambda n: int(n.split(".")[1]))
+    from nncore.layers.layer import copy_into
+
+    try:
+        copy_into(model._weight_list(), [tensors[name] for name in found], f"model {model.name!r}")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def load_model(filepath):
+    """Returns the model that `model.save` wrote: ready to predict, or to go on training with the same bits.
+
+    Raises
+    ------
+    ValueError
+        For a file that is broken, truncated, altered or no model. No code of the file's is ever run.
+    """
+    state, tensors = _read(filepath)
+    if "class_name" not in state:
+        raise ValueError(f"{filepath}: holds weights and no architecture; use model.load_weights")
+    from nncore.models.sequential import Sequential
+
+    if state["class_name"] != "Sequential":
+        raise ValueError(f"{filepath}: unknown kind of model {state['class_name']!r}")
+    model = Sequential.__new__(Sequential)
+    try:
+        restore(model, {"state": state, "tensors": tensors})
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ValueError(f"{filepath}: the description of the model does not fit its tensors: {error}") from error
+    return model
+
+
+def _digest(state_text, tensors):
+    digest = hashlib.sha256(state_text.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _write(path, state, tensors, overwrite):
+    """Writes a temporary file beside the path, then renames it: at any moment the path holds an old or new whole."""
+    from safetensors.numpy import save
+
+    path = pathlib.Path(path)
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} exists, and overwrite is False")
+    text = json.dumps(state)
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    content = save(tensors, metadata={"nncore": text, "sha256": _digest(text, tensors)})
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder):
+    """Makes the rename last through a power cut, where the system lets a folder be synced."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _read(path):
+    """The description and the tensors of a file, checked."""
+    from safetensors import SafetensorError, safe_open
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is no whole safetensors file: {error}") from error
+    if "nncore" not in metadata:
+        raise ValueError(f"{path} is a safetensors file, but not one of nncore's")
+    if metadata.get("sha256") != _digest(metadata["nncore"], tensors):
+        raise ValueError(f"{path} has been altered or damaged: its checksum does not fit")
+    try:
+        state = json.loads(metadata["nncore"])
+    except ValueError as error:
+        raise ValueError(f"{path}: its description is not JSON: {error}") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError(f"{path} has a format that this version does not know; it knows {FORMAT}")
+    return state, tensors

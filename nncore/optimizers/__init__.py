@@ -1,0 +1,28 @@
+"""Optimizers: how gradients change weights. One to a file."""
+
+from nncore import _checks
+from nncore.optimizers.adam import Adam
+from nncore.optimizers.optimizer import Optimizer
+from nncore.optimizers.rmsprop import RMSprop
+from nncore.optimizers.sgd import SGD
+
+__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+
+_CLASSES = (Adam, RMSprop, SGD)
+_BY_CLASS = {cls.__name__: cls for cls in _CLASSES}
+_BY_NAME = {cls.__name__.lower(): cls for cls in _CLASSES}
+
+
+def get(identifier):
+    """Returns the optimizer that a name, a configuration or an optimizer stands for."""
+    return _checks.resolve("optimizer", identifier, Optimizer, _BY_NAME, _BY_CLASS)
+
+
+def serialize(optimizer):
+    """Returns {"class_name", "config"} of an optimizer."""
+    return _checks.serialize(optimizer)
+
+
+def deserialize(config):
+    """Returns the optimizer that `serialize` described, without state."""
+    return get(config)

@@ -1,0 +1,39 @@
+"""Stochastic gradient descent."""
+
+from nncore import _checks
+from nncore.optimizers.optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum β and in Nesterov's form.
+
+    Plain: θ ← θ - αg. With momentum: v ← βv - αg, θ ← θ + v. Nesterov: v ← βv - αg, φ ← φ + βv - αg, where the
+    variables hold the look-ahead point φ = θ + βv, as in Keras and PyTorch. (Polyak, 1964; Nesterov, 1983.)
+
+    Parameters
+    ----------
+    learning_rate : float
+        α.
+    momentum : float in [0, 1)
+        β.
+    nesterov : bool
+    """
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **common):
+        super().__init__(learning_rate, **common)
+        self.momentum = _checks.real_number("SGD", "momentum", momentum, 0, 1, high_open=True)
+        self.nesterov = _checks.boolean("SGD", "nesterov", nesterov)
+
+    @property
+    def slots(self):
+        """Without momentum there is no state."""
+        return ("momentum",) if self.momentum else ()
+
+    def update_steps(self, parameter, columns, state):
+        if not self.momentum:
+            return [("sgd", {"parameter": parameter, "columns": columns})]
+        return [("sgd_momentum", {"parameter": parameter, "velocity": state["momentum"], "columns": columns,
+                                  "nesterov": self.nesterov, "momentum": self.momentum})]  # fmt: skip
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -1,0 +1,308 @@
+/* Matrix products of a dense layer, forward and backward.
+ *
+ * Each element of a product is one chain of fused multiply-adds over the summed index in increasing order,
+ * starting from zero; cutting that index into blocks only stores and reloads the chain's value. So the result
+ * does not depend on tile sizes, threads or the register width.
+ *
+ * A tile of rows x vectors sums stays in registers while the summed index runs. B is read a vector at a time
+ * along its rows, A one element at a time, broadcast. The products of a training step differ only in how A is
+ * addressed: by rows (A B), or by columns (A' B, `transposed`); B' is a mirror that pack_transposed keeps. */
+
+/* Rows of the summed index that a pass covers: a panel of B this long stays in the first-level cache. */
+enum { TYPED(INNER_BLOCK) = 320 };
+
+/* What becomes of a tile's sums: added to c, then + bias, then max(0, .), then zero where mask <= 0. */
+typedef struct TYPED(tile_ends) {
+    const real *bias;
+    const real *mask;
+    int64_t mask_stride;
+    int continued; /* the chains go on from what c holds */
+    int final;     /* they end here: apply the rest of these fields */
+    int accumulate;
+    int relu;
+} TYPED(tile_ends);
+
+typedef void (*TYPED(tile_function))(int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride,
+                                     real *c, int64_t c_stride, int64_t last_lanes, const TYPED(tile_ends) *ends);
+
+#define TILE_ROWS_LISTED 14
+#define TILE_VECTORS_LISTED 8
+
+/* rows, vectors, partial and transposed are constants at each use, so all loops over them unroll and the sums
+   live in registers. The last vector has last_lanes columns where it is partial. */
+NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial, const int transposed, int64_t inner,
+                           const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,
+                           int64_t last_lanes, const TYPED(tile_ends) *ends)
+{
+    vec sum[TILE_ROWS_LISTED][TILE_VECTORS_LISTED]; /* constant sizes, or the compiler keeps them in memory */
+#define FOR_TILE(r, v)                                                                                                 \
+    _Pragma("GCC unroll 32") for (int r = 0; r < rows; r++) _Pragma("GCC unroll 32") for (int v = 0; v < vectors; v++)
+#define LANES_OF(v) (partial && (v) == vectors - 1 ? last_lanes : LANES)
+
+    if (ends->continued) {
+        FOR_TILE (r, v)
+            sum[r][v] = TYPED(v_load_up_to)(c + r * c_stride + v * LANES, LANES_OF(v));
+    } else {
+        FOR_TILE (r, v)
+            sum[r][v] = v_zero();
+    }
+
+#pragma GCC unroll 4
+    for (int64_t p = 0; p < inner; p++) {
+        vec row_of_b[TILE_VECTORS_LISTED];
+#pragma GCC unroll 32
+        for (int v = 0; v < vectors; v++)
+            row_of_b[v] = partial && v == vectors - 1 ? v_load_first(b + v * LANES, last_lanes) : v_load(b + v * LANES);
+#pragma GCC unroll 32
+        for (int r = 0; r < rows; r++) {
+            vec element = v_set(transposed ? a[r] : a[r * a_stride]);
+#pragma GCC unroll 32
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = v_fma(element, row_of_b[v], sum[r][v]);
+        }
+        a += transposed ? a_stride : 1;
+        b += b_stride;
+    }
+
+    if (ends->final) {
+        if (ends->accumulate)
+            FOR_TILE (r, v)
+                sum[r][v] = v_add(TYPED(v_load_up_to)(c + r * c_stride + v * LANES, LANES_OF(v)), sum[r][v]);
+        if (ends->bias)
+            FOR_TILE (r, v)
+                sum[r][v] = v_add(sum[r][v], TYPED(v_load_up_to)(ends->bias + v * LANES, LANES_OF(v)));
+        if (ends->relu)
+            FOR_TILE (r, v)
+                sum[r][v] = v_max(v_zero(), sum[r][v]);
+        if (ends->mask)
+            FOR_TILE (r, v) {
+                vec m = TYPED(v_load_up_to)(ends->mask + r * ends->mask_stride + v * LANES, LANES_OF(v));
+                sum[r][v] = v_select(v_less(v_zero(), m), sum[r][v], v_zero());
+            }
+    }
+    FOR_TILE (r, v)
+        TYPED(v_store_up_to)(c + r * c_stride + v * LANES, sum[r][v], LANES_OF(v));
+#undef FOR_TILE
+#undef LANES_OF
+}
+
+/* Tiles larger than the registers are left empty and never called. */
+#define DEFINE_TILE(rows, vectors, partial, transposed)                                                                \
+    static void TYPED(tile_##rows##x##vectors##_##partial##_##transposed)(                                            \
+        int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,   \
+        int64_t last_lanes, const TYPED(tile_ends) *ends)                                                              \
+    {                                                                                                                  \
+        if (rows * vectors <= NN_ACCUMULATORS)                                                                         \
+            TYPED(tile)(rows, vectors, partial, transposed, inner, a, a_stride, b, b_stride, c, c_stride, last_lanes,  \
+                        ends);                                                                                         \
+    }
+#define DEFINE_TILES(rows, vectors)                                                                                    \
+    DEFINE_TILE(rows, vectors, 0, 0)                                                                                   \
+    DEFINE_TILE(rows, vectors, 1, 0)                                                                                   \
+    DEFINE_TILE(rows, vectors, 0, 1)                                                                                   \
+    DEFINE_TILE(rows, vectors, 1, 1)
+#define TILES_1(DO) DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1)
+#define TILES_2(DO) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(13, 2) DO(14, 2)
+#define TILES_3(DO) DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(5, 3) DO(6, 3) DO(7, 3) DO(8, 3)
+#define TILES_4(DO) DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4)
+#define TILES_8(DO) DO(1, 8) DO(2, 8) DO(3, 8)
+TILES_1(DEFINE_TILES)
+TILES_2(DEFINE_TILES)
+TILES_3(DEFINE_TILES)
+TILES_4(DEFINE_TILES)
+TILES_8(DEFINE_TILES)
+#undef DEFINE_TILE
+#undef DEFINE_TILES
+
+/* By transposed, partial, vectors (1, 2, 3, 4, 8) and rows - 1. */
+static const TYPED(tile_function) TYPED(tiles)[2][2][5][TILE_ROWS_LISTED] = {
+#define ENTRY_00(rows, vectors) TYPED(tile_##rows##x##vectors##_0_0),
+#define ENTRY_10(rows, vectors) TYPED(tile_##rows##x##vectors##_1_0),
+#define ENTRY_01(rows, vectors) TYPED(tile_##rows##x##vectors##_0_1),
+#define ENTRY_11(rows, vectors) TYPED(tile_##rows##x##vectors##_1_1),
+#define ENTRIES(ENTRY) {{TILES_1(ENTRY)}, {TILES_2(ENTRY)}, {TILES_3(ENTRY)}, {TILES_4(ENTRY)}, {TILES_8(ENTRY)}}
+    {ENTRIES(ENTRY_00), ENTRIES(ENTRY_10)},
+    {ENTRIES(ENTRY_01), ENTRIES(ENTRY_11)},
+#undef ENTRY_00
+#undef ENTRY_10
+#undef ENTRY_01
+#undef ENTRY_11
+#undef ENTRIES
+};
+#undef TILES_1
+#undef TILES_2
+#undef TILES_3
+#undef TILES_4
+#undef TILES_8
+#undef TILE_ROWS_LISTED
+#undef TILE_VECTORS_LISTED
+
+/* The widths that tiles exist for, their place in the table, and the rows that the list above goes up to. */
+NN_INLINE int TYPED(tile_place)(int vectors) { return vectors == 8 ? 4 : vectors - 1; }
+NN_INLINE int64_t TYPED(tile_rows)(int vectors)
+{
+    static const int listed[5] = {12, 14, 8, 6, 3};
+    int fitting = NN_ACCUMULATORS / vectors;
+    int most = listed[TYPED(tile_place)(vectors)];
+    return fitting < most ? fitting : most;
+}
+
+/* How wide a tile over `rows` rows should be when `vectors` are left: the full tile where there are rows to
+   fill it, else as wide as the registers allow, so that there are enough independent sums. */
+NN_INLINE int TYPED(tile_vectors)(int64_t rows, int64_t vectors)
+{
+    static const int widths[] = {8, 4, 3, 2};
+    if (rows >= NN_TILE_ROWS)
+        return vectors < NN_TILE_VECTORS ? (int)vectors : NN_TILE_VECTORS;
+    for (int i = 0; i < 4; i++)
+        if (widths[i] <= vectors && rows <= TYPED(tile_rows)(widths[i]))
+            return widths[i];
+    return 1;
+}
+
+/* c (rows, columns) from a and b over `inner`; b_panel as in matmul. bias and mask in ends point at column 0. */
+static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, int64_t inner, const real *a,
+                           int64_t a_stride, const real *b, int64_t b_stride, int64_t b_panel, real *c,
+                           int64_t c_stride, const TYPED(tile_ends) *whole)
+{
+    /* an accumulated product keeps c for the end, so its chains cannot be parked there */
+    int64_t passes = whole->accumulate ? 1 : (inner + TYPED(INNER_BLOCK) - 1) / TYPED(INNER_BLOCK);
+    if (passes < 1)
+        passes = 1;
+    TYPED(tile_ends) ends = *whole;
+    for (int64_t pass = 0; pass < passes; pass++) {
+        int64_t begin = inner * pass / passes, length = inner * (pass + 1) / passes - begin;
+        ends.continued = pass > 0;
+        ends.final = pass == passes - 1;
+        for (int64_t column = 0; column < columns;) {
+            int64_t vectors_left = (columns - column + LANES - 1) / LANES;
+            int vectors = b_panel && vectors_left > NN_TILE_VECTORS
+                              ? NN_TILE_VECTORS
+                              : TYPED(tile_vectors)(rows, vectors_left);
+            int64_t last_lanes = columns - column - (int64_t)(vectors - 1) * LANES;
+            int partial = last_lanes < LANES;
+            const TYPED(tile_function) *functions = TYPED(tiles)[transposed][partial][TYPED(tile_place)(vectors)];
+            const real *b_here = (b_panel ? b + column / (NN_TILE_VECTORS * LANES) * b_panel + column % (NN_TILE_VECTORS * LANES) : b + column) + begin * b_stride;
+            int64_t most = TYPED(tile_rows)(vectors), tiles = (rows + most - 1) / most;
+            ends.bias = whole->bias ? whole->bias + column : NULL;
+            for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
+                int64_t end = rows * (tile + 1) / tiles; /* even tiles: 8 + 8, not 14 + 2 */
+                const real *a_here = transposed ? a + row + begin * a_stride : a + row * a_stride + begin;
+                ends.mask = whole->mask ? whole->mask + row * whole->mask_stride + column : NULL;
+                functions[end - row - 1](length, a_here, a_stride, b_here, b_stride, c + row * c_stride + column,
+                                         c_stride, last_lanes, &ends);
+                row = end;
+            }
+            column += (int64_t)vectors * LANES;
+        }
+    }
+}
+
+/* c[r][j] = sum over p of a[r][p] b[p][j], then + c[r][j] (accumulate), + bias[j], max(0, .) (relu), and zero where
+   mask[r][j] <= 0: the derivative of the ReLU whose output mask is.
+   a is (rows, inner), b (inner, columns), bias (columns), c and mask (rows, columns). b is stored by rows, b_stride
+   apart, or where b_panel is not 0 in panels b_panel elements apart, each the variant's column_tile wide. */
+DEFINE_KERNEL(matmul)
+{
+    ARGUMENTS(matmul);
+    UNUSED(worker);
+    int64_t row = block->row_begin;
+    TYPED(tile_ends)
+    ends = {.bias = a->bias,
+            .mask = a->mask ? a->mask + row * a->mask_stride : NULL,
+            .mask_stride = a->mask_stride,
+            .accumulate = a->accumulate != 0,
+            .relu = a->relu != 0};
+    TYPED(product)
+    (0, block->row_end - row, a->columns, a->inner, a->a + row * a->a_stride, a->a_stride, a->b, a->b_stride,
+     a->b_panel, a->c + row * a->c_stride, a->c_stride, &ends);
+}
+
+/* gradient[i][j] = sum over rows r of x[r][i] dy[r][j], then + gradient[i][j] (accumulate), for the block's i and j.
+   x is (rows, inputs), dy (rows, units), the gradient (inputs, units). */
+DEFINE_KERNEL(matmul_gradient)
+{
+    ARGUMENTS(matmul_gradient);
+    TYPED(tile_ends) ends = {.accumulate = a->accumulate != 0};
+    TYPED(product)
+    (1, block->row_end - block->row_begin, block->column_end - block->column_begin, worker->rows,
+     a->x + block->row_begin, a->x_stride, a->dy + block->column_begin, a->dy_stride, 0, worker->gradient,
+     worker->gradient_stride, &ends);
+}
+
+/* gradient[0][j] = sum over rows r of dy[r][j], then + gradient[0][j] (accumulate). dy is (rows, units).
+   Rows are dealt to four sums in turn, and those added as (0 + 2) + (1 + 3). */
+DEFINE_KERNEL(column_sum)
+{
+    ARGUMENTS(column_sum);
+    real *gradient = worker->gradient;
+    for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
+        int64_t lanes = block->column_end - j;
+        vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+        const real *dy = a->dy + j;
+        int64_t r = 0;
+        for (; r + 4 <= worker->rows; r += 4, dy += 4 * a->dy_stride)
+            for (int i = 0; i < 4; i++)
+                sum[i] = v_add(sum[i], TYPED(v_load_up_to)(dy + i * a->dy_stride, lanes));
+        for (int i = 0; r + i < worker->rows; i++)
+            sum[i] = v_add(sum[i], TYPED(v_load_up_to)(dy + i * a->dy_stride, lanes));
+        vec total = v_add(v_add(sum[0], sum[2]), v_add(sum[1], sum[3]));
+        real *target = gradient + (j - block->column_begin);
+        if (a->accumulate)
+            total = v_add(TYPED(v_load_up_to)(target, lanes), total);
+        TYPED(v_store_up_to)(target, total, lanes);
+    }
+}
+
+/* Where element (p, j) of a packed matrix stands: as b[p][j] of matmul. */
+NN_INLINE real *TYPED(packed_place)(real *packed, int64_t stride, int64_t panel, int64_t p, int64_t j)
+{
+    enum { WIDTH = NN_TILE_VECTORS * LANES };
+    return panel ? packed + j / WIDTH * panel + p * stride + j % WIDTH : packed + p * stride + j;
+}
+
+/* packed (columns, rows) becomes the transpose of matrix (rows, columns), for the block's elements, in the layout
+   of matmul's b: stride packed_stride, panels packed_panel apart unless that is 0. */
+DEFINE_KERNEL(pack_transposed)
+{
+    ARGUMENTS(pack_transposed);
+    UNUSED(worker);
+    int64_t i = block->row_begin;
+    for (; i + LANES <= block->row_end && (!a->packed_panel || i % LANES == 0); i += LANES) {
+        int64_t j = block->column_begin;
+        for (; j + LANES <= block->column_end; j += LANES) {
+            vec rows[LANES];
+            for (int l = 0; l < LANES; l++)
+                rows[l] = v_load(a->matrix + (i + l) * a->columns + j);
+            v_transpose(rows);
+            for (int l = 0; l < LANES; l++)
+                v_store(TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, j + l, i), rows[l]);
+        }
+        for (; j < block->column_end; j++)
+            for (int l = 0; l < LANES; l++)
+                *TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, j, i + l) =
+                    a->matrix[(i + l) * a->columns + j];
+    }
+    for (; i < block->row_end; i++)
+        for (int64_t j = block->column_begin; j < block->column_end; j++)
+            *TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, j, i) = a->matrix[i * a->columns + j];
+}
+
+/* packed becomes matrix (rows, columns) itself, for the block's elements, in the layout of matmul's b. */
+DEFINE_KERNEL(pack)
+{
+    ARGUMENTS(pack);
+    UNUSED(worker);
+    enum { WIDTH = NN_TILE_VECTORS * LANES };
+    for (int64_t i = block->row_begin; i < block->row_end; i++)
+        for (int64_t j = block->column_begin; j < block->column_end;) {
+            int64_t run = block->column_end - j;
+            if (a->packed_panel && run > WIDTH - j % WIDTH)
+                run = WIDTH - j % WIDTH;
+            const real *from = a->matrix + i * a->columns + j;
+            real *to = TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, i, j);
+            for (int64_t n = 0; n < run; n += LANES)
+                TYPED(v_store_up_to)(to + n, TYPED(v_load_up_to)(from + n, run - n), run - n);
+            j += run;
+        }
+}
