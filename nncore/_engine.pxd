@@ -61,7 +61,6 @@ cdef extern from "nncore.h" nogil:
 
     const char *nn_threading()
     const char *nn_compiler()
-    void nn_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch)
     int nn_available_threads()
     void nn_parallel(int threads, nn_region region, void *state)
     void nn_set_thread_budget(int threads)

@@ -8,6 +8,7 @@
 #define OUT(type, name) "OUT " #type " " #name ";"
 #define OPTIONAL_OUT(type, name) "OPTIONAL_OUT " #type " " #name ";"
 #define INOUT(type, name) "INOUT " #type " " #name ";"
+#define OPTIONAL_INOUT(type, name) "OPTIONAL_INOUT " #type " " #name ";"
 #define SIZE(name) "SIZE int64_t " #name ";"
 #define SCALAR(name) "SCALAR double " #name ";"
 #define KERNEL(name, range, fields) {#name, #range, fields},

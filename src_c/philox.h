@@ -75,7 +75,7 @@ static inline void nn_philox_store(uint32_t *numbers, const nn_words word[4])
     _mm_storeu_ps((float *)numbers, _mm_shuffle_ps(words_01, words_23, 0x88));
     _mm_storeu_ps((float *)(numbers + 4), _mm_shuffle_ps(words_01, words_23, 0xdd));
 }
-#else /* one counter at a time: NEON needs two narrowing moves a round, and is no faster than this */
+#else /* one counter at a time: with NEON's multiply, which wants packed halves, as many instructions a number */
 typedef uint64_t nn_words;
 #define NN_WORDS_OF(a) (a)
 #define NN_LANE_COUNTERS 0

@@ -110,10 +110,10 @@ void nn_parallel(int threads, nn_region region, void *state)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
 
-    int before = atomic_fetch_add(&in_use, threads);
-    int left = atomic_load(&budget) - before;
-    int granted = left < threads ? left : threads;
-    if (granted <= 1 || omp_in_parallel()) {
+    int left = atomic_load(&budget) - atomic_fetch_add(&in_use, threads);
+    int granted = left < 1 ? 1 : left < threads ? left : threads;
+    atomic_fetch_sub(&in_use, threads - granted);
+    if (granted == 1 || omp_in_parallel()) {
         region(state, 0, 1);
     } else {
         region_call call = {region, state, granted};
@@ -127,7 +127,7 @@ void nn_parallel(int threads, nn_region region, void *state)
         else
             region(state, 0, 1);
     }
-    atomic_fetch_sub(&in_use, threads);
+    atomic_fetch_sub(&in_use, granted);
 #else
     (void)threads;
     region(state, 0, 1);

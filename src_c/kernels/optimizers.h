@@ -201,3 +201,55 @@ DEFINE_KERNEL(adam)
     else
         TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_outside_vector), &update);
 }
+
+struct TYPED(rmsprop_update) {
+    real *parameter, *mean_square, *velocity, *mean;
+    vec learning_rate, rho, one_minus_rho, momentum, epsilon;
+    int epsilon_inside_sqrt;
+};
+
+NN_INLINE void TYPED(rmsprop_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    const struct TYPED(rmsprop_update) *const u = update;
+    const vec g = TYPED(v_load_up_to)(gradient, count);
+    const vec fresh = v_mul(u->one_minus_rho, g);
+    const vec r = v_fma(u->rho, TYPED(v_load_up_to)(u->mean_square + offset, count), v_mul(fresh, g));
+    TYPED(v_store_up_to)(u->mean_square + offset, r, count);
+    vec under = r;
+    if (u->mean) {
+        const vec m = v_fma(u->rho, TYPED(v_load_up_to)(u->mean + offset, count), fresh);
+        TYPED(v_store_up_to)(u->mean + offset, m, count);
+        under = v_max(v_zero(), v_fnma(m, m, r)); /* rounding may leave a variance of 0 just below it */
+    }
+    const vec denominator =
+        u->epsilon_inside_sqrt ? v_sqrt(v_add(under, u->epsilon)) : v_add(v_sqrt(under), u->epsilon);
+    vec change = v_div(v_mul(u->learning_rate, g), denominator);
+    if (u->velocity) {
+        change = v_fma(u->momentum, TYPED(v_load_up_to)(u->velocity + offset, count), change);
+        TYPED(v_store_up_to)(u->velocity + offset, change, count);
+    }
+    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
+    TYPED(v_store_up_to)(u->parameter + offset, v_sub(p, change), count);
+}
+
+/* r = rho r + (1 - rho) g^2; where mean is given m = rho m + (1 - rho) g and u = max(0, r - m^2), else u = r;
+   change = learning_rate g / (epsilon_inside_sqrt ? sqrt(u + epsilon) : sqrt(u) + epsilon); where velocity is given
+   v = momentum v + change and p = p - v, else p = p - change. r mean_square, m mean, v velocity.
+   Hinton, "Neural networks for machine learning", lecture 6e, 2012; centered: Graves, arXiv:1308.0850, 2013. */
+DEFINE_KERNEL(rmsprop)
+{
+    ARGUMENTS(rmsprop);
+    const struct TYPED(rmsprop_update) update = {
+        .parameter = a->parameter,
+        .mean_square = a->mean_square,
+        .velocity = a->velocity,
+        .mean = a->mean,
+        .learning_rate = v_set((real)worker->learning_rate),
+        .rho = v_set((real)a->rho),
+        .one_minus_rho = v_set((real)(1 - a->rho)),
+        .momentum = v_set((real)a->momentum),
+        .epsilon = v_set((real)a->epsilon),
+        .epsilon_inside_sqrt = a->epsilon_inside_sqrt != 0,
+    };
+    TYPED(for_each_vector)(worker, block, a->columns, TYPED(rmsprop_vector), &update);
+}

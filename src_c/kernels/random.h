@@ -4,7 +4,8 @@
 #include "../philox.h"
 
 /* y[j] = numbers[j] >= threshold ? x[j] * scale : 0. `numbers` has a whole vector wherever x has an element. */
-NN_INLINE void TYPED(drop)(const real *x, real *y, const uint32_t *numbers, int64_t count, uint32_t threshold, real scale)
+NN_INLINE void TYPED(drop)(const real *x, real *y, const uint32_t *numbers, int64_t count, uint32_t threshold,
+                           real scale)
 {
     /* There is no unsigned comparison of vectors on x86: the signed one orders numbers whose top bit is flipped.
        Its outcome, all ones or zero, is then widened to the element's size. */

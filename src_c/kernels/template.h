@@ -42,6 +42,7 @@
 #define OUT(type, name) type *name;
 #define OPTIONAL_OUT(type, name) type *name;
 #define INOUT(type, name) type *name;
+#define OPTIONAL_INOUT(type, name) type *name;
 #define SIZE(name) int64_t name;
 #define SCALAR(name) double name;
 #define KERNEL(name, range, fields) struct TYPED(name##_arguments) { fields };
@@ -51,6 +52,7 @@
 #undef OUT
 #undef OPTIONAL_OUT
 #undef INOUT
+#undef OPTIONAL_INOUT
 #undef SIZE
 #undef SCALAR
 #undef KERNEL

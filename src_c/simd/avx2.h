@@ -25,7 +25,27 @@ NN_INLINE vec_f32 v_set_f32(float a) { return _mm256_set1_ps(a); }
 NN_INLINE vec_f32 v_load_f32(const float *p) { return _mm256_loadu_ps(p); }
 NN_INLINE void v_store_f32(float *p, vec_f32 a) { _mm256_storeu_ps(p, a); }
 NN_INLINE vec_f32 v_load_first_f32(const float *p, int64_t count) { return _mm256_maskload_ps(p, nn_first_lanes_f32(count)); }
-NN_INLINE void v_store_first_f32(float *p, vec_f32 a, int64_t count) { _mm256_maskstore_ps(p, nn_first_lanes_f32(count), a); }
+/* In halves, as a masked store takes some 40 cycles on AMD's processors. */
+NN_INLINE void v_store_first_f32(float *p, vec_f32 a, int64_t count)
+{
+    __m128 half = _mm256_castps256_ps128(a);
+    if (count & 8) {
+        _mm256_storeu_ps(p, a);
+        return;
+    }
+    if (count & 4) {
+        _mm_storeu_ps(p, half);
+        half = _mm256_extractf128_ps(a, 1);
+        p += 4;
+    }
+    if (count & 2) {
+        _mm_storel_pi((__m64 *)p, half);
+        half = _mm_movehl_ps(half, half);
+        p += 2;
+    }
+    if (count & 1)
+        _mm_store_ss(p, half);
+}
 NN_INLINE vec_f32 v_add_f32(vec_f32 a, vec_f32 b) { return _mm256_add_ps(a, b); }
 NN_INLINE vec_f32 v_sub_f32(vec_f32 a, vec_f32 b) { return _mm256_sub_ps(a, b); }
 NN_INLINE vec_f32 v_mul_f32(vec_f32 a, vec_f32 b) { return _mm256_mul_ps(a, b); }
@@ -73,7 +93,21 @@ NN_INLINE vec_f64 v_set_f64(double a) { return _mm256_set1_pd(a); }
 NN_INLINE vec_f64 v_load_f64(const double *p) { return _mm256_loadu_pd(p); }
 NN_INLINE void v_store_f64(double *p, vec_f64 a) { _mm256_storeu_pd(p, a); }
 NN_INLINE vec_f64 v_load_first_f64(const double *p, int64_t count) { return _mm256_maskload_pd(p, nn_first_lanes_f64(count)); }
-NN_INLINE void v_store_first_f64(double *p, vec_f64 a, int64_t count) { _mm256_maskstore_pd(p, nn_first_lanes_f64(count), a); }
+NN_INLINE void v_store_first_f64(double *p, vec_f64 a, int64_t count)
+{
+    __m128d half = _mm256_castpd256_pd128(a);
+    if (count & 4) {
+        _mm256_storeu_pd(p, a);
+        return;
+    }
+    if (count & 2) {
+        _mm_storeu_pd(p, half);
+        half = _mm256_extractf128_pd(a, 1);
+        p += 2;
+    }
+    if (count & 1)
+        _mm_store_sd(p, half);
+}
 NN_INLINE vec_f64 v_add_f64(vec_f64 a, vec_f64 b) { return _mm256_add_pd(a, b); }
 NN_INLINE vec_f64 v_sub_f64(vec_f64 a, vec_f64 b) { return _mm256_sub_pd(a, b); }
 NN_INLINE vec_f64 v_mul_f64(vec_f64 a, vec_f64 b) { return _mm256_mul_pd(a, b); }
