@@ -34,7 +34,7 @@ else:
     MACRO, VARIANTS = [], {"generic": []}
 
 # The results must not depend on the compiler's mood: no contraction of a * b + c but where the source says so.
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 WARNINGS = ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else [])
 # What Cython generates is not ours to keep free of unused functions.
 CYTHON_WARNINGS = [*WARNINGS, "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
@@ -110,7 +110,7 @@ def extension(name, **options):
         [f"nncore/{name}.pyx"],
         include_dirs=[str(SOURCES), numpy.get_include()],
         define_macros=[*MACRO, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["-O2", "-ffp-contract=off", "-fvisibility=hidden", *CYTHON_WARNINGS],
+        extra_compile_args=["-O2", "-g0", "-ffp-contract=off", "-fvisibility=hidden", *CYTHON_WARNINGS],
         extra_link_args=OPENMP_LINK,
         **options,
     )

@@ -1,11 +1,12 @@
 """Checks of arguments that several modules share. Each raises before anything has changed."""
 
-import difflib
 import math
 
 
 def suggest(name, choices):
     """' Did you mean ...?' where a choice is close to `name`, and the list of choices."""
+    import difflib  # here, as most programs never need it
+
     close = difflib.get_close_matches(str(name), choices, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"{hint} There are: {', '.join(sorted(choices))}"

@@ -184,10 +184,15 @@ class Builder:
     # ---- data and reports
 
     def bind(self, **values):
-        """Sets arguments that were named with `later`, in the finished plan."""
+        """Sets arguments that were named with `Later`, in the finished plan."""
         for name, value in values.items():
             for number, argument in self._bindings[name]:
                 self.plan.bind(number, **{argument: value})
+
+    def bind_gradients(self, array_of):
+        """Sets where gradients are stored: in array_of(weight), for each weight."""
+        for weight, number in self._gradient_stores:
+            self.plan.bind(number, target=array_of(weight))
 
     def forward_finite_check(self, buffer):
         """Ends the minibatch before any weight changes where a value of `buffer` (rows,) is NaN or infinite."""
@@ -210,7 +215,7 @@ class Builder:
         update : function (builder, weight) -> list of steps (kernel, arguments), optional
             The optimizer's steps over a tile whose gradient is at hand.
         store_gradients : "set" or "add", optional
-            Gradients go to arguments bound later as "gradient", a list of arrays in the order of `weights`.
+            Gradients go where `bind_gradients` says.
         split : bool
             Backward rows get a phase of their own, for a call of their own.
         """
@@ -219,8 +224,7 @@ class Builder:
         plan = self.plan
         block_rows = max(ROW_BLOCK_LEAST, min(ROW_BLOCK_MOST, ROW_BLOCK_BYTES // (self._widths * self.dtype.itemsize)))
         self.totals = np.zeros(len(self._reports), np.float64)
-        self.weights = list(self._gradient_steps)
-
+        self._gradient_stores = []
         plan.opening()
         self._steps(self.opening_steps)
         plan.phase()
@@ -236,13 +240,13 @@ class Builder:
         self._steps(self.backward_steps)
         if self.backward or self._reports:
             plan.phase()
-        for index, (weight, steps) in enumerate(self._gradient_steps.items() if self.backward else ()):
+        for weight, steps in self._gradient_steps.items():
             self._weight_job(weight)
             self._steps(steps)
             if store_gradients:
-                place = Later(("gradient", index))
-                self._steps([("store_gradient", {"target": place, "columns": weight.matrix_shape[1],
-                                                 "accumulate": store_gradients == "add"})])  # fmt: skip
+                number = plan.step("store_gradient", target=_engine.BIND_LATER, columns=weight.matrix_shape[1],
+                                   accumulate=store_gradients == "add")  # fmt: skip
+                self._gradient_stores.append((weight, number))
             if update is not None:
                 self._steps(update(weight))
                 if weight in self._mirrors:

@@ -7,8 +7,6 @@ Environment variables, read at import: ``NNCORE_NUM_THREADS``, and ``NNCORE_ISA`
 import contextlib
 import math
 import os
-import pathlib
-import platform
 
 from nncore import _engine
 from nncore._version import __version__
@@ -187,11 +185,15 @@ def get_check_finite():
 
 def _cache_sizes():
     """Sizes of the first processor's caches, as Linux states them."""
+    import pathlib
+
     sizes = []
     for index in range(8):
         folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}"
         try:
-            level, kind, size = (pathlib.Path(folder, name).read_text().strip() for name in ("level", "type", "size"))
+            level, kind, size = (
+                pathlib.Path(folder, name).read_text().strip() for name in ("level", "type", "size")
+            )
         except OSError:
             break
         if kind != "Instruction":
@@ -200,6 +202,8 @@ def _cache_sizes():
 
 
 def _processor():
+    import platform
+
     try:
         with open("/proc/cpuinfo") as f:
             for line in f:
@@ -212,6 +216,8 @@ def _processor():
 
 def show():
     """Prints version, variant, threads, caches and compiler."""
+    import platform
+
     import numpy
 
     rows = {

@@ -22,7 +22,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--epochs",
         type=whole_number(1),
-        default=40,
+        default=30,
         metavar="N",
         help="how often to go through the training images (default: %(default)s)",
     )

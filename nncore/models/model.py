@@ -1,6 +1,5 @@
 """A model: layers in a graph, compiled for training."""
 
-import copy
 import threading
 from contextlib import contextmanager
 
@@ -298,7 +297,7 @@ class Model(training.Training):
             dx = np.zeros((source.rows, *self.graph.input_shape), self.dtype)
             builder = program.builder
             builder.bind(dy=dy, dx=dx)
-            builder.bind(**{("gradient", i): self._gradient(w) for i, w in enumerate(builder.weights)})
+            builder.bind_gradients(self._gradient)
             self._forwards[0] -= 1  # the numbers of the forward pass once more
             program.run(source.rows, seed=self.seed, counter=self._forwards, first_phase=2)
             self._pending = None
@@ -313,7 +312,7 @@ class Model(training.Training):
             x, y, weight = self._minibatch(x, y, sample_weight, None, "value_and_gradients")
             program = self._program("gradients", x.rows, weight is not None)
             gradients = {w: _engine.aligned_zeros(w.array.shape, self.dtype) for w in self._weight_list(True)}
-            program.builder.bind(**{("gradient", i): gradients[w] for i, w in enumerate(program.builder.weights)})
+            program.builder.bind_gradients(gradients.__getitem__)
             totals = self._run_minibatch(program, x, y, weight, counter=self._forwards)
             return totals[0] / x.rows, list(gradients.values())
 
@@ -392,6 +391,8 @@ class Model(training.Training):
         saving.restore(self, state)
 
     def __deepcopy__(self, memo):
+        import copy
+
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))

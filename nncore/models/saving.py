@@ -2,14 +2,10 @@
 
 Weights are the tensors ``weights.<number>``, in the order of `model.weights`; the optimizer's state is
 ``optimizer.<number>``, in the order of `optimizer.variables`. The rest is JSON in the file's metadata, under
-``nncore``, with the SHA-256 of all tensors beside it.
+``nncore``, with the SHA-256 of all tensors beside it. What only files need is imported when a file is touched.
 """
 
-import hashlib
-import json
 import os
-import pathlib
-import tempfile
 
 import numpy as np
 
@@ -116,6 +112,8 @@ def load_model(filepath):
 
 
 def _digest(state_text, tensors):
+    import hashlib
+
     digest = hashlib.sha256(state_text.encode())
     for name in sorted(tensors):
         array = tensors[name]
@@ -126,6 +124,10 @@ def _digest(state_text, tensors):
 
 def _write(path, state, tensors, overwrite):
     """Writes a temporary file beside the path, then renames it: at any moment the path holds an old or new whole."""
+    import json
+    import pathlib
+    import tempfile
+
     from safetensors.numpy import save
 
     path = pathlib.Path(path)
@@ -170,6 +172,8 @@ def _sync_folder(folder):
 
 def _read(path):
     """The description and the tensors of a file, checked."""
+    import json
+
     from safetensors import SafetensorError, safe_open
 
     if not os.path.exists(path):

@@ -180,7 +180,8 @@ class Training:
         if batch_size is not None:
             batch_size = _count("batch_size", batch_size)
         if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)) and hasattr(x, "__next__"):
-            parts = [self.predict_on_batch(_unpack(batch)[0]) for batch in itertools.islice(x, steps)]
+            batches = (batch[0] if isinstance(batch, tuple) else batch for batch in itertools.islice(x, steps))
+            parts = [self.predict_on_batch(batch) for batch in batches]
             if not parts:
                 raise ValueError("predict needs at least one row; the iterable gave none")
             return np.concatenate(parts)

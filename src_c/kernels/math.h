@@ -103,15 +103,14 @@ NN_INLINE vec TYPED(v_expm1)(vec x)
     return TYPED(v_with_sign)(v_mul(v_fma(e.second, p, v_sub(e.second, inverse_first)), e.first), x);
 }
 
-/* 1 / (1 + e^-x) with `e` = e^-|x|, which cannot overflow, and q = e / (1 + e): 1 - q, or e - e q for x < 0. Both
-   leave to q's three roundings only the smaller part of the result. */
-NN_INLINE vec TYPED(sigmoid_of)(vec x, vec e)
+/* 1 / (1 + e^-x). With e = e^-|x|, which cannot overflow, and q = e / (1 + e) it is 1 - q, or e - e q for x < 0:
+   either way q, of three roundings, is the smaller part. */
+NN_INLINE vec TYPED(v_sigmoid)(vec x)
 {
-    vec one = v_set(1), q = v_div(e, v_add(one, e));
+    vec one = v_set(1), e = TYPED(v_exp_bounded)(TYPED(v_minus_magnitude)(x));
     vec whole = v_select(v_less(x, v_zero()), e, one);
-    return v_fnma(whole, q, whole);
+    return v_fnma(whole, v_div(e, v_add(one, e)), whole);
 }
-NN_INLINE vec TYPED(v_sigmoid)(vec x) { return TYPED(sigmoid_of)(x, TYPED(v_exp_bounded)(TYPED(v_minus_magnitude)(x))); }
 
 /* Up to |x| = 0.55, where it reaches 1/2, a polynomial t = tanh(r) with r = |x|. Beyond, |x| = n ln(2) / 2 + r and
    the addition theorem, with s = 2^n / 2: 1 - tanh(|x|) = (1 - t) / ((s + 1/2) + (s - 1/2) t). It rounds to 1 long
@@ -160,7 +159,7 @@ NN_INLINE TYPED(log_parts) TYPED(log_split)(vec x)
 NN_INLINE vec TYPED(log_join)(vec k, vec f)
 {
     /* R / s^2 over s^2, |s| <= 3 - sqrt(8); log(1 + f) to 2^-29 or 2^-58 */
-    static const real single[] = {0x1.5555740000000p-1, 0x1.9963320000000p-2, 0x1.3183060000000p-2};
+    static const real single[] = {0x1.555574p-1, 0x1.996332p-2, 0x1.318306p-2};
     static const real twice[] = {
         0x1.5555555555568p-1, 0x1.999999998bc98p-2, 0x1.24924938a7dd7p-2, 0x1.c71c58d43b780p-3,
         0x1.7464f8d421ed0p-3, 0x1.39c01a3abcd3ap-3, 0x1.2de835fce80f6p-3,
@@ -199,21 +198,26 @@ NN_INLINE vec TYPED(v_log1p)(vec x)
     return TYPED(v_with_sign)(TYPED(log_special)(sum, TYPED(log_join)(v_sub(p.k, v_set(TYPED(BIAS))), f)), x);
 }
 
-/* log(1 + e^x) = max(x, 0) + log(1 + e) with `e` = e^-|x|; the logarithm as in log_join with s <= 1/3. */
-NN_INLINE vec TYPED(softplus_of)(vec x, vec e)
+/* log(1 + e) for 0 <= e <= 1, as in log_join with s <= 1/3. */
+NN_INLINE vec TYPED(v_log1p_unit)(vec e)
 {
     /* R / s^2 over s^2, s <= 1/3; log(1 + e) to 2^-27 or 2^-58 */
-    static const real single[] = {0x1.55551c0000000p-1, 0x1.99c8200000000p-2, 0x1.1f49960000000p-2, 0x1.1c6ecc0000000p-2};
+    static const real single[] = {0x1.55551cp-1, 0x1.99c82p-2, 0x1.1f4996p-2, 0x1.1c6eccp-2};
     static const real twice[] = {
-        0x1.5555555555550p-1, 0x1.999999999c20cp-2, 0x1.249249227f5aep-2, 0x1.c71c733cfa60ap-3,
+        0x1.555555555555p-1,  0x1.999999999c20cp-2, 0x1.249249227f5aep-2, 0x1.c71c733cfa60ap-3,
         0x1.745cd09b672cdp-3, 0x1.3b1ba0c26e9b8p-3, 0x1.1083555cba1bfp-3, 0x1.ee3ba36f92927p-4,
         0x1.5c625c50ddda7p-4, 0x1.568eb485475f9p-3,
     };
     vec s = v_div(e, v_add(v_set(2), e)), square = v_mul(s, s);
     vec rest = v_mul(square, POLYNOMIAL(square, single, twice));
-    return v_add(v_max(v_zero(), x), v_fnma(s, v_sub(e, rest), e));
+    return v_fnma(s, v_sub(e, rest), e);
 }
-NN_INLINE vec TYPED(v_softplus)(vec x) { return TYPED(softplus_of)(x, TYPED(v_exp_bounded)(TYPED(v_minus_magnitude)(x))); }
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). */
+NN_INLINE vec TYPED(v_softplus)(vec x)
+{
+    return v_add(v_max(v_zero(), x), TYPED(v_log1p_unit)(TYPED(v_exp_bounded)(TYPED(v_minus_magnitude)(x))));
+}
 
 #undef EITHER
 #undef SIGN

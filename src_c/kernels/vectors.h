@@ -14,6 +14,19 @@ NN_INLINE void TYPED(v_store_up_to)(real *p, vec a, int64_t count)
         v_store_first(p, a, count);
 }
 
+/* Lanes below `count`. */
+NN_INLINE mask TYPED(v_first)(int64_t count)
+{
+    static const real number[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return v_less(v_load(number), v_set((real)count));
+}
+
+/* As v_load_up_to, the other lanes `rest`. */
+NN_INLINE vec TYPED(v_load_up_to_or)(const real *p, int64_t count, vec rest)
+{
+    return count >= LANES ? v_load(p) : v_select(TYPED(v_first)(count), v_load_first(p, count), rest);
+}
+
 /* Sums and maxima along a vector run over 16 virtual lanes, whatever the register's width: element i belongs
    to lane i mod 16, and the lanes are combined in one fixed tree. */
 enum { TYPED(PARTS) = 16 / LANES };
@@ -49,4 +62,17 @@ NN_INLINE real TYPED(lanes16_max)(TYPED(lanes16) lanes)
         for (int i = 0; i < width; i++)
             t[i] = t[i] > t[i + width] ? t[i] : t[i + width];
     return t[0];
+}
+
+/* The sum with elements 0 to count - 1 of p, of which the first belongs to lane 0. */
+NN_INLINE TYPED(lanes16) TYPED(lanes16_add)(TYPED(lanes16) sum, const real *p, int64_t count)
+{
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        for (int part = 0; part < TYPED(PARTS); part++)
+            sum.part[part] = v_add(sum.part[part], v_load(p + i + part * LANES));
+    for (int part = 0; part < TYPED(PARTS); part++, i += LANES)
+        if (i < count)
+            sum.part[part] = v_add(sum.part[part], TYPED(v_load_up_to)(p + i, count - i));
+    return sum;
 }

@@ -1,0 +1,331 @@
+"""Kernels of every variant on one core, beside NumPy, and as a share of what peak.py measured.
+
+A case is one call of one kernel. The matrix products are those of a dense layer with m rows, k inputs and n units:
+
+    NN   y = x w       (m, k) (k, n)   forward
+    TN   dw = x' dy    (k, m) (m, n)   gradient of the weights
+    NT   dx = dy w'    (m, n) (n, k)   gradient of the inputs, over the mirror that pack_transposed keeps of w'
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nncore import _engine, _kernels
+
+from . import peak, timing
+
+DTYPE = np.dtype(np.float32)
+
+# Rows, inputs and units. Those of --quick come first.
+PRODUCTS = (
+    (64, 64, 64),
+    (32, 784, 128),
+    (128, 784, 256),
+    (128, 256, 10),
+    (512, 512, 512),
+    (1, 784, 256),
+    (32, 16, 16),
+    (256, 256, 256),
+    (256, 1024, 1024),
+    (1024, 784, 512),
+    (1024, 1024, 1024),
+    (2048, 2048, 2048),
+)
+QUICK_PRODUCTS = 5
+LAYOUTS = ("NN", "TN", "NT")
+FEATURES = 256  # of a row, for kernels over rows
+
+
+class Case(NamedTuple):
+    """A kernel with its data, and the same work in NumPy."""
+
+    kernel: str
+    arguments: dict
+    block: tuple
+    options: dict  # further arguments of _kernels.run
+    numpy: Any  # function of no arguments
+    flops: float = 0.0  # of a product
+    bytes: float = 0.0  # read and written, as peak.measure counts them
+    kind: str = ""  # the pass of peak.py that reads and writes in the same manner
+    size: str = ""
+    elements: int = 0
+
+    def run(self, variant, calls):
+        """Mean seconds of a call."""
+        done = _kernels.run(self.kernel, DTYPE, self.arguments, self.block, variant=variant, repeats=calls,
+                            **self.options)  # fmt: skip
+        return done["seconds"]
+
+    def run_numpy(self, calls):
+        """Mean seconds of a call of NumPy's."""
+
+        def loop(n):
+            for _ in range(n):
+                self.numpy()
+
+        return peak._timed(loop, calls) / calls
+
+    def contenders(self, variants):
+        """What `timing.take_turns` takes."""
+        return {"numpy": self.run_numpy, **{variant: functools.partial(self.run, variant) for variant in variants}}
+
+
+def _matrix(rows, columns, seed):
+    """A matrix of normal numbers, laid out as in a plan's arena, and its stride."""
+    stride = _engine.padded_stride(columns, DTYPE.itemsize)
+    whole = _engine.aligned_zeros((rows, stride), DTYPE)
+    matrix = whole[:, :columns]
+    matrix[:] = np.random.default_rng(seed).standard_normal((rows, columns), dtype=DTYPE)
+    return matrix, stride
+
+
+def _weight(rows, columns, seed):
+    weight = _engine.aligned_zeros((rows, columns), DTYPE)
+    weight[:] = np.random.default_rng(seed).standard_normal((rows, columns), dtype=DTYPE)
+    return weight
+
+
+def product(layout, m, k, n):
+    """One of a dense layer's three products."""
+    x, x_stride = _matrix(m, k, 0)
+    dy, dy_stride = _matrix(m, n, 1)
+    w = _weight(k, n, 2)
+    if layout == "TN":
+        gradient = _weight(k, n, 3)
+        arguments = {"x": x, "dy": dy, "x_stride": x_stride, "dy_stride": dy_stride, "accumulate": 0}
+        return Case("matmul_gradient", arguments, (0, k, 0, n), {"rows": m, "gradient": gradient},
+                    lambda: np.matmul(x.T, dy, out=gradient), flops=2.0 * m * k * n)  # fmt: skip
+    plain = {"bias": None, "mask": None, "mask_stride": 0, "b_panel": 0, "relu": 0, "accumulate": 0}
+    if layout == "NN":
+        y, y_stride = _matrix(m, n, 4)
+        arguments = {"a": x, "a_stride": x_stride, "b": w, "b_stride": n, "c": y, "c_stride": y_stride, "inner": k,
+                     "columns": n, **plain}  # fmt: skip
+        return Case("matmul", arguments, (0, m), {"rows": m}, lambda: np.matmul(x, w, out=y), flops=2.0 * m * k * n)
+    mirror, mirror_stride = _matrix(n, k, 5)
+    mirror[:] = w.T
+    dx, dx_stride = _matrix(m, k, 6)
+    arguments = {"a": dy, "a_stride": dy_stride, "b": mirror, "b_stride": mirror_stride, "c": dx,
+                 "c_stride": dx_stride, "inner": n, "columns": k, **plain}  # fmt: skip
+    return Case("matmul", arguments, (0, m), {"rows": m}, lambda: np.matmul(dy, w.T, out=dx), flops=2.0 * m * k * n)
+
+
+# Kernels over rows. Each function takes x, y and dy, (rows, FEATURES) without gaps, and returns the kernel's name, its
+# arrays, the NumPy form, and how often the bytes of an array move.
+
+
+def _map(kernel, numpy_form):
+    """A kernel y = f(x)."""
+
+    def build(x, y, dy):
+        return kernel, {"x": x, "y": y}, lambda: numpy_form(x, y), 3
+
+    return build
+
+
+def _derivative(kernel, numpy_form):
+    """A kernel dx = f(y, dy)."""
+
+    def build(x, y, dy):
+        return kernel, {"y": x, "dy": dy, "dx": y}, lambda: numpy_form(x, dy, y), 4
+
+    return build
+
+
+def _numpy_sigmoid(x, y):
+    np.negative(x, out=y)
+    np.exp(y, out=y)
+    np.add(y, 1, out=y)
+    np.reciprocal(y, out=y)
+
+
+def _numpy_softmax(x, y):
+    np.subtract(x, x.max(axis=1, keepdims=True), out=y)
+    np.exp(y, out=y)
+    np.divide(y, y.sum(axis=1, keepdims=True), out=y)
+
+
+def _numpy_scale_shift(x, y):
+    np.multiply(x, DTYPE.type(1 / 255), out=y)
+    np.add(y, DTYPE.type(-0.5), out=y)
+
+
+def _numpy_dropout(x, y, rng=np.random.default_rng(0)):  # noqa: B008
+    np.multiply(x, rng.random(x.shape, dtype=DTYPE) >= 0.5, out=y)
+    np.multiply(y, DTYPE.type(2), out=y)
+
+
+ROW_KERNELS = {
+    "scale_shift": _map("scale_shift", _numpy_scale_shift),
+    "relu_forward": _map("relu_forward", lambda x, y: np.maximum(x, 0, out=y)),
+    "relu_backward": _derivative("relu_backward", lambda y, dy, dx: np.multiply(dy, y > 0, out=dx)),
+    "sigmoid_forward": _map("sigmoid_forward", _numpy_sigmoid),
+    "sigmoid_backward": _derivative("sigmoid_backward", lambda y, dy, dx: np.multiply(dy, y * (1 - y), out=dx)),
+    "tanh_forward": _map("tanh_forward", lambda x, y: np.tanh(x, out=y)),
+    "tanh_backward": _derivative("tanh_backward", lambda y, dy, dx: np.multiply(dy, 1 - y * y, out=dx)),
+    "exp_forward": _map("exp_forward", lambda x, y: np.exp(x, out=y)),
+    "log_forward": _map("log_forward", lambda x, y: np.log(x, out=y)),
+    "softmax_forward": _map("softmax_forward", _numpy_softmax),
+    "dropout": _map("dropout", _numpy_dropout),
+}
+# What a kernel takes besides its arrays and their strides, where that is not the number of features alone.
+FURTHER = {
+    "softmax_forward": {"groups": 1, "classes": FEATURES},
+    "scale_shift": {"features": FEATURES, "scale": 1 / 255, "shift": -0.5},
+    "dropout": {"features": FEATURES, "stream": 0, "rate": 0.5},
+}
+
+
+def over_rows(name, size):
+    """A kernel over rows, on arrays that fit a cache or do not."""
+    rows = peak.SIZES[size] // FEATURES
+    x, y, dy = (_weight(rows, FEATURES, seed) for seed in range(3))
+    np.maximum(np.abs(x), DTYPE.type(0.01), out=x)  # for log; the others take as long as for any x
+    kernel, arrays, numpy_form, moves = ROW_KERNELS[name](x, y, dy)
+    strides = {f"{argument}_stride": FEATURES for argument in arrays}
+    arguments = {**arrays, **strides, **FURTHER.get(name, {"features": FEATURES})}
+    return Case(kernel, arguments, (0, rows), {"rows": rows}, numpy_form, bytes=moves * x.nbytes,
+                kind="map", size=size, elements=x.size)  # fmt: skip
+
+
+def _update(kernel, state, further, numpy_form, moves):
+    """A case of an optimizer's kernel: a parameter of one row, its state, its gradient."""
+
+    def build(size):
+        count = peak.SIZES[size]
+        arrays = {name: _weight(1, count, seed) for seed, name in enumerate(("parameter", *state))}
+        for name in state:
+            np.abs(arrays[name], out=arrays[name])
+        gradient = _weight(1, count, 9)
+        options = {"gradient": gradient, "learning_rate": 1e-3, "coefficient": [1e-3, 1.0, 0, 0, 0, 0, 0, 0]}
+        arguments = {**arrays, "columns": count, **further}
+        return Case(kernel, arguments, (0, 1, 0, count), options, lambda: numpy_form(gradient, **arrays),
+                    bytes=moves * gradient.nbytes, kind="update", size=size, elements=count)  # fmt: skip
+
+    return build
+
+
+def _numpy_sgd(gradient, parameter):
+    parameter -= DTYPE.type(1e-3) * gradient
+
+
+def _numpy_momentum(gradient, parameter, velocity):
+    velocity *= DTYPE.type(0.9)
+    velocity -= DTYPE.type(1e-3) * gradient
+    parameter += velocity
+
+
+def _numpy_adam(gradient, parameter, first_moment, second_moment):
+    first_moment *= DTYPE.type(0.9)
+    first_moment += DTYPE.type(0.1) * gradient
+    second_moment *= DTYPE.type(0.999)
+    second_moment += DTYPE.type(0.001) * (gradient * gradient)
+    parameter -= DTYPE.type(1e-3) * first_moment / np.sqrt(second_moment + DTYPE.type(1e-8))
+
+
+UPDATES = {
+    "sgd": _update("sgd", (), {}, _numpy_sgd, 3),
+    "sgd_momentum": _update("sgd_momentum", ("velocity",), {"nesterov": 0, "momentum": 0.9}, _numpy_momentum, 5),
+    "adam": _update(
+        "adam",
+        ("first_moment", "second_moment"),
+        {"epsilon_inside_sqrt": 1, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8},
+        _numpy_adam,
+        7,
+    ),
+}
+
+
+def gather(size):
+    """Rows of a minibatch out of shuffled uint8 images."""
+    rows = peak.SIZES[size] // FEATURES
+    rng = np.random.default_rng(0)
+    source = rng.integers(0, 256, (rows, FEATURES), np.uint8)
+    order = rng.permutation(rows)
+    y = _weight(rows, FEATURES, 0)
+    arguments = {"source": source, "y": y, "type": _engine.SOURCE_TYPES.index(source.dtype),
+                 "source_stride_bytes": FEATURES, "features": FEATURES, "y_stride": FEATURES}  # fmt: skip
+    return Case("gather_rows", arguments, (0, rows), {"rows": rows, "order": order},
+                lambda: np.copyto(y, source[order]), bytes=source.nbytes + 2 * y.nbytes, kind="map", size=size,
+                elements=y.size)  # fmt: skip
+
+
+def transposition(size):
+    """The mirror of a square weight."""
+    side = int(peak.SIZES[size] ** 0.5)
+    weight = _weight(side, side, 0)
+    mirror, stride = _matrix(side, side, 1)
+    arguments = {"matrix": weight, "packed": mirror, "columns": side, "packed_stride": stride, "packed_panel": 0}
+    return Case("pack_transposed", arguments, (0, side, 0, side), {}, lambda: np.copyto(mirror, weight.T),
+                bytes=3.0 * weight.nbytes, kind="map", size=size, elements=weight.size)  # fmt: skip
+
+
+def product_cases(quick=False):
+    """Names and constructors of the products."""
+    shapes = PRODUCTS[:QUICK_PRODUCTS] if quick else PRODUCTS
+    return {(layout, *shape): functools.partial(product, layout, *shape) for shape in shapes for layout in LAYOUTS}
+
+
+def pass_cases():
+    """Names and constructors of the kernels that pass over arrays."""
+    cases = {}
+    for size in peak.SIZES:
+        cases |= {(name, size): functools.partial(over_rows, name, size) for name in ROW_KERNELS}
+        cases |= {(name, size): functools.partial(build, size) for name, build in UPDATES.items()}
+        cases[("gather_rows, uint8", size)] = functools.partial(gather, size)
+        cases[("pack_transposed", size)] = functools.partial(transposition, size)
+    return cases
+
+
+def measure(peaks, quick=False):
+    """Measures and prints both tables; returns a list of dicts, one a case and contender.
+
+    Parameters
+    ----------
+    peaks : what `peak.measure_all` returned
+    """
+    variants = _engine.variants()
+    seconds, rounds = (0.005, 3) if quick else (0.03, 7)
+    results = []
+
+    def run(name, build):
+        case = build()
+        times = timing.take_turns(case.contenders(variants), seconds, rounds)
+        for contender, median in timing.medians(times).items():
+            results.append({"case": " ".join(map(str, name)), "contender": contender, "seconds": median,
+                            "rounds": times[contender], "dtype": DTYPE.name,
+                            **_rates(case, contender, median, peaks)})  # fmt: skip
+        return results[-len(times) :]
+
+    head = " | ".join(["NumPy", *variants])
+    print("### Matrix products, one core, float32: GFLOP/s (share of the variant's multiply-add peak)\n")
+    print(f"| product | m, k, n | {head} |\n|---|---|" + "---:|" * (1 + len(variants)))
+    for name, build in product_cases(quick).items():
+        cells = [_cell(result, "gflops", "{:.1f}") for result in run(name, build)]
+        print(f"| {name[0]} | {', '.join(map(str, name[1:]))} | {' | '.join(cells)} |", flush=True)
+
+    print("\n### Passes over arrays, one core, float32: GB/s (share of the variant's measured bandwidth)\n")
+    print(f"| kernel | arrays in | {head} |\n|---|---|" + "---:|" * (1 + len(variants)))
+    for name, build in pass_cases().items():
+        cells = [_cell(result, "gigabytes", "{:.1f}") for result in run(name, build)]
+        print(f"| {name[0]} | {name[1]} | {' | '.join(cells)} |", flush=True)
+    print(flush=True)
+    return results
+
+
+def _rates(case, contender, seconds, peaks):
+    """What a time means: work a second, and its share of the limit where that is known."""
+    limits = peaks and peaks.get(contender)
+    if case.flops:
+        rate = {"gflops": case.flops / seconds / 1e9}
+        limit = limits and limits["gflops"][DTYPE.name]
+        return {**rate, "share": rate["gflops"] / limit if limit else None}
+    rate = {"gigabytes": case.bytes / seconds / 1e9, "nanoseconds_an_element": seconds / case.elements * 1e9}
+    limit = limits and limits["gigabytes"][case.kind][case.size]
+    return {**rate, "share": rate["gigabytes"] / limit if limit else None}
+
+
+def _cell(result, rate, form):
+    share = f" ({result['share']:.0%})" if result["share"] else ""
+    return form.format(result[rate]) + share
