@@ -67,6 +67,11 @@ class Case(NamedTuple):
 
         return peak._timed(loop, calls) / calls
 
+    @property
+    def calls(self):
+        """As many as take milliseconds: the same for every contender, so that their times compare."""
+        return max(1, round(2e8 / (self.flops or self.bytes)))
+
     def contenders(self, variants):
         """What `timing.take_turns` takes."""
         return {"numpy": self.run_numpy, **{variant: functools.partial(self.run, variant) for variant in variants}}
@@ -295,7 +300,7 @@ def measure(peaks, quick=False):
         for contender, median in timing.medians(times).items():
             results.append({"case": " ".join(map(str, name)), "contender": contender, "seconds": median,
                             "rounds": times[contender], "dtype": DTYPE.name,
-                            **_rates(case, contender, median, peaks)})  # fmt: skip
+                            **rates(case, median, (peaks or {}).get(contender))})  # fmt: skip
         return results[-len(times) :]
 
     head = " | ".join(["NumPy", *variants])
@@ -314,16 +319,13 @@ def measure(peaks, quick=False):
     return results
 
 
-def _rates(case, contender, seconds, peaks):
-    """What a time means: work a second, and its share of the limit where that is known."""
-    limits = peaks and peaks.get(contender)
+def rates(case, seconds, limits=None):
+    """What a time means: work a second, and its share of the limit where a variant's are known."""
     if case.flops:
         rate = {"gflops": case.flops / seconds / 1e9}
-        limit = limits and limits["gflops"][DTYPE.name]
-        return {**rate, "share": rate["gflops"] / limit if limit else None}
+        return {**rate, "share": limits and rate["gflops"] / limits["gflops"][DTYPE.name]}
     rate = {"gigabytes": case.bytes / seconds / 1e9, "nanoseconds_an_element": seconds / case.elements * 1e9}
-    limit = limits and limits["gigabytes"][case.kind][case.size]
-    return {**rate, "share": rate["gigabytes"] / limit if limit else None}
+    return {**rate, "share": limits and rate["gigabytes"] / limits["gigabytes"][case.kind][case.size]}
 
 
 def _cell(result, rate, form):

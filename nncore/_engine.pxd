@@ -55,16 +55,18 @@ cdef extern from "nncore.h" nogil:
 
     ctypedef void (*nn_region)(void *state, int thread, int threads) noexcept
 
-    ctypedef struct nn_barrier:
-        int arrived
-        int generation
-
     const char *nn_threading()
     const char *nn_compiler()
     int nn_available_threads()
     void nn_parallel(int threads, nn_region region, void *state)
     void nn_set_thread_budget(int threads)
-    void nn_barrier_wait(nn_barrier *barrier, int threads)
+    int nn_reserve_threads(int threads)
+    void nn_release_threads(int threads)
+    int64_t nn_wait_for_change(const int64_t *word, int64_t seen)
+    int64_t nn_load(const int64_t *word)
+    void nn_store(int64_t *word, int64_t value)
+    int64_t nn_add(int64_t *word, int64_t value)
+    int nn_exchange(int64_t *word, int64_t expected, int64_t value)
     double nn_seconds()
     void nn_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch)
 

@@ -193,101 +193,47 @@ cdef struct Job:
 cdef struct Phase:
     int first_job
     int last_job
+    bint over_rows  # its one job is over the rows of the minibatch
+    int64_t blocks  # of all its jobs, where it is not over rows
 
-# The blocks of a job that one thread works on.
-cdef struct Share:
-    int64_t first
-    int64_t last
+# Where a thread's share of a phase has got to: the phase's number in the upper half, the next block in the lower.
+# Alone on a cache line, as every thread writes its own.
+cdef struct Cursor:
+    int64_t word
+    int64_t unused[7]
 
 cdef struct Run:
     Step *steps
     Job *jobs
     Phase *phases
-    Share *shares  # of each thread, for each job; filled by the thread
     int opening_steps
     int first_phase
-    int last_phase
-    int job_count
+    int phase_count  # of a minibatch
+    int prologue  # 1: phase 0 comes once, before the first minibatch
+    int threads
     char *memory  # of each thread: scratch, then the gradient of a block
     int64_t memory_stride
-    bint prologue  # run phase 0 before the first minibatch
     nn_worker worker  # what every thread starts from
     int64_t position
     int64_t end
     int64_t minibatch
     double deadline
-    nn_barrier barrier
-    int64_t nonfinite_at  # number of the phase in which a loss was found not finite
-    int64_t stop_at  # number of the phase after which the time is over
-    int64_t reached  # position after the last finished minibatch
+    int64_t *bounds  # of each phase: where each thread's share of the blocks begins, and the end of the last
+    Cursor *cursors
+    int64_t number  # of the phase in work, from 1, over all minibatches; -1 when the run is over
+    int64_t unused1[7]
+    int64_t done  # blocks of it
+    int64_t unused2[7]
+    int64_t nonfinite  # 1: a loss was NaN or infinite
     int64_t finished  # minibatches
-
-
-cdef void run_block(Run *run, const Job *job, nn_worker *worker, nn_block *block) noexcept nogil:
-    cdef Step *step = run.steps + job.first_step
-    cdef Step *end = run.steps + job.last_step
-    while step < end:
-        step.kernel(step.arguments, worker, block)
-        step += 1
-
-
-cdef void run_row_job(Run *run, const Job *job, nn_worker *worker, int thread, int threads) noexcept nogil:
-    """The thread's share of the rows, in even blocks of at most block_rows."""
-    cdef int64_t begin = worker.rows * thread // threads
-    cdef int64_t rows = worker.rows * (thread + 1) // threads - begin
-    cdef int64_t i, blocks = (rows + job.block_rows - 1) // job.block_rows
-    cdef nn_block block
-    block.column_begin = 0
-    block.column_end = job.columns
-    for i in range(blocks):
-        block.row_begin = begin + rows * i // blocks
-        block.row_end = begin + rows * (i + 1) // blocks
-        run_block(run, job, worker, &block)
-
-
-cdef void run_matrix_job(Run *run, const Job *job, const Share *share, nn_worker *worker) noexcept nogil:
-    """The thread's share of the blocks of a parameter, along its rows of blocks."""
-    cdef int64_t across = (job.columns + job.block_columns - 1) // job.block_columns
-    cdef int64_t i, row = share.first // across, column = share.first % across
-    cdef nn_block block
-    for i in range(share.first, share.last):
-        block.row_begin = row * job.block_rows
-        block.row_end = min(block.row_begin + job.block_rows, job.rows)
-        block.column_begin = column * job.block_columns
-        block.column_end = min(block.column_begin + job.block_columns, job.columns)
-        worker.gradient_stride = block.column_end - block.column_begin
-        run_block(run, job, worker, &block)
-        column += 1
-        if column == across:
-            column = 0
-            row += 1
+    int64_t clock_interval
+    int64_t until_clock
+    double last_clock
 
 
 cdef int64_t count_blocks(const Job *job) noexcept nogil:
     return ((job.rows + job.block_rows - 1) // job.block_rows) * (
         (job.columns + job.block_columns - 1) // job.block_columns)
-
-
-cdef void share_blocks(Run *run, const Phase *phase, Share *shares, int thread, int threads) noexcept nogil:
-    """Deals the blocks of a phase's matrix jobs to the threads, in order and by cost.
-
-    A block belongs to the thread in whose part of the whole cost its middle lies.
-    """
-    cdef double total = 0, before = 0, low, high
-    cdef int64_t blocks
-    cdef int job
-    for job in range(phase.first_job, phase.last_job):
-        if run.jobs[job].rows >= 0:
-            total += count_blocks(run.jobs + job) * run.jobs[job].cost
-    low = total * thread / threads
-    high = INFINITY if thread == threads - 1 else total * (thread + 1) / threads
-    for job in range(phase.first_job, phase.last_job):
-        if run.jobs[job].rows < 0:
-            continue
-        blocks = count_blocks(run.jobs + job)
-        shares[job].first = first_block_from(low, before, run.jobs[job].cost, blocks)
-        shares[job].last = first_block_from(high, before, run.jobs[job].cost, blocks)
-        before += blocks * run.jobs[job].cost
 
 
 cdef int64_t first_block_from(double bound, double before, double cost, int64_t blocks) noexcept nogil:
@@ -298,58 +244,208 @@ cdef int64_t first_block_from(double bound, double before, double cost, int64_t 
     return blocks if position >= blocks else <int64_t>ceil(position)
 
 
-cdef void run_thread(void *state, int thread, int threads) noexcept nogil:
-    """All minibatches, as one thread sees them."""
-    cdef Run *run = <Run *>state
-    cdef nn_worker worker = run.worker
-    cdef int64_t position = run.position, phase_number = 0, clock_interval = 1, until_clock = 1
-    cdef int phase, job, i
-    cdef double now, last_clock = 0
-    cdef Share *shares = run.shares + thread * run.job_count
+cdef void share_blocks(Run *run, const Phase *phase, int64_t *bounds) noexcept nogil:
+    """Divides the blocks of a phase among the threads, in order and by cost.
+
+    A block belongs to the thread in whose part of the whole cost its middle lies.
+    """
+    cdef double total = 0, before, bound
+    cdef int thread, job
+    for job in range(phase.first_job, phase.last_job):
+        total += count_blocks(run.jobs + job) * run.jobs[job].cost
+    bounds[0] = 0
+    bounds[run.threads] = phase.blocks
+    for thread in range(1, run.threads):
+        bound = total * thread / run.threads
+        bounds[thread] = 0
+        before = 0
+        for job in range(phase.first_job, phase.last_job):
+            bounds[thread] += first_block_from(bound, before, run.jobs[job].cost, count_blocks(run.jobs + job))
+            before += count_blocks(run.jobs + job) * run.jobs[job].cost
+
+
+cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block) noexcept nogil:
+    cdef Step *step = run.steps + job.first_step
+    cdef Step *end = run.steps + job.last_step
+    while step < end:
+        step.kernel(step.arguments, worker, block)
+        step += 1
+
+
+cdef int64_t count_row_blocks(Run *run, const Phase *phase, int64_t rows) noexcept nogil:
+    """Blocks of at most block_rows, the same number for each thread: no thread waits for another's last block."""
+    cdef int64_t most = run.jobs[phase.first_job].block_rows * run.threads
+    return min(rows, (rows + most - 1) // most * run.threads)
+
+
+cdef void run_row_block(Run *run, const Phase *phase, nn_worker *worker, int64_t i, int64_t blocks) noexcept nogil:
+    cdef nn_block block
+    block.row_begin = worker.rows * i // blocks
+    block.row_end = worker.rows * (i + 1) // blocks
+    block.column_begin = 0
+    block.column_end = 1
+    run_steps(run, run.jobs + phase.first_job, worker, &block)
+
+
+cdef void run_matrix_blocks(Run *run, const Phase *phase, nn_worker *worker, int64_t first, int64_t last) noexcept nogil:
+    """Blocks `first` to `last` of a phase, counted through its jobs, in each along its rows of blocks."""
+    cdef int job = phase.first_job
+    cdef int64_t across, row, column, i, blocks
+    cdef nn_block block
+    while first < last:
+        blocks = count_blocks(run.jobs + job)
+        if first >= blocks:
+            first -= blocks
+            last -= blocks
+            job += 1
+            continue
+        across = (run.jobs[job].columns + run.jobs[job].block_columns - 1) // run.jobs[job].block_columns
+        row = first // across
+        column = first - row * across
+        for i in range(first, min(last, blocks)):
+            block.row_begin = row * run.jobs[job].block_rows
+            block.row_end = min(block.row_begin + run.jobs[job].block_rows, run.jobs[job].rows)
+            block.column_begin = column * run.jobs[job].block_columns
+            block.column_end = min(block.column_begin + run.jobs[job].block_columns, run.jobs[job].columns)
+            worker.gradient_stride = block.column_end - block.column_begin
+            run_steps(run, run.jobs + job, worker, &block)
+            column += 1
+            if column == across:
+                column = 0
+                row += 1
+        first = min(last, blocks)
+
+
+cdef void open_worker(Run *run, nn_worker *worker, int thread) noexcept nogil:
+    worker[0] = run.worker
     worker.scratch = run.memory + thread * run.memory_stride
     worker.gradient = <char *>worker.scratch + NN_SCRATCH_BYTES
-    for phase in range(run.first_phase, run.last_phase):
-        share_blocks(run, &run.phases[phase], shares, thread, threads)
+
+
+cdef void open_minibatch(Run *run, nn_worker *worker, int64_t minibatch) noexcept nogil:
+    cdef int i
+    worker.first_row = run.position + minibatch * run.minibatch
+    worker.rows = min(run.minibatch, run.end - worker.first_row)
+    worker.step = run.worker.step + minibatch
+    for i in range(run.opening_steps):
+        run.steps[i].kernel(run.steps[i].arguments, worker, NULL)
+
+
+cdef bint finish_minibatch(Run *run) noexcept nogil:
+    """Counts a minibatch; returns whether the run is over."""
+    cdef double now
+    run.finished += 1
+    run.until_clock -= 1
+    if run.until_clock <= 0:
+        now = nn_seconds()
+        if now > run.deadline:
+            return True
+        if now - run.last_clock < 1e-4 and run.clock_interval < 1024:
+            run.clock_interval *= 2
+        run.last_clock = now
+        run.until_clock = run.clock_interval
+    return run.position + run.finished * run.minibatch >= run.end
+
+
+cdef void run_alone(Run *run) noexcept nogil:
+    """All minibatches on the calling thread."""
+    cdef nn_worker worker
+    cdef Phase *phase
+    cdef int i
+    cdef int64_t block, blocks
+    open_worker(run, &worker, 0)
     if run.prologue:
-        share_blocks(run, &run.phases[0], shares, thread, threads)
-        for job in range(run.phases[0].first_job, run.phases[0].last_job):
-            run_matrix_job(run, run.jobs + job, shares + job, &worker)
-        nn_barrier_wait(&run.barrier, threads)
-    while position < run.end:
-        worker.first_row = position
-        worker.rows = min(run.minibatch, run.end - position)
-        for i in range(run.opening_steps):
-            run.steps[i].kernel(run.steps[i].arguments, &worker, NULL)
-        for phase in range(run.first_phase, run.last_phase):
-            for job in range(run.phases[phase].first_job, run.phases[phase].last_job):
-                if run.jobs[job].rows < 0:
-                    run_row_job(run, run.jobs + job, &worker, thread, threads)
-                else:
-                    run_matrix_job(run, run.jobs + job, shares + job, &worker)
-            phase_number += 1
+        run_matrix_blocks(run, run.phases, &worker, 0, run.phases[0].blocks)
+    while True:
+        open_minibatch(run, &worker, run.finished)
+        for i in range(run.first_phase, run.first_phase + run.phase_count):
+            phase = run.phases + i
+            if phase.over_rows:
+                blocks = count_row_blocks(run, phase, worker.rows)
+                for block in range(blocks):
+                    run_row_block(run, phase, &worker, block, blocks)
+            else:
+                run_matrix_blocks(run, phase, &worker, 0, phase.blocks)
             if worker.nonfinite:
-                run.nonfinite_at = phase_number
-            if thread == 0 and phase == run.last_phase - 1:
-                until_clock -= 1
-                if until_clock == 0:
-                    now = nn_seconds()
-                    if now > run.deadline:
-                        run.stop_at = phase_number
-                    if now - last_clock < 1e-4 and clock_interval < 1024:
-                        clock_interval *= 2
-                    last_clock = now
-                    until_clock = clock_interval
-            nn_barrier_wait(&run.barrier, threads)
-            # Compared with this phase's own number: a faster thread may be in the next phase already.
-            if run.nonfinite_at == phase_number:
+                run.nonfinite = 1
                 return
-        position += worker.rows
-        worker.step += 1
-        if thread == 0:
-            run.reached = position
-            run.finished += 1
-        if run.stop_at == phase_number:
+        if finish_minibatch(run):
             return
+
+
+# Threads share a phase without a barrier: each takes blocks from its own share, then from the others', and who
+# finishes the last block opens the next phase. So a thread that the machine has put to sleep holds nobody up, but
+# for the block it is in; and it comes back into whatever phase is in work by then.
+
+cdef void open_phase(Run *run, int64_t number, int64_t minibatch, int place) noexcept nogil:
+    """Opens the phase at `place` of the plan as phase `number` of the run."""
+    cdef const Phase *phase = run.phases + place
+    cdef int share
+    cdef int64_t blocks = 0, first
+    if phase.over_rows:
+        blocks = count_row_blocks(run, phase, min(run.minibatch, run.end - run.position - minibatch * run.minibatch))
+    for share in range(run.threads):
+        if phase.over_rows:
+            first = blocks * share // run.threads
+        else:
+            first = run.bounds[place * (run.threads + 1) + share]
+        nn_store(&run.cursors[share].word, number << 32 | first)
+    nn_store(&run.done, 0)
+    nn_store(&run.number, number)
+
+
+cdef void run_together(void *state, int thread, int team) noexcept nogil:
+    """One thread's part of the run. `team`, the threads that there are, may be fewer than were planned for."""
+    cdef Run *run = <Run *>state
+    cdef nn_worker worker
+    cdef Phase *phase
+    cdef int64_t number = 0, minibatch = -1, now_in, index, blocks, block, limit, word
+    cdef int share, turn, place
+    open_worker(run, &worker, thread)
+    while True:
+        number = nn_wait_for_change(&run.number, number)
+        if number < 0:
+            return
+        index = number - 1 - run.prologue
+        now_in = index // run.phase_count if index >= 0 else 0
+        place = run.first_phase + <int>(index - now_in * run.phase_count) if index >= 0 else 0
+        phase = run.phases + place
+        if now_in != minibatch:
+            minibatch = now_in
+            open_minibatch(run, &worker, minibatch)
+        blocks = count_row_blocks(run, phase, worker.rows) if phase.over_rows else phase.blocks
+        for turn in range(run.threads):
+            share = (thread + turn) % run.threads
+            if phase.over_rows:
+                limit = blocks * (share + 1) // run.threads
+            else:
+                limit = run.bounds[place * (run.threads + 1) + share + 1]
+            while True:
+                word = nn_load(&run.cursors[share].word)
+                block = word - (word >> 32 << 32)
+                if word >> 32 != number or block >= limit:
+                    break
+                if not nn_exchange(&run.cursors[share].word, word, word + 1):
+                    continue
+                if phase.over_rows:
+                    run_row_block(run, phase, &worker, block, blocks)
+                else:
+                    run_matrix_blocks(run, phase, &worker, block, block + 1)
+                if worker.nonfinite:
+                    nn_store(&run.nonfinite, 1)
+                if nn_add(&run.done, 1) == blocks:
+                    close_phase(run, number, minibatch, place)
+
+
+cdef void close_phase(Run *run, int64_t number, int64_t minibatch, int place) noexcept nogil:
+    """Opens what comes after a phase whose last block is done."""
+    cdef bint last = place == run.first_phase + run.phase_count - 1
+    if nn_load(&run.nonfinite) or (last and finish_minibatch(run)):
+        nn_store(&run.number, -1)
+    elif last:
+        open_phase(run, number + 1, minibatch + 1, run.first_phase)
+    else:
+        open_phase(run, number + 1, minibatch, run.first_phase if place < run.first_phase else place + 1)
 
 
 cdef class Plan:
@@ -374,7 +470,7 @@ cdef class Plan:
     cdef Phase *phases
     cdef int phase_count, phase_capacity
     cdef int64_t arena_size, gradient_size
-    cdef object arena, values, kernels, thread_memory, shares
+    cdef object arena, values, kernels, thread_memory, bounds, cursors
     cdef double cost
 
     def __cinit__(self, dtype, int64_t rows):
@@ -410,6 +506,8 @@ cdef class Plan:
             self.phases = <Phase *>grow(self.phases, &self.phase_capacity, sizeof(Phase))
         self.phases[self.phase_count].first_job = self.job_count
         self.phases[self.phase_count].last_job = self.job_count
+        self.phases[self.phase_count].over_rows = False
+        self.phases[self.phase_count].blocks = 0
         self.phase_count += 1
         return self.phase_count - 1
 
@@ -428,9 +526,14 @@ cdef class Plan:
         cdef Job *job = self.jobs + self.job_count
         job.rows, job.columns, job.block_rows, job.block_columns = rows, columns, block_rows, block_columns
         job.first_step = job.last_step = self.step_count
-        job.cost = cost
+        job.cost = max(cost, 1e-9)
         self.job_count += 1
-        self.phases[self.phase_count - 1].last_job = self.job_count
+        cdef Phase *phase = self.phases + self.phase_count - 1
+        assert not phase.over_rows and (rows >= 0 or phase.first_job == phase.last_job), "a job over rows stands alone"
+        phase.last_job = self.job_count
+        phase.over_rows = rows < 0
+        if rows >= 0:
+            phase.blocks += count_blocks(job)
 
     def step(self, kernel, **values):
         """Adds a step to the job last opened, or to the opening; returns its number for `bind`."""
@@ -495,21 +598,21 @@ cdef class Plan:
         number of training steps done before, and counts those of this run.
         """
         cdef Run run
-        cdef int64_t per_thread
+        cdef int phase, last
         memset(&run, 0, sizeof(Run))
+        if end <= position:
+            return position, False
         run.steps, run.jobs, run.phases = self.steps, self.jobs, self.phases
         run.opening_steps = self.opening_steps
-        run.first_phase = first_phase
-        run.last_phase = self.phase_count if last_phase is None else last_phase
-        run.job_count = self.job_count
-        run.prologue = prologue and self.phases[0].last_job > 0
-        run.position = run.reached = position
-        run.end = end
+        last = self.phase_count if last_phase is None else last_phase
+        run.first_phase, run.phase_count = first_phase, last - first_phase
+        run.prologue = prologue and self.phases[0].blocks > 0
+        run.position, run.end = position, end
         run.minibatch = minibatch or self.rows
         if run.minibatch > self.rows:
             raise ValueError(f"a plan for minibatches of {self.rows} rows cannot run {run.minibatch}")
         run.deadline = nn_seconds() + seconds
-        run.nonfinite_at = run.stop_at = 0
+        run.clock_interval = run.until_clock = 1
         if order is not None:
             if order.dtype != np.int64 or order.shape[0] < end:
                 raise TypeError("order must be an int64 array of at least `end` positions")
@@ -517,18 +620,36 @@ cdef class Plan:
         run.worker.step = 1 if counter is None else counter[0] + 1
         run.worker.seed = seed
         run.worker.learning_rate = learning_rate
-        if self.thread_memory is None or self.shares.shape[0] < threads:
-            per_thread = NN_SCRATCH_BYTES + -(-self.gradient_size * self.dtype.itemsize // 64) * 64 + 64
-            self.thread_memory = aligned_zeros((threads, per_thread), np.uint8)
-            self.shares = np.zeros((threads, max(self.job_count, 1), 2), np.int64)
-        run.memory = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.thread_memory)
-        run.memory_stride = self.thread_memory.shape[1]
-        run.shares = <Share *>cnp.PyArray_DATA(<cnp.ndarray>self.shares)
-        with nogil:
-            nn_parallel(threads, run_thread, &run)
+        run.threads = nn_reserve_threads(threads)
+        try:
+            self._open_memory(&run)
+            with nogil:
+                if run.threads == 1:
+                    run_alone(&run)
+                else:
+                    for phase in range(self.phase_count):
+                        if not self.phases[phase].over_rows:
+                            share_blocks(&run, self.phases + phase, run.bounds + phase * (run.threads + 1))
+                    open_phase(&run, 1, 0, 0 if run.prologue else first_phase)
+                    nn_parallel(run.threads, run_together, &run)
+        finally:
+            nn_release_threads(run.threads)
         if counter is not None:
             counter[0] += run.finished  # here, where no signal handler of Python's can come between
-        return run.reached, run.nonfinite_at != 0
+        return min(position + run.finished * run.minibatch, end), run.nonfinite != 0
+
+    cdef _open_memory(self, Run *run):
+        """Gives the run the memory of its threads, kept for the next one."""
+        cdef int64_t per_thread
+        if self.thread_memory is None or len(self.thread_memory) < run.threads:
+            per_thread = NN_SCRATCH_BYTES + -(-self.gradient_size * self.dtype.itemsize // 64) * 64 + 64
+            self.thread_memory = aligned_zeros((run.threads, per_thread), np.uint8)
+            self.cursors = aligned_zeros((run.threads, 8), np.int64)
+            self.bounds = np.zeros(self.phase_count * (run.threads + 1), np.int64)
+        run.memory = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.thread_memory)
+        run.memory_stride = self.thread_memory.shape[1]
+        run.cursors = <Cursor *>cnp.PyArray_DATA(<cnp.ndarray>self.cursors)
+        run.bounds = <int64_t *>cnp.PyArray_DATA(<cnp.ndarray>self.bounds)
 
 
 BIND_LATER = object()  # in place of an argument that Plan.bind sets before the first run

@@ -94,16 +94,28 @@ void nn_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch);
 /* threads.c */
 typedef void (*nn_region)(void *state, int thread, int threads);
 
-typedef struct nn_barrier {
-    _Alignas(64) int arrived;
-    _Alignas(64) int generation;
-} nn_barrier;
-
 const char *nn_threading(void);                               /* "OpenMP 4.5", or "none" with the reason */
 int nn_available_threads(void);                               /* what affinity and OpenMP's own limit allow */
-void nn_parallel(int threads, nn_region region, void *state); /* fewer run where the budget is in use */
 void nn_set_thread_budget(int threads);                       /* over all regions of this process */
-void nn_barrier_wait(nn_barrier *barrier, int threads);
+int nn_reserve_threads(int threads);                          /* as many of these as the budget has left, at least 1 */
+void nn_release_threads(int threads);                         /* gives reserved ones back */
+void nn_parallel(int threads, nn_region region, void *state); /* each calls region; there may be fewer than asked for */
 double nn_seconds(void);                                      /* a monotonic clock */
+
+/* Waits until *word is not `seen`, and returns it: spinning for about as long as a short phase lasts, then giving the
+   processor away in between. */
+int64_t nn_wait_for_change(const int64_t *word, int64_t seen);
+
+/* Words that threads share. What was written before a store, an add or an exchange is seen after a load of it. */
+static inline int64_t nn_load(const int64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline void nn_store(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline int64_t nn_add(int64_t *word, int64_t value) /* returns the sum */
+{
+    return __atomic_add_fetch(word, value, __ATOMIC_ACQ_REL);
+}
+static inline int nn_exchange(int64_t *word, int64_t expected, int64_t value) /* whether it held what was expected */
+{
+    return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
 
 #endif

@@ -1,4 +1,4 @@
-/* Threads: a parallel region, a barrier inside it, and a budget so that regions of several threads of the
+/* Threads: a parallel region, waiting inside it, and a budget so that regions of several threads of the
  * process do not crowd each other out. A region's results never depend on how many threads it gets. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -56,25 +56,34 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* The last to arrive opens the next generation. Who waits spins for about as long as a short phase lasts and
-   then gives the processor away, so that a machine with other work to do is not blocked. */
-void nn_barrier_wait(nn_barrier *barrier, int threads)
+int64_t nn_wait_for_change(const int64_t *word, int64_t seen)
 {
-    if (threads == 1)
-        return;
     enum { SPINS = 2000 };
-    int generation = __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == threads) {
-        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&barrier->generation, generation + 1, __ATOMIC_RELEASE);
-        return;
-    }
-    for (int spins = 0; __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE) == generation; spins++)
+    for (int spins = 0;; spins++) {
+        int64_t value = nn_load(word);
+        if (value != seen)
+            return value;
         if (spins < SPINS)
             pause_briefly();
         else
             sched_yield();
+    }
 }
+
+int nn_reserve_threads(int threads)
+{
+#ifdef _OPENMP
+    int left = atomic_load(&budget) - atomic_fetch_add(&in_use, threads);
+    int granted = left < 1 || omp_in_parallel() ? 1 : left < threads ? left : threads;
+    atomic_fetch_sub(&in_use, threads - granted);
+    return granted;
+#else
+    (void)threads;
+    return 1;
+#endif
+}
+
+void nn_release_threads(int threads) { atomic_fetch_sub(&in_use, threads); }
 
 #ifdef _OPENMP
 typedef struct region_call {
@@ -109,25 +118,16 @@ void nn_parallel(int threads, nn_region region, void *state)
 #ifdef _OPENMP
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
-
-    int left = atomic_load(&budget) - atomic_fetch_add(&in_use, threads);
-    int granted = left < 1 ? 1 : left < threads ? left : threads;
-    atomic_fetch_sub(&in_use, threads - granted);
-    if (granted == 1 || omp_in_parallel()) {
+    region_call call = {region, state, threads};
+    pthread_t thread;
+    /* GNU's OpenMP hangs in a forked child, where the pool of the forking thread has no threads behind it any more. A
+       thread made after the fork has no pool yet and gets a working one. */
+    if (!atomic_load(&forked))
+        open_region(&call);
+    else if (pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0)
+        pthread_join(thread, NULL);
+    else
         region(state, 0, 1);
-    } else {
-        region_call call = {region, state, granted};
-        pthread_t thread;
-        /* GNU's OpenMP hangs in a forked child, where the pool of the forking thread has no threads behind it
-           any more. A thread made after the fork has no pool yet and gets a working one. */
-        if (!atomic_load(&forked))
-            open_region(&call);
-        else if (pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0)
-            pthread_join(thread, NULL);
-        else
-            region(state, 0, 1);
-    }
-    atomic_fetch_sub(&in_use, granted);
 #else
     (void)threads;
     region(state, 0, 1);

@@ -235,10 +235,11 @@ NN_INLINE vec TYPED(sparse_softmax_narrow)(const TYPED(loss_groups) *now)
     }
     vec sum = TYPED(columns_sum)(column, now->classes);
     if (now->gradient) {
-        vec inverse = v_div(v_set(1), sum), factor = (vec)((TYPED(words))now->factor & known);
+        vec inverse = v_div(v_set(1), sum);
         for (int64_t c = 0; c < now->classes; c++) {
             TYPED(words) match = (TYPED(words))((TYPED(words))label == (TYPED(words))v_set((real)c));
-            column[c] = v_mul(v_fma(column[c], inverse, (vec)(match & (TYPED(words))v_set(-1))), factor);
+            vec slope = v_fma(column[c], inverse, (vec)(match & (TYPED(words))v_set(-1)));
+            column[c] = (vec)((TYPED(words))v_mul(slope, now->factor) & known);
         }
         TYPED(store_columns)(column, now->gradient, now->gradient_stride, now->groups, now->classes);
     }
@@ -258,11 +259,11 @@ NN_INLINE vec TYPED(sparse_softmax_wide)(const TYPED(loss_groups) *now)
         sums[g] = TYPED(row_exp_sum)(x, largest, gradient, now->classes);
         if (!gradient)
             continue;
-        real inverse = 1 / sums[g], of_label = label < 0 ? 0 : (gradient[label] * inverse - 1) * factor[g];
-        vec scale = v_set(label < 0 ? 0 : factor[g]);
+        const real inverse = 1 / sums[g], of_label = label < 0 ? 0 : (gradient[label] * inverse - 1) * factor[g];
         for (int64_t c = 0; c < now->classes; c += LANES) {
             vec softmax = v_mul(TYPED(v_load_up_to)(gradient + c, now->classes - c), v_set(inverse));
-            TYPED(v_store_up_to)(gradient + c, v_mul(softmax, scale), now->classes - c);
+            vec slope = label < 0 ? v_zero() : v_mul(softmax, v_set(factor[g]));
+            TYPED(v_store_up_to)(gradient + c, slope, now->classes - c);
         }
         if (label >= 0)
             gradient[label] = of_label;
@@ -378,13 +379,14 @@ NN_INLINE vec TYPED(dense_probabilities)(const TYPED(loss_groups) *now)
         values[g] = TYPED(lanes16_sum)(value);
         if (!now->gradient)
             continue;
-        vec all = v_set(TYPED(lanes16_sum)(moving)), scale = v_set(factor[g] / total);
+        vec all = v_set(TYPED(lanes16_sum)(moving));
         for (int64_t c = 0; c < now->classes; c += LANES) {
             const int64_t count = now->classes - c;
             vec q = v_div(TYPED(v_load_up_to)(p + c, count), v_set(total));
             vec target = TYPED(smoothed)(TYPED(v_load_up_to)(t + c, count), now->parameters);
             vec difference = v_sub(all, TYPED(where_not_clipped)(q, v_div(target, q)));
-            TYPED(v_store_up_to)(now->gradient + g * now->gradient_stride + c, v_mul(difference, scale), count);
+            vec gradient = v_div(v_mul(difference, v_set(factor[g])), v_set(total));
+            TYPED(v_store_up_to)(now->gradient + g * now->gradient_stride + c, gradient, count);
         }
     }
     return v_load(values);
@@ -409,9 +411,9 @@ NN_INLINE vec TYPED(sparse_probabilities)(const TYPED(loss_groups) *now)
     }
     vec total = v_load(totals), q = v_div(v_load(chosen), total), one = v_set(1);
     if (now->gradient) {
-        vec slope = TYPED(where_not_clipped)(q, v_div(now->factor, total));
-        v_store(others, slope);
-        v_store(own, v_mul(slope, v_sub(one, v_div(one, q))));
+        vec slope = v_div(now->factor, total);
+        v_store(others, TYPED(where_not_clipped)(q, slope));
+        v_store(own, TYPED(where_not_clipped)(q, v_mul(slope, v_sub(one, v_div(one, q)))));
         for (int64_t g = 0; g < now->groups; g++) {
             real *gradient = now->gradient + g * now->gradient_stride;
             const int64_t label = TYPED(label_of)(now, g);
