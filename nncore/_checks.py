@@ -72,7 +72,8 @@ def resolve(kind, identifier, base, by_name, by_class):
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
         cls = by_class.get(identifier["class_name"])
         if cls is None:
-            raise ValueError(f"unknown {kind} {identifier['class_name']!r}.{suggest(identifier['class_name'], by_class)}")
+            name = identifier["class_name"]
+            raise ValueError(f"unknown {kind} {name!r}.{suggest(name, by_class)}")
         return cls.from_config(identifier["config"])
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
 

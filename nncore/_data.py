@@ -76,7 +76,8 @@ def labels(data, classes, name="y"):
     if array.size == 0:
         return array
     if array.dtype.kind == "f" and not (array == np.floor(array)).all():
-        raise ValueError(f"{name} must hold class numbers; got the fraction or NaN {array[array != np.floor(array)][0]}")
+        fraction = array[array != np.floor(array)][0]
+        raise ValueError(f"{name} must hold class numbers; got the fraction or NaN {fraction}")
     low, high = array.min(), array.max()
     if low < 0 or high >= classes:
         bad = low if low < 0 else high
@@ -101,7 +102,8 @@ def _target_array(data, loss, shape, rows, name):
             hint = ": one-hot rows are for CategoricalCrossentropy"
         elif not loss.labels and array.shape[1:] == () and len(shape) == 1:
             hint = ": class numbers are for SparseCategoricalCrossentropy"
-        raise ValueError(f"loss {loss.name!r} expects {what} of shape {(rows, *wanted)}; {name} has {array.shape}{hint}")
+        shapes = f"{what} of shape {(rows, *wanted)}; {name} has {array.shape}"
+        raise ValueError(f"loss {loss.name!r} expects {shapes}{hint}")
     return array
 
 

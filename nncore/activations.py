@@ -6,7 +6,6 @@ Derivatives are taken from the output, so that the input need not be kept.
 import numpy as np
 
 from nncore import _checks, _kernels
-from nncore._plan import Value
 
 __all__ = ["Activation", "deserialize", "get", "linear", "relu", "serialize", "sigmoid", "softmax", "tanh"]
 

@@ -108,7 +108,7 @@ def matmul(a, w, block):
     if a.mask is not None:
         open_ = a.mask[block.rows] > 0
         value, magnitude = np.where(open_, value, 0), np.where(open_, magnitude, 0)
-    return {"c": nearly(block.rows, value, a.inner + 3, magnitude)}
+    return {"c": nearly(block.rows, value, a.inner / 2 + 2, magnitude)}
 
 
 @reference
@@ -117,7 +117,7 @@ def matmul_gradient(a, w, block):
     value, magnitude = x.T @ dy, np.abs(x).T @ np.abs(dy)
     if a.accumulate:
         value, magnitude = value + wide(w.gradient), magnitude + np.abs(wide(w.gradient))
-    return {"worker_gradient": nearly(..., value, w.rows + 2, magnitude)}
+    return {"worker_gradient": nearly(..., value, w.rows / 2 + 1, magnitude)}
 
 
 @reference
@@ -126,7 +126,7 @@ def column_sum(a, w, block):
     value, magnitude = dy.sum(axis=0), np.abs(dy).sum(axis=0)
     if a.accumulate:
         value, magnitude = value + wide(w.gradient[0]), magnitude + np.abs(wide(w.gradient[0]))
-    return {"worker_gradient": nearly(0, value, w.rows // 4 + 4, magnitude)}
+    return {"worker_gradient": nearly(0, value, w.rows / 8 + 2, magnitude)}
 
 
 @reference
@@ -178,8 +178,9 @@ def tanh_forward(a, w, block):
 @reference
 def tanh_backward(a, w, block):
     y, dy = wide(a.y[block.rows]), wide(a.dy[block.rows])
+    slope = (1 - y) * (1 + y)
     # where multiply-adds round twice, 1 - y^2 has the error of y^2
-    return {"dx": nearly(block.rows, dy * (1 - y * y), 2, np.abs(dy) * (1 if not w.fused else np.abs(1 - y * y)))}
+    return {"dx": nearly(block.rows, dy * slope, 2, np.abs(dy) * (slope if w.fused else 1))}
 
 
 @reference
@@ -340,8 +341,8 @@ def binary_crossentropy_logits(a, w, block):
     value_error = np.maximum(x, 0) + np.abs(x) * (np.abs(t) + t_error) + np.log1p(e)
     whole = np.where(x < 0, e, 1)
     smaller = whole * (e / (1 + e))
-    # sigmoid(x) is whole - smaller; whole - t cancels first
-    slope, slope_error = whole - smaller - t, np.abs(whole - t) + smaller + t_error
+    # sigmoid(x) is whole - smaller; whole and t cancel first, exactly where t is 0 or 1
+    slope, slope_error = (whole - t) - smaller, np.abs(whole - t) + smaller + t_error
     return loss_results(a, w, block, value, value_error, slope / a.features, slope_error / a.features,
                         rounding_depth(a.features))  # fmt: skip
 

@@ -245,6 +245,7 @@ def test_losses_and_metrics_on_arrays():
 
 
 def test_public_names_exist_and_carry_docstrings():
-    for module in (nn.layers, nn.losses, nn.metrics, nn.optimizers, nn.initializers, nn.callbacks, nn.models, nn.config):
+    modules = (nn.layers, nn.losses, nn.metrics, nn.optimizers, nn.initializers, nn.callbacks, nn.models, nn.config)
+    for module in modules:
         for name in module.__all__:
             assert getattr(module, name).__doc__, f"{module.__name__}.{name} has no docstring"

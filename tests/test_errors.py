@@ -1,3 +1,4 @@
+# ruff: noqa: E501  a table reads best with a row on a line
 """Bad input: a clear error that says what was wanted and what was got, before any weight has changed."""
 
 import numpy as np

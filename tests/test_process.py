@@ -26,7 +26,9 @@ def run(code, **environment):
     """Runs code in a fresh interpreter; returns what it printed."""
     code = textwrap.dedent(code)
     env = {**os.environ, **environment}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

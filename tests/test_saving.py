@@ -30,7 +30,8 @@ def trained(dtype="float32", optimizer="adam"):
         seed=8,
         dtype=dtype,
     )
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy", nn.metrics.SparseCategoricalAccuracy("own")])
+    own = nn.metrics.SparseCategoricalAccuracy("own")
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy", own])
     model.fit(X, Y, epochs=2, verbose=0)
     return model
 
@@ -54,6 +55,15 @@ def test_save_and_load(tmp_path, dtype, optimizer):
     model = trained(dtype, copy.deepcopy(optimizer))
     model.save(tmp_path / "m.safetensors")
     assert_same(nn.models.load_model(tmp_path / "m.safetensors"), model)
+
+
+def test_the_same_model_makes_the_same_file(tmp_path):
+    model = trained()
+    contents = set()
+    for number in range(8):
+        model.save(tmp_path / f"{number}.safetensors")
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(contents) == 1
 
 
 def test_pickle_and_deepcopy():
@@ -120,8 +130,9 @@ def hostile(path, state):
 
     from nncore.models import saving
 
-    text = json.dumps(state)
-    path.write_bytes(save({"weights.0": np.zeros(3)}, {"nncore": text, "sha256": saving._digest(text, {"weights.0": np.zeros(3)})}))
+    text, tensors = json.dumps(state), {"weights.0": np.zeros(3)}
+    described = {"sha256": saving._digest(text, tensors), "model": text}
+    path.write_bytes(save(tensors, {"nncore": json.dumps(described)}))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +144,15 @@ def hostile(path, state):
         {"config": {"layers": 3}},
         {"config": {"layers": [{"class_name": "Evil", "config": {}}]}},
         {"config": {"layers": [{"class_name": "Dense", "config": {"units": "__import__('os')"}}]}},
-        {"config": {"layers": [{"class_name": "InputLayer", "config": {"shape": [3]}}, {"class_name": "Dense", "config": {"units": 2}}]}},
+        {"config": {"layers": [{"class_name": "InputLayer", "config": {"shape": [3]}}]}},
+        {
+            "config": {
+                "layers": [
+                    {"class_name": "InputLayer", "config": {"shape": [3]}},
+                    {"class_name": "Dense", "config": {"units": 2}},
+                ]
+            }
+        },
         {"compiled": 7},
     ],
 )

@@ -179,10 +179,7 @@ class Model(training.Training):
         optimizer = optimizers.get(optimizer)
         loss = None if loss is None else losses.get(loss)
         given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        if self.built:
-            compiled = self._resolve_metrics(loss, given)
-        else:
-            compiled = []
+        compiled = self._resolve_metrics(loss, given) if self.built else []
         with self._exclusively():
             self.optimizer, self.loss, self._metrics_given, self.compiled_metrics = optimizer, loss, given, compiled
             self.compiled = True

@@ -2,7 +2,7 @@
 
 Weights are the tensors ``weights.<number>``, in the order of `model.weights`; the optimizer's state is
 ``optimizer.<number>``, in the order of `optimizer.variables`. The rest is JSON in the file's metadata, under
-``nncore``, with the SHA-256 of all tensors beside it. What only files need is imported when a file is touched.
+``nncore``, with the SHA-256 of all of it. What only files need is imported when a file is touched.
 """
 
 import os
@@ -135,7 +135,8 @@ def _write(path, state, tensors, overwrite):
         raise FileExistsError(f"{path} exists, and overwrite is False")
     text = json.dumps(state)
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    content = save(tensors, metadata={"nncore": text, "sha256": _digest(text, tensors)})
+    # one entry, as the writer does not keep the order of several
+    content = save(tensors, metadata={"nncore": json.dumps({"sha256": _digest(text, tensors), "model": text})})
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -186,12 +187,13 @@ def _read(path):
         raise ValueError(f"{path} is no whole safetensors file: {error}") from error
     if "nncore" not in metadata:
         raise ValueError(f"{path} is a safetensors file, but not one of nncore's")
-    if metadata.get("sha256") != _digest(metadata["nncore"], tensors):
-        raise ValueError(f"{path} has been altered or damaged: its checksum does not fit")
     try:
-        state = json.loads(metadata["nncore"])
-    except ValueError as error:
-        raise ValueError(f"{path}: its description is not JSON: {error}") from error
+        described = json.loads(metadata["nncore"])
+        if described["sha256"] != _digest(described["model"], tensors):
+            raise ValueError("it has been altered or damaged, as its checksum does not fit")
+        state = json.loads(described["model"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path} has a format that this version does not know; it knows {FORMAT}")
     return state, tensors

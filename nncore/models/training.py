@@ -68,7 +68,7 @@ class Training:
             split = _checks.real_number("fit", "validation_split", validation_split, 0, 1, high_open=True)
             if y is None and not hasattr(x, "__array__") and hasattr(x, "__iter__"):
                 if split or sample_weight is not None:
-                    raise ValueError("validation_split and sample_weight are for arrays, not for an iterable of batches")
+                    raise ValueError("validation_split and sample_weight are for arrays, not for minibatches")
                 feed = _BatchFeed(self, x, class_weight, steps)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
@@ -302,7 +302,7 @@ def _count(name, value, least=1):
 
 def _cut(rows, split):
     """Rows before the validation part; each part keeps at least one."""
-    kept = int(math.floor(rows * (1 - split)))
+    kept = math.floor(rows * (1 - split))
     if not 0 < kept < rows:
         raise ValueError(f"validation_split={split} of {rows} rows leaves one part empty")
     return kept
