@@ -5,16 +5,25 @@ A case is one call of one kernel. The matrix products are those of a dense layer
     NN   y = x w       (m, k) (k, n)   forward
     TN   dw = x' dy    (k, m) (m, n)   gradient of the weights
     NT   dx = dy w'    (m, n) (n, k)   gradient of the inputs, over the mirror that pack_transposed keeps of w'
+
+Besides these and the passes over arrays, every kernel has cases in tests/cases.py of sizes that training has; they are
+measured without NumPy.
 """
 
 import functools
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nncore import _engine, _kernels
 
-from . import peak, timing
+from . import ROOT, peak, timing
+
+sys.path.append(str(ROOT / "tests"))
+
+from cases import cases
+from harness import Native, Placed
 
 DTYPE = np.dtype(np.float32)
 
@@ -266,6 +275,50 @@ def transposition(size):
                 bytes=3.0 * weight.nbytes, kind="map", size=size, elements=weight.size)  # fmt: skip
 
 
+class ListedCase:
+    """A case of tests/cases.py. Panels are as wide as each variant wants them, so that each has its own memory."""
+
+    def __init__(self, case):
+        self.case = case
+        self.flops = case.flops
+        self.bytes = sum(array.values.nbytes for array in case.arrays().values())
+        self.calls = max(1, round(2e8 / max(self.flops, self.bytes)))
+
+    def contenders(self, variants):
+        """What `timing.take_turns` takes."""
+        contenders = {}
+        for variant in variants:
+            runner = _Repeating(variant)
+            placed = Placed(self.case, _Memory(), runner.panel_width(DTYPE))
+            contenders[variant] = functools.partial(runner.measure, placed)
+        return contenders
+
+
+class _Repeating(Native):
+    """Calls a variant's kernel a number of times."""
+
+    calls = 1
+
+    def run(self, kernel, dtype, arguments, block, worker):
+        return _kernels.run(kernel, dtype, arguments, tuple(block), variant=self.name, repeats=self.calls, **worker)
+
+    def measure(self, placed, calls):
+        """Mean seconds of a call."""
+        self.calls = calls
+        return placed.run(self)["seconds"]
+
+
+class _Memory:
+    """What `harness.Placed` takes its memory from: lines of the cache, without guards."""
+
+    def reset(self):
+        """Forgets nothing: each piece is new."""
+
+    def take(self, size):
+        """(memory, offset of the piece, bytes before it, bytes after it)"""
+        return _engine.aligned_zeros(max(size, 1), np.uint8), 0, 0, 0
+
+
 def product_cases(quick=False):
     """Names and constructors of the products."""
     shapes = PRODUCTS[:QUICK_PRODUCTS] if quick else PRODUCTS
@@ -283,8 +336,17 @@ def pass_cases():
     return cases
 
 
+def listed_cases():
+    """Names and constructors of the cases of tests/cases.py."""
+    return {
+        (kernel, case.label.removesuffix(", timed")): functools.partial(ListedCase, case)
+        for kernel in _engine.KERNELS
+        for case in cases(kernel, DTYPE.name, timed=True)
+    }
+
+
 def measure(peaks, quick=False):
-    """Measures and prints both tables; returns a list of dicts, one a case and contender.
+    """Measures and prints the tables; returns a list of dicts, one a case and contender.
 
     Parameters
     ----------
@@ -315,12 +377,20 @@ def measure(peaks, quick=False):
     for name, build in pass_cases().items():
         cells = [_cell(result, "gigabytes", "{:.1f}") for result in run(name, build)]
         print(f"| {name[0]} | {name[1]} | {' | '.join(cells)} |", flush=True)
+
+    print("\n### Every kernel, one core, float32, the timed cases of tests/cases.py: microseconds a call\n")
+    print(f"| kernel | case | {' | '.join(variants)} |\n|---|---|" + "---:|" * len(variants))
+    for name, build in listed_cases().items():
+        cells = [f"{result['seconds'] * 1e6:.2f}" for result in run(name, build)]
+        print(f"| {name[0]} | {name[1]} | {' | '.join(cells)} |", flush=True)
     print(flush=True)
     return results
 
 
 def rates(case, seconds, limits=None):
     """What a time means: work a second, and its share of the limit where a variant's are known."""
+    if isinstance(case, ListedCase):
+        return {"gflops": case.flops / seconds / 1e9} if case.flops else {}
     if case.flops:
         rate = {"gflops": case.flops / seconds / 1e9}
         return {**rate, "share": limits and rate["gflops"] / limits["gflops"][DTYPE.name]}

@@ -9,11 +9,16 @@ from nncore import _engine
 
 from . import kernels
 
-CASES = {**kernels.product_cases(), **kernels.pass_cases()}
+LISTED = kernels.listed_cases()
+CASES = {**kernels.product_cases(), **kernels.pass_cases(), **LISTED}
+CONTENDERS = [
+    (name, contender) for name in CASES for contender in [*_engine.variants(), *([] if name in LISTED else ["numpy"])]
+]
 
 
-@pytest.mark.parametrize("contender", [*_engine.variants(), "numpy"])
-@pytest.mark.parametrize("name", CASES, ids=lambda name: "-".join(map(str, name)))
+@pytest.mark.parametrize(
+    ("name", "contender"), CONTENDERS, ids=lambda part: part if isinstance(part, str) else " ".join(map(str, part))
+)
 def test_kernel(benchmark, name, contender):
     case = CASES[name]()
     benchmark.group = " ".join(map(str, name))

@@ -7,7 +7,7 @@ of phases and the arena that holds every buffer of theirs. The engine knows no l
 """
 
 from libc.math cimport INFINITY, ceil
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
@@ -287,10 +287,12 @@ cdef void run_row_block(Run *run, const Phase *phase, nn_worker *worker, int64_t
     run_steps(run, run.jobs + phase.first_job, worker, &block)
 
 
-cdef void run_matrix_blocks(Run *run, const Phase *phase, nn_worker *worker, int64_t first, int64_t last) noexcept nogil:
+cdef void run_matrix_blocks(
+    Run *run, const Phase *phase, nn_worker *worker, int64_t first, int64_t last
+) noexcept nogil:
     """Blocks `first` to `last` of a phase, counted through its jobs, in each along its rows of blocks."""
     cdef int job = phase.first_job
-    cdef int64_t across, row, column, i, blocks
+    cdef int64_t across, row, column, _, blocks
     cdef nn_block block
     while first < last:
         blocks = count_blocks(run.jobs + job)
@@ -302,7 +304,7 @@ cdef void run_matrix_blocks(Run *run, const Phase *phase, nn_worker *worker, int
         across = (run.jobs[job].columns + run.jobs[job].block_columns - 1) // run.jobs[job].block_columns
         row = first // across
         column = first - row * across
-        for i in range(first, min(last, blocks)):
+        for _ in range(first, min(last, blocks)):
             block.row_begin = row * run.jobs[job].block_rows
             block.row_end = min(block.row_begin + run.jobs[job].block_rows, run.jobs[job].rows)
             block.column_begin = column * run.jobs[job].block_columns
@@ -593,9 +595,10 @@ cdef class Plan:
             bint prologue=True):
         """Runs the minibatches from `position` to `end`; returns (position reached, whether a loss was not finite).
 
-        Phase 0, the prologue, is run once and before the others. The run stops early after `seconds`, at the end of a minibatch, or in a minibatch whose loss is not finite,
-        before any later phase of it has changed anything. `counter`, an int64 array of one element, holds the
-        number of training steps done before, and counts those of this run.
+        Phase 0, the prologue, is run once and before the others. The run stops early after `seconds`, at the end of a
+        minibatch, or in a minibatch whose loss is not finite, before any later phase of it has changed anything.
+        `counter`, an int64 array of one element, holds the number of training steps done before, and counts those of
+        this run.
         """
         cdef Run run
         cdef int phase, last

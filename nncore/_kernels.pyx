@@ -23,8 +23,8 @@ from nncore._engine import DTYPES, KERNELS, variant as chosen_variant
 cnp.import_array()
 
 
-def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=None, int64_t rows=0, int64_t first_row=0,
-        int64_t step=1, seed=0, double learning_rate=0.0, coefficient=None, int64_t repeats=1):
+def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=None, int64_t rows=0,
+        int64_t first_row=0, int64_t step=1, seed=0, double learning_rate=0.0, coefficient=None, int64_t repeats=1):
     """Calls one kernel, `repeats` times over.
 
     Parameters
@@ -78,11 +78,11 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
     where.row_begin, where.row_end = block[:2]
     where.column_begin, where.column_end = block[2:] if len(block) == 4 else (0, 1)
     cdef int place = DTYPES.index(dtype), number = described.number
-    cdef int64_t i_call
+    cdef int64_t _
     cdef double begin, seconds
     with nogil:
         begin = nn_seconds()
-        for i_call in range(repeats):
+        for _ in range(repeats):
             table.kernels[place][number](slots, &worker, &where)
         seconds = nn_seconds() - begin
     return {

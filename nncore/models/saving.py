@@ -41,6 +41,9 @@ def restore(model, saved):
     fresh = type(model).from_config(state["config"])
     model.__dict__.update(fresh.__dict__)
     model._forwards[0] = state["forwards"]
+    expected = {f"weights.{i}" for i in range(len(model.weights))} if model.built else set()
+    if {name for name in tensors if not name.startswith("optimizer.")} != expected:
+        raise ValueError(f"the architecture has {len(expected)} weights, and the file others")
     if model.built:
         model.set_weights([tensors[f"weights.{i}"] for i in range(len(model.weights))])
     compiled = state["compiled"]
