@@ -280,9 +280,7 @@ class ListedCase:
 
     def __init__(self, case):
         self.case = case
-        self.flops = case.flops
-        self.bytes = sum(array.values.nbytes for array in case.arrays().values())
-        self.calls = max(1, round(2e8 / max(self.flops, self.bytes)))
+        self.calls = max(1, round(1e8 / sum(array.values.nbytes for array in case.arrays().values())))
 
     def contenders(self, variants):
         """What `timing.take_turns` takes."""
@@ -339,7 +337,7 @@ def pass_cases():
 def listed_cases():
     """Names and constructors of the cases of tests/cases.py."""
     return {
-        (kernel, case.label.removesuffix(", timed")): functools.partial(ListedCase, case)
+        (kernel, " ".join(case.label.removesuffix(", timed").split())): functools.partial(ListedCase, case)
         for kernel in _engine.KERNELS
         for case in cases(kernel, DTYPE.name, timed=True)
     }
@@ -390,7 +388,7 @@ def measure(peaks, quick=False):
 def rates(case, seconds, limits=None):
     """What a time means: work a second, and its share of the limit where a variant's are known."""
     if isinstance(case, ListedCase):
-        return {"gflops": case.flops / seconds / 1e9} if case.flops else {}
+        return {}
     if case.flops:
         rate = {"gflops": case.flops / seconds / 1e9}
         return {**rate, "share": limits and rate["gflops"] / limits["gflops"][DTYPE.name]}

@@ -450,6 +450,51 @@ cdef void close_phase(Run *run, int64_t number, int64_t minibatch, int place) no
         open_phase(run, number + 1, minibatch, run.first_phase if place < run.first_phase else place + 1)
 
 
+# Whether several threads pay, and whether the machine has them to give, is found out by trying: each plan keeps what
+# a row cost with one thread and with all, takes the cheaper, and tries the other one again now and then.
+
+cdef struct Pace:
+    double cost[2]  # seconds a row: alone, with the team
+    double next_probe
+    int plays
+    bint team  # what is being tried or used
+    bint probing
+    bint in_use
+
+cdef double PROBE_SECONDS = 0.002
+cdef bint pacing = True
+
+
+def set_pacing(bint on):
+    """Whether plans may use fewer threads than they are given; for tests that must have them all."""
+    global pacing
+    pacing = on
+
+
+cdef int choose_team(Pace *pace, double now, int threads) noexcept:
+    """How many threads to use now."""
+    pace.in_use = True
+    pace.probing = True
+    if pace.plays < 3:
+        pace.team = pace.plays != 1  # the first with the team counts for nothing: it makes the threads
+    else:
+        pace.team = pace.cost[1] <= pace.cost[0]
+        pace.probing = now > pace.next_probe
+        if pace.probing:
+            pace.team = not pace.team
+    return threads if pace.team else 1
+
+
+cdef void note_pace(Pace *pace, double begin, double end, double rows) noexcept:
+    """Notes what a run cost. Trying is kept below one hundredth of the time."""
+    cdef double cost = (end - begin) / rows
+    cdef double *kept = pace.cost + pace.team
+    kept[0] = cost if pace.probing else 0.7 * kept[0] + 0.3 * cost
+    if pace.probing:
+        pace.next_probe = end + max(1.0, 100 * (end - begin))
+    pace.plays += pace.plays < 3
+
+
 cdef class Plan:
     """Steps in jobs, jobs in phases, and the arena with their buffers.
 
@@ -473,7 +518,7 @@ cdef class Plan:
     cdef int phase_count, phase_capacity
     cdef int64_t arena_size, gradient_size
     cdef object arena, values, kernels, thread_memory, bounds, cursors
-    cdef double cost
+    cdef Pace pace
 
     def __cinit__(self, dtype, int64_t rows):
         self.dtype = np.dtype(dtype)
@@ -481,7 +526,7 @@ cdef class Plan:
         self.values = []  # of each step: {argument name: value}; what a pointer points to lives here
         self.kernels = []
         self.gradient_size = 0
-        self.cost = 0
+        memset(&self.pace, 0, sizeof(Pace))
 
     def __dealloc__(self):
         free(self.steps)
@@ -555,10 +600,6 @@ cdef class Plan:
             self.opening_steps = self.step_count
         return self.step_count - 1
 
-    def add_cost(self, double flops):
-        """Adds to what a row of a minibatch costs; decides how many threads pay."""
-        self.cost += flops
-
     def finish(self):
         """Allocates the arena and fills in every step's arguments."""
         self.arena = aligned_zeros(max(self.arena_size, 1), np.uint8)
@@ -602,6 +643,7 @@ cdef class Plan:
         """
         cdef Run run
         cdef int phase, last
+        cdef double begin = nn_seconds()
         memset(&run, 0, sizeof(Run))
         if end <= position:
             return position, False
@@ -614,7 +656,13 @@ cdef class Plan:
         run.minibatch = minibatch or self.rows
         if run.minibatch > self.rows:
             raise ValueError(f"a plan for minibatches of {self.rows} rows cannot run {run.minibatch}")
-        run.deadline = nn_seconds() + seconds
+        if threads > 1 and pacing:
+            threads = choose_team(&self.pace, begin, threads)
+            if self.pace.probing and seconds > PROBE_SECONDS and seconds < INFINITY:
+                seconds = PROBE_SECONDS
+        else:
+            self.pace.in_use = False
+        run.deadline = begin + seconds
         run.clock_interval = run.until_clock = 1
         if order is not None:
             if order.dtype != np.int64 or order.shape[0] < end:
@@ -637,6 +685,8 @@ cdef class Plan:
                     nn_parallel(run.threads, run_together, &run)
         finally:
             nn_release_threads(run.threads)
+        if self.pace.in_use and run.finished:
+            note_pace(&self.pace, begin, nn_seconds(), min(run.finished * run.minibatch, end - position))
         if counter is not None:
             counter[0] += run.finished  # here, where no signal handler of Python's can come between
         return min(position + run.finished * run.minibatch, end), run.nonfinite != 0

@@ -23,7 +23,8 @@ ROW_BLOCK_BYTES = 256 * 1024
 ROW_BLOCK_LEAST, ROW_BLOCK_MOST = 32, 128
 TILE_ELEMENTS = 4096
 TILE_COLUMNS = 128
-# Work in a minibatch, in floating-point operations, that makes one more thread pay for its two barriers.
+# Floating-point operations in a minibatch below which a second thread is not even tried: about what one thread does
+# while two of them meet twice.
 FLOPS_PER_THREAD = 150_000
 
 

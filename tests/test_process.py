@@ -77,9 +77,10 @@ def test_training_goes_on_after_a_fork():
         import os, warnings
         import numpy as np
         import nncore as nn
-        import nncore._plan
+        import nncore._engine, nncore._plan
         warnings.simplefilter("ignore", DeprecationWarning)
         nncore._plan.FLOPS_PER_THREAD = 1
+        nncore._engine.set_pacing(False)
         nn.config.set_num_threads(3)
         x = np.random.default_rng(0).standard_normal((500, 30)).astype("f4")
         y = np.arange(500) % 10
