@@ -21,8 +21,13 @@ from nncore import _engine
 # a gradient tile that shares a first-level cache of 32 KiB with the operands.
 ROW_BLOCK_BYTES = 256 * 1024
 ROW_BLOCK_LEAST, ROW_BLOCK_MOST = 32, 128
-TILE_ELEMENTS = 4096
-TILE_COLUMNS = 128
+TILE_ELEMENTS = 3072
+TILE_COLUMNS = 64
+# A row of this length, and its multiples, walks through few sets of a first-level cache; panels of a packed copy do
+# not. Packing pays from so many elements of a weight and rows of a minibatch.
+MIRRORED_ROW_BYTES = 1536
+PANELLED_ELEMENTS = 8192
+MIRRORING_ROWS = 32
 # Floating-point operations in a minibatch below which a second thread is not even tried: about what one thread does
 # while two of them meet twice.
 FLOPS_PER_THREAD = 150_000
@@ -75,7 +80,7 @@ class Builder:
         self.backward_steps = []
         self._backward_functions = []
         self._gradient_steps = {}  # of each weight
-        self._mirrors = {}  # of each weight: the step that refreshes it, and the buffer
+        self._mirrors = {}  # of each weight: {transposed: the step that refreshes it}
         self._reports = []
         self.totals = None  # sums over rows of every report, filled by a run
         self._bindings = {}
@@ -170,16 +175,29 @@ class Builder:
         steps = self._gradient_steps.setdefault(weight, [])
         steps.append((kernel, {**arguments, "accumulate": len(steps) > 0}))
 
-    def transposed(self, weight):
-        """The mirror of a weight's transpose, as arguments b, b_stride and b_panel of matmul."""
-        if weight not in self._mirrors:
-            rows, columns = weight.matrix_shape
-            stride = _engine.padded_stride(rows, self.dtype.itemsize)
-            array = _engine.aligned_zeros((columns, stride), self.dtype)
+    def operand(self, weight, transposed=False):
+        """A weight, or its transpose, as arguments b, b_stride and b_panel of matmul.
+
+        The transpose is always a mirror. The weight itself is one where its rows are so long that a column of them
+        falls into a few sets of the cache, and where the minibatch has the rows to make a second copy pay.
+        """
+        rows, columns = weight.matrix_shape
+        if not transposed and (columns * self.dtype.itemsize < MIRRORED_ROW_BYTES or self.rows < MIRRORING_ROWS):
+            return {"b": weight.array, "b_stride": columns, "b_panel": 0}
+        mirrors = self._mirrors.setdefault(weight, {})
+        if transposed not in mirrors:
+            inner, outer = (columns, rows) if transposed else (rows, columns)
+            width = _engine.panel_width(self.dtype)
+            if rows * columns >= PANELLED_ELEMENTS and self.rows >= MIRRORING_ROWS:
+                stride, panel = width, inner * width
+                array = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
+            else:
+                stride, panel = _engine.padded_stride(outer, self.dtype.itemsize), 0
+                array = _engine.aligned_zeros(inner * stride, self.dtype)
             arguments = {"matrix": weight.array, "packed": array, "columns": columns, "packed_stride": stride,
-                         "packed_panel": 0}  # fmt: skip
-            self._mirrors[weight] = ("pack_transposed", arguments)
-        arguments = self._mirrors[weight][1]
+                         "packed_panel": panel}  # fmt: skip
+            mirrors[transposed] = ("pack_transposed" if transposed else "pack", arguments)
+        arguments = mirrors[transposed][1]
         return {"b": arguments["packed"], "b_stride": arguments["packed_stride"], "b_panel": arguments["packed_panel"]}
 
     # ---- data and reports
@@ -229,9 +247,9 @@ class Builder:
         plan.opening()
         self._steps(self.opening_steps)
         plan.phase()
-        for weight, mirror in self._mirrors.items():
+        for weight, mirrors in self._mirrors.items():
             self._weight_job(weight)
-            self._steps([mirror])
+            self._steps(mirrors.values())
         plan.phase()
         plan.row_job(block_rows)
         self._steps(self.forward_steps)
@@ -250,8 +268,7 @@ class Builder:
                 self._gradient_stores.append((weight, number))
             if update is not None:
                 self._steps(update(weight))
-                if weight in self._mirrors:
-                    self._steps([self._mirrors[weight]])
+                self._steps(self._mirrors.get(weight, {}).values())
         for number, buffer in enumerate(self._reports):
             plan.matrix_job(1, 1, 1, 1, self.rows)
             self._steps([("accumulate_sum", {"values": buffer, "total": self.totals[number : number + 1]})])
@@ -261,7 +278,7 @@ class Builder:
     def _weight_job(self, weight):
         rows, columns = weight.matrix_shape
         block_columns = min(columns, TILE_COLUMNS)
-        block_rows = min(rows, max(1, TILE_ELEMENTS // block_columns))
+        block_rows = min(rows, TILE_ELEMENTS // block_columns // 16 * 16)
         self.plan.matrix_job(rows, columns, block_rows, block_columns, block_rows * block_columns)
 
     def _steps(self, steps):

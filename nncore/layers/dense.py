@@ -60,9 +60,9 @@ class Dense(Layer):
         y = builder.value((*x.shape[:-1], units), x.needs_gradient or learns)
         y.relu = fused_relu
         for position in range(positions):
-            builder.forward("matmul", a=x.buffer.at(position * inputs), b=self._kernel.array, bias=self.bias, mask=None,
-                            c=y.buffer.at(position * units), inner=inputs, columns=units, a_stride=x.stride,
-                            b_stride=units, b_panel=0, mask_stride=0, c_stride=y.stride, relu=fused_relu,
+            builder.forward("matmul", a=x.buffer.at(position * inputs), **builder.operand(self._kernel), bias=self.bias,
+                            mask=None, c=y.buffer.at(position * units), inner=inputs, columns=units,
+                            a_stride=x.stride, mask_stride=0, c_stride=y.stride, relu=fused_relu,
                             accumulate=0)  # fmt: skip
         builder.add_flops(2.0 * positions * inputs * units)
 
@@ -92,11 +92,21 @@ class Dense(Layer):
         gate = x.relu and x.uses == 1
         x.gated = x.gated or gate
         for position in range(positions):
-            builder.backward_step("matmul", a=y.gradient.at(position * units), **builder.transposed(self._kernel),
-                                  bias=None, mask=x.buffer.at(position * inputs) if gate else None,
-                                  mask_stride=x.stride, c=target.at(position * inputs), inner=units, columns=inputs,
-                                  a_stride=y.gradient.stride, c_stride=target.stride, relu=0,
-                                  accumulate=accumulate)  # fmt: skip
+            builder.backward_step(
+                "matmul",
+                a=y.gradient.at(position * units),
+                **builder.operand(self._kernel, transposed=True),
+                bias=None,
+                mask=x.buffer.at(position * inputs) if gate else None,
+                c=target.at(position * inputs),
+                inner=units,
+                columns=inputs,
+                a_stride=y.gradient.stride,
+                mask_stride=x.stride,
+                c_stride=target.stride,
+                relu=0,
+                accumulate=accumulate,
+            )
 
     def get_config(self):
         return {

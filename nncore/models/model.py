@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from nncore import _checks, _data, _engine, config, losses, metrics, optimizers
+from nncore._plan import MIRRORING_ROWS
 from nncore.layers.layer import WeightMaker, copy_into, unique_name
 from nncore.models import saving, training
 from nncore.models.programs import PREDICT_ROWS, Program
@@ -216,7 +217,8 @@ class Model(training.Training):
     def _program(self, kind, rows, weighted=False):
         """The plan for `kind`, for minibatches of at least `rows`."""
         trainable = tuple(layer.trainable for layer in self._layers)
-        key = (kind, weighted, trainable, self.trainable, config.get_nonfinite())
+        many = rows >= MIRRORING_ROWS  # few rows go without mirrors, which cost a pass over the weights
+        key = (kind, many, weighted, trainable, self.trainable, config.get_nonfinite())
         program = self._programs.pop(key, None)
         if program is None or program.builder.rows < rows:
             if kind == "train":
@@ -255,11 +257,12 @@ class Model(training.Training):
             return self._predict_source(source)
 
     def _predict_source(self, source):
-        program = self._program("predict", PREDICT_ROWS)
+        rows = PREDICT_ROWS if source.rows >= MIRRORING_ROWS else MIRRORING_ROWS - 1
+        program = self._program("predict", rows)
         output = np.empty((source.rows, *self._output_shape), self.dtype)
         program.bind_x(source)
         program.builder.bind(output=output)
-        program.run(source.rows, minibatch=PREDICT_ROWS, seed=self.seed)
+        program.run(source.rows, minibatch=rows, seed=self.seed)
         return output
 
     def forward(self, x, training=True):
@@ -273,8 +276,7 @@ class Model(training.Training):
             output = np.empty((source.rows, *self._output_shape), self.dtype)
             program.bind_x(source)
             program.builder.bind(output=output)
-            program.run(source.rows, seed=self.seed, counter=self._forwards, first_phase=1, last_phase=2,
-                        prologue=False)  # fmt: skip
+            program.run(source.rows, seed=self.seed, counter=self._forwards, last_phase=2)
             self._pending = (program, source)
             return output
 
