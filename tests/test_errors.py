@@ -84,7 +84,7 @@ CONSTRUCTIONS = {
     "units text": (lambda: nn.layers.Dense("3"), TypeError, "units must be an integer"),
     "dense argument": (lambda: nn.layers.Dense(3, bias=False), TypeError, "Dense has no argument 'bias'"),
     "unsupported": (lambda: nn.layers.Dense(3, kernel_regularizer="l2"), ValueError, "does not support the argument 'kernel_regularizer'"),
-    "rate 1": (lambda: nn.layers.Dropout(1.0), ValueError, "rate must lie in"),
+    "rate above 1": (lambda: nn.layers.Dropout(1.1), ValueError, "rate must lie in"),
     "input": (lambda: nn.Input((0,)), ValueError, "at least 1"),
     "no shape": (lambda: nn.Input(), ValueError, "needs a shape"),
     "rate negative": (lambda: nn.optimizers.SGD(-0.1), ValueError, "learning_rate must lie in"),

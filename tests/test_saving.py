@@ -57,6 +57,14 @@ def test_save_and_load(tmp_path, dtype, optimizer):
     assert_same(nn.models.load_model(tmp_path / "m.safetensors"), model)
 
 
+def test_load_without_compiling(tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.safetensors")
+    bare = nn.models.load_model(tmp_path / "m.safetensors", compile=False)
+    assert not bare.compiled
+    assert (bare.predict(X) == model.predict(X)).all()
+
+
 def test_the_same_model_makes_the_same_file(tmp_path):
     model = trained()
     contents = set()

@@ -197,6 +197,22 @@ def test_optimizer_formulas_over_100_steps(kind, options):
         np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
 
 
+def test_apply_knows_a_variable_by_its_memory():
+    optimizer = nn.optimizers.Adam()
+    variable = np.zeros(5)
+    for _ in range(2):
+        optimizer.apply([np.ones(5)], [variable[:]])
+    assert optimizer.iterations == 2
+    with pytest.raises(ValueError, match="an optimizer for each model"):
+        optimizer.apply([np.ones(5)], [variable.copy()])
+    with pytest.raises(ValueError, match="gradient 0 has shape"):
+        optimizer.apply([np.ones(4)], [variable])
+    with pytest.raises(TypeError, match="float32 or float64"):
+        nn.optimizers.SGD().apply([np.ones(4)], [np.ones(4, int)])
+    with pytest.raises(ValueError, match="contiguous"):
+        nn.optimizers.SGD().apply([np.ones(4)], [np.ones(8)[::2]])
+
+
 @pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
 @pytest.mark.parametrize("shape", [(4, 3, 2), (37, 53, 11), (130, 257, 3)])
 def test_fit_takes_the_steps_of_numpy(kind, options, shape):

@@ -15,7 +15,7 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float in [0, 1)
+    rate : float in [0, 1]
     seed : int, optional
         Makes the layer's numbers differ from those that its place alone would give.
     """
@@ -23,7 +23,7 @@ class Dropout(Layer):
     def __init__(self, rate, noise_shape=None, seed=None, **common):
         super().__init__(**common)
         _checks.refuse("Dropout", noise_shape=noise_shape)
-        self.rate = _checks.real_number("Dropout", "rate", rate, 0, 1, high_open=True)
+        self.rate = _checks.real_number("Dropout", "rate", rate, 0, 1)
         self.seed = None if seed is None else check_seed(seed)
 
     def emit(self, builder, x):

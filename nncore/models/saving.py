@@ -91,15 +91,27 @@ def load_weights(model, path):
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_model(filepath):
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     """Returns the model that `model.save` wrote: ready to predict, or to go on training with the same bits.
+
+    Parameters
+    ----------
+    compile : bool
+        False leaves optimizer, loss and metrics away.
+    safe_mode : True
+        There is no other mode.
 
     Raises
     ------
     ValueError
         For a file that is broken, truncated, altered or no model. No code of the file's is ever run.
     """
+    from nncore import _checks
+
+    _checks.refuse("load_model", custom_objects=custom_objects, safe_mode=None if safe_mode is True else safe_mode)
     state, tensors = _read(filepath)
+    if not compile:
+        state["compiled"] = None
     if "class_name" not in state:
         raise ValueError(f"{filepath}: holds weights and no architecture; use model.load_weights")
     from nncore.models.sequential import Sequential

@@ -6,6 +6,11 @@ from nncore import _checks, _engine
 from nncore._plan import TILE_ELEMENTS
 
 
+def _place(variable):
+    """Where an array's elements are: the same for every view of the whole of it."""
+    return variable.__array_interface__["data"][0], variable.shape, variable.dtype
+
+
 class Optimizer:
     """Base of the optimizers.
 
@@ -78,9 +83,7 @@ class Optimizer:
     def build(self, variables):
         """Makes the state for a list of weights; a second time it must be the same list."""
         if self._variables:
-            if len(self._variables) != len(variables) or any(
-                a is not b for a, b in zip(self._variables, variables, strict=True)
-            ):
+            if [_place(v) for v in self._variables] != [_place(v) for v in variables]:
                 raise ValueError(
                     f"{type(self).__name__} keeps state for {len(self._variables)} other variables already; "
                     "use an optimizer for each model"
