@@ -3,9 +3,10 @@
 A case is one call of one kernel. The matrix products are those of a dense layer with m rows, k inputs and n units:
 
     NN   y = x w       (m, k) (k, n)   forward
-    TN   dw = x' dy    (k, m) (m, n)   gradient of the weights
-    NT   dx = dy w'    (m, n) (n, k)   gradient of the inputs, over the mirror that pack_transposed keeps of w'
+    TN   dw = x' dy    (k, m) (m, n)   gradient of the weights; here one block, in a plan cut into tiles
+    NT   dx = dy w'    (m, n) (n, k)   gradient of the inputs, over a mirror of w'
 
+"in panels" means that w or its mirror was packed before, as plans do where it pays; packing is not in the time.
 Besides these and the passes over arrays, every kernel has cases in tests/cases.py of sizes that training has; they are
 measured without NumPy.
 """
@@ -43,7 +44,7 @@ PRODUCTS = (
     (2048, 2048, 2048),
 )
 QUICK_PRODUCTS = 5
-LAYOUTS = ("NN", "TN", "NT")
+LAYOUTS = ("NN", "NN in panels", "TN", "NT", "NT in panels")
 FEATURES = 256  # of a row, for kernels over rows
 
 
@@ -51,7 +52,7 @@ class Case(NamedTuple):
     """A kernel with its data, and the same work in NumPy."""
 
     kernel: str
-    arguments: dict
+    arguments: Any  # a dict, or a function from the variant to one
     block: tuple
     options: dict  # further arguments of _kernels.run
     numpy: Any  # function of no arguments
@@ -61,10 +62,9 @@ class Case(NamedTuple):
     size: str = ""
     elements: int = 0
 
-    def run(self, variant, calls):
+    def run(self, variant, arguments, calls):
         """Mean seconds of a call."""
-        done = _kernels.run(self.kernel, DTYPE, self.arguments, self.block, variant=variant, repeats=calls,
-                            **self.options)  # fmt: skip
+        done = _kernels.run(self.kernel, DTYPE, arguments, self.block, variant=variant, repeats=calls, **self.options)
         return done["seconds"]
 
     def run_numpy(self, calls):
@@ -83,7 +83,11 @@ class Case(NamedTuple):
 
     def contenders(self, variants):
         """What `timing.take_turns` takes."""
-        return {"numpy": self.run_numpy, **{variant: functools.partial(self.run, variant) for variant in variants}}
+        contenders = {"numpy": self.run_numpy}
+        for variant in variants:
+            arguments = self.arguments(variant) if callable(self.arguments) else self.arguments
+            contenders[variant] = functools.partial(self.run, variant, arguments)
+        return contenders
 
 
 def _matrix(rows, columns, seed):
@@ -111,18 +115,34 @@ def product(layout, m, k, n):
         arguments = {"x": x, "dy": dy, "x_stride": x_stride, "dy_stride": dy_stride, "accumulate": 0}
         return Case("matmul_gradient", arguments, (0, k, 0, n), {"rows": m, "gradient": gradient},
                     lambda: np.matmul(x.T, dy, out=gradient), flops=2.0 * m * k * n)  # fmt: skip
-    plain = {"bias": None, "mask": None, "mask_stride": 0, "b_panel": 0, "relu": 0, "accumulate": 0}
-    if layout == "NN":
-        y, y_stride = _matrix(m, n, 4)
-        arguments = {"a": x, "a_stride": x_stride, "b": w, "b_stride": n, "c": y, "c_stride": y_stride, "inner": k,
-                     "columns": n, **plain}  # fmt: skip
-        return Case("matmul", arguments, (0, m), {"rows": m}, lambda: np.matmul(x, w, out=y), flops=2.0 * m * k * n)
-    mirror, mirror_stride = _matrix(n, k, 5)
-    mirror[:] = w.T
-    dx, dx_stride = _matrix(m, k, 6)
-    arguments = {"a": dy, "a_stride": dy_stride, "b": mirror, "b_stride": mirror_stride, "c": dx,
-                 "c_stride": dx_stride, "inner": n, "columns": k, **plain}  # fmt: skip
-    return Case("matmul", arguments, (0, m), {"rows": m}, lambda: np.matmul(dy, w.T, out=dx), flops=2.0 * m * k * n)
+    transposed, panels = layout.startswith("NT"), layout.endswith("panels")
+    a, a_stride = (dy, dy_stride) if transposed else (x, x_stride)
+    inner, columns = (n, k) if transposed else (k, n)
+    c, c_stride = _matrix(m, columns, 4)
+    arguments = {"a": a, "a_stride": a_stride, "c": c, "c_stride": c_stride, "inner": inner, "columns": columns,
+                 "bias": None, "mask": None, "mask_stride": 0, "relu": 0, "accumulate": 0}  # fmt: skip
+
+    def complete(variant):
+        if not (transposed or panels):
+            return {**arguments, "b": w, "b_stride": n, "b_panel": 0}
+        return {**arguments, **_mirror(variant, w, transposed, panels)}
+
+    def numpy_form():
+        np.matmul(a, w.T if transposed else w, out=c)
+
+    return Case("matmul", complete, (0, m), {"rows": m}, numpy_form, flops=2.0 * m * k * n)
+
+
+def _mirror(variant, w, transposed, panels):
+    """A copy of w or w' as matmul's b, in panels of the variant's width or in padded rows."""
+    k, n = w.shape
+    inner, columns = (n, k) if transposed else (k, n)
+    width = Native(variant).panel_width(DTYPE)
+    stride, panel = (width, inner * width) if panels else (_engine.padded_stride(columns, DTYPE.itemsize), 0)
+    packed = _engine.aligned_zeros(-(-columns // width) * panel if panels else inner * stride, DTYPE)
+    arguments = {"matrix": w, "packed": packed, "columns": n, "packed_stride": stride, "packed_panel": panel}
+    _kernels.run("pack_transposed" if transposed else "pack", DTYPE, arguments, (0, k, 0, n), variant=variant)
+    return {"b": packed, "b_stride": stride, "b_panel": panel}
 
 
 # Kernels over rows. Each function takes x, y and dy, (rows, FEATURES) without gaps, and returns the kernel's name, its

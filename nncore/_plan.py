@@ -20,7 +20,7 @@ from nncore import _engine
 # Sizes below follow from caches, not from any model: half of a second-level cache of 512 KiB for a block of rows,
 # a gradient tile that shares a first-level cache of 32 KiB with the operands.
 ROW_BLOCK_BYTES = 256 * 1024
-ROW_BLOCK_LEAST, ROW_BLOCK_MOST = 32, 128
+ROW_BLOCK_LEAST, ROW_BLOCK_MOST = 64, 128
 TILE_ELEMENTS = 3072
 TILE_COLUMNS = 64
 # A row of this length, and its multiples, walks through few sets of a first-level cache; panels of a packed copy do

@@ -232,10 +232,11 @@ def source_values(make, number, rows, width):
         values = (make.random.standard_normal((rows, width)) * 3).astype(dtype)
         limits = np.finfo(dtype)
         special = [np.nan, np.inf, -np.inf, 0.0, -0.0, limits.smallest_subnormal, -limits.tiny, limits.max, 1 / 3]
-        values.flat[: len(special)] = np.array(special, dtype)[: values.size]
+        chosen = make.random.random(values.shape) < 0.4
+        values[chosen] = make.random.choice(np.array(special, dtype), chosen.sum())
         return values
     raw = make.random.integers(0, 256, (rows, width * dtype.itemsize), np.uint8)
-    raw[0] = 0xFF  # the largest, or -1
+    raw[::3] = 0xFF  # the largest, or -1
     return raw.view(dtype)
 
 
@@ -282,7 +283,7 @@ def gather_labels_cases(make, kernel):
             values = source_values(make, number, data_rows, 1)
             if dtype.kind == "f" and turn:
                 with np.errstate(over="ignore"):
-                    values[: len(edges), 0] = np.array(edges).astype(dtype)[:data_rows]
+                    values[:, 0] = np.resize(np.array(edges).astype(dtype), data_rows)
             stride = dtype.itemsize * (1, 3, -2)[turn] + (0, 1, 0)[turn]
             order = Array(make.random.permutation(data_rows)) if turn == 1 else None
             yield make.case(
@@ -640,8 +641,10 @@ def feature_loss_cases(make, kernel):
         if kernel == "binary_crossentropy":
             p = np.array([0, 1, 1e-7, 1 - 1e-7, 1e-30, 0.5, 0.999999, 2e-7, -0.0], make.dtype)
             prediction = np.resize(p, (5, 31))
+            prediction[2, 3], prediction[3, 4], prediction[4, 5:7] = np.nan, np.inf, -np.inf
         elif kernel == "binary_crossentropy_logits":
             prediction = np.resize(np.array([0, -0.0, 1e-30, 88, -88, 105, -105, 750, -750, 1e30, -1e30], make.dtype), (5, 31))  # noqa: E501
+            prediction[2, 3], prediction[3, 4], prediction[4, 5] = np.nan, np.inf, -np.inf
         else:
             target[0, :4] = prediction[0, :4] = 1e-30
             target[1, 0], target[2, 0] = np.inf, np.nan
@@ -682,6 +685,11 @@ def class_loss_cases(make, kernel):
         if sparse:
             labels = np.resize(np.array([0, classes - 1, classes, -1, 2**31 - 1, -(2**31), 1], np.int32), (20, 1))
             yield one(number, 20, 1, classes, 20, labels, note="labels that are no class")
+        if from_logits and sparse:  # classes that are ruled out
+            x, target = make.normal(9, classes), targets(9, 1, classes, 0)
+            x[(make.random.random(x.shape) < 0.4) & (target != np.arange(classes))] = -np.inf
+            x[7, 0], x[8, target[8, 0]] = np.inf, -np.inf
+            yield one(number, 9, 1, classes, 9, target, x, note="infinite")
         if from_logits:
             x = make.normal(6, classes)
             x[0, 0], x[1], x[2] = 1e4, np.linspace(-200, 200, classes), 1e30
@@ -693,6 +701,7 @@ def class_loss_cases(make, kernel):
             target = targets(6, 1, classes, 0)
             if not sparse:
                 target[1] = x[0]
+        x[5, classes // 2] = np.nan
         yield one(number, 6, 1, classes, 6, target, x, note="extreme")
     for rows, groups, classes in ((128, 1, 10), (128, 1, 256)):
         yield one(1, rows, groups, classes, rows, timed=True)

@@ -1,5 +1,6 @@
 """Runs a case of cases.py: lays its arrays out in memory, calls the kernel, compares with reference.py."""
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,8 @@ from nncore import _engine, _kernels
 VARIANTS = ("generic", "avx2", "avx512", "neon")  # those of every platform
 FUSED = ("avx2", "avx512", "neon")  # those whose results are the same to the last bit
 DTYPES = ("float32", "float64")
+
+AROUND = -317.25  # no function, sum or product leaves it as it is
 
 
 class Native:
@@ -31,8 +34,8 @@ class Native:
         if dtype not in self._panel_widths:
             columns, panel = 512, 4096
             matrix, packed = np.arange(1, columns + 1).astype(dtype), np.zeros((columns + 1) * panel, dtype)
-            arguments = {"matrix": matrix, "packed": packed, "columns": columns, "packed_stride": 0, "packed_panel": panel}
-            self.run("pack", dtype, arguments, (0, 1, 0, columns), {})
+            self.run("pack", dtype, {"matrix": matrix, "packed": packed, "columns": columns, "packed_stride": 0,
+                                     "packed_panel": panel}, (0, 1, 0, columns), {})  # fmt: skip
             self._panel_widths[dtype] = int(np.count_nonzero(packed[:panel]))
         return self._panel_widths[dtype]
 
@@ -46,9 +49,11 @@ class Placed:
         self.sizes = case.sizes(panel_width)
         memory.reset()
         self._placed = {}
+        outputs = {argument.name for argument in _engine.KERNELS[case.kernel].arguments if "OUT" in argument.role}
+        changing = {id(array) for name, array in self.arrays.items() if name in outputs or name == GRADIENT}
         for array in self.arrays.values():
             if id(array) not in self._placed:
-                self._placed[id(array)] = _PlacedArray(array, memory, panel_width)
+                self._placed[id(array)] = PlacedArray(array, memory, panel_width, id(array) in changing)
 
     def __getitem__(self, name):
         return self._placed[id(self.arrays[name])]
@@ -76,18 +81,23 @@ class Placed:
         return list({id(array): name for name, array in self.arrays.items()}.values())
 
 
-class _PlacedArray:
-    """An array in memory: `start` points at its first element."""
+class PlacedArray:
+    """An array in memory: `start` points at its first element.
 
-    def __init__(self, array, memory, panel_width):
+    What lies around it would show in a result: NaN around what is only read or only written. Around what is read
+    and written stands a number, as NaN might be written over itself.
+    """
+
+    def __init__(self, array, memory, panel_width, changing=False):
         values = array.values
         places = array.places(panel_width)
         low, high = (int(places.min()), int(places.max()) + values.itemsize) if values.size else (0, 0)
         region, offset, before, after = memory.take(high - low)
         self.whole = region[offset - before : offset + high - low + after]
         if array.written:
-            size = values.itemsize
-            self.whole[: len(self.whole) // size * size].view(f"u{size}")[:] = UNWRITTEN[size]
+            self.whole.view(f"u{values.itemsize}")[:] = UNWRITTEN[values.itemsize]
+        elif changing:
+            self.whole.view(values.dtype)[:] = AROUND
         else:
             self.whole[:] = 0xFF
         first = offset - low
@@ -124,7 +134,8 @@ class _PlacedArray:
 def expectation(case, fused):
     """What the reference says that the case does."""
     arguments = {**case.arguments, **{n: a.values for n, a in case.arrays().items() if n not in (ORDER, GRADIENT)}}
-    worker = {"order": None, "gradient": None, "first_row": 0, "step": 1, "seed": 0, "learning_rate": 0.0, **case.worker}
+    unset = {"order": None, "gradient": None, "first_row": 0, "step": 1, "seed": 0, "learning_rate": 0.0}
+    worker = {**unset, **case.worker}
     for key in ("order", "gradient"):
         worker[key] = None if worker[key] is None else worker[key].values
     with np.errstate(all="ignore"):
@@ -250,4 +261,4 @@ def _every(count):
 
 def _uneven(begin, end):
     cuts = sorted({begin, begin + (end - begin) // 7, begin + (end - begin) * 3 // 5, end})
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(itertools.pairwise(cuts))

@@ -5,13 +5,14 @@ and a column of the right one alone, so those of one large product serve all sma
 """
 
 import functools
+import itertools
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from cases import INNER, Panels
 from guarded import PlainMemory
-from harness import DTYPES, VARIANTS, Native, _PlacedArray, same_bits
+from harness import DTYPES, VARIANTS, Native, PlacedArray, same_bits
 from reference import fused_multiply_add, product_chains
 
 from nncore import _engine
@@ -19,7 +20,7 @@ from nncore import _engine
 ROWS, COLUMNS = 30, 70  # more than twice every row tile; and every column tile up to 32 twice
 WIDE_ROWS, WIDE_COLUMNS = 4, 260  # few rows are given tiles of up to eight vectors
 SHORT = tuple(k for k in INNER if k <= 17)
-LONG = tuple(k for k in INNER if k > 17) + (639, 640, 641)
+LONG = (*(k for k in INNER if k > 17), 639, 640, 641)
 PADDING = 3
 
 
@@ -109,7 +110,7 @@ class Product:
         if k not in self.panels:
             width = self.runner.panel_width(self.dtype)
             array = Panels(self.given["b"][:k], PADDING, 5)
-            placed = _PlacedArray(array, PlainMemory(1 << 21), width)
+            placed = PlacedArray(array, PlainMemory(1 << 21), width)
             self.panels[k] = (placed.start, array.row_stride(width), array.panel_stride(width))
         return self.panels[k]
 
@@ -139,62 +140,56 @@ class Product:
                         {"rows": k, "gradient": gradient})  # fmt: skip
         options = ("accumulate",) if accumulate else ()
         expected = apply_ends(self.chains[k][:rows, :columns], self.given, options)[begin:]
-        yield from self._compare("matmul_gradient", gradient[:, :columns], expected, (rows - begin, k, columns), options)
+        sizes = (rows - begin, k, columns)
+        yield from self._compare("matmul_gradient", gradient[:, :columns], expected, sizes, options)
 
     def _compare(self, kernel, got, expected, sizes, options):
         same = same_bits(np.ascontiguousarray(got), np.ascontiguousarray(expected))
         if not same.all():
             place = tuple(int(i) for i in np.argwhere(~same)[0])
             yield (
-                f"{kernel} {self.runner.name} {self.dtype}: rows, inner, columns {sizes} {' '.join(options)}: element "
-                f"{list(place)} is {got[place]!r}, its chain {expected[place]!r}; {int((~same).sum())} of {same.size} differ"
+                f"{kernel} {self.runner.name} {self.dtype}: rows, inner, columns {sizes} {' '.join(options)}: "
+                f"element {list(place)} is {got[place]!r}, its chain {expected[place]!r}; "
+                f"{int((~same).sum())} of {same.size} differ"
             )
 
 
 def all_edges(runner, dtype, step=1):
     """Yields what is wrong with products of every size; with `step` of every so many sizes."""
     some = Product(runner, dtype, ROWS, COLUMNS, SHORT)
-    number = 0
-    for rows in range(1, ROWS + 1):
-        for columns in range(1, COLUMNS + 1):
-            for k in SHORT:
-                number += 1
-                if number % step == 0:
-                    yield from some.forward(rows, k, columns, ("panels",) if number % 3 == 0 else ())
-                    yield from some.backward(rows, k, columns)
+    sizes = itertools.product(range(1, ROWS + 1), range(1, COLUMNS + 1), SHORT)
+    for rows, columns, k in itertools.islice(sizes, 0, None, step):
+        yield from some.forward(rows, k, columns, ("panels",) if (rows + columns + k) % 3 == 0 else ())
+        yield from some.backward(rows, k, columns)
     some = Product(runner, dtype, WIDE_ROWS, WIDE_COLUMNS, (1, 5))
-    for rows in range(1, WIDE_ROWS + 1):
-        for columns in range(1, WIDE_COLUMNS + 1, step):
-            for k in (1, 5):
-                yield from some.forward(rows, k, columns)
-                yield from some.forward(rows, k, columns, ("panels",))
-                yield from some.backward(rows, k, columns)
+    sizes = itertools.product(range(1, WIDE_ROWS + 1), range(1, WIDE_COLUMNS + 1), (1, 5))
+    for rows, columns, k in itertools.islice(sizes, 0, None, step):
+        yield from some.forward(rows, k, columns)
+        yield from some.forward(rows, k, columns, ("panels",))
+        yield from some.backward(rows, k, columns)
 
 
-def all_ends(runner, dtype):
+def all_ends(runner, dtype, step=1):
     """Yields what is wrong with products of every combination of options, and with blocks of rows."""
     some = Product(runner, dtype, ROWS, COLUMNS, SHORT)
     names = ("accumulate", "bias", "relu", "mask", "panels")
-    for number in range(32):
-        options = tuple(name for bit, name in enumerate(names) if number >> bit & 1)
-        for rows, k, columns in ((1, 5, 1), (3, 0, 70), (5, 17, 9), (13, 4, 33), (29, 8, 48), (30, 16, 70)):
-            yield from some.forward(rows, k, columns, options)
-            yield from some.forward(rows, k, columns, options, begin=rows // 2)
-            if options == ("accumulate",):
-                yield from some.backward(rows, k, columns, accumulate=True)
-                yield from some.backward(rows, k, columns, accumulate=True, begin=rows // 2)
+    choices = [tuple(itertools.compress(names, chosen)) for chosen in itertools.product((0, 1), repeat=len(names))]
+    sizes = ((1, 5, 1), (3, 0, 70), (5, 17, 9), (13, 4, 33), (29, 8, 48), (30, 16, 70), (2, 3, 64))
+    for options, (rows, k, columns) in itertools.islice(itertools.product(choices, sizes), 0, None, step):
+        for begin in (0, rows // 2):
+            yield from some.forward(rows, k, columns, options, begin)
+            yield from some.backward(rows, k, columns, "accumulate" in options, begin)
 
 
-def long_chains(runner, dtype):
+def long_chains(runner, dtype, step=1):
     """Yields what is wrong with products whose summed index is cut into blocks."""
     some = Product(runner, dtype, ROWS, COLUMNS, LONG)
-    for k in LONG:
-        for rows in (1, 2, 6, 7, 15, 30):
-            for columns in (1, 10, 16, 33, 64, 70):
-                for options in ((), ("bias", "relu", "mask"), ("accumulate", "bias"), ("panels",)):
-                    yield from some.forward(rows, k, columns, options)
-                yield from some.backward(rows, k, columns)
-                yield from some.backward(rows, k, columns, accumulate=True)
+    sizes = itertools.product((1, 2, 6, 7, 15, 30), (1, 10, 16, 33, 64, 70), LONG)
+    for rows, columns, k in itertools.islice(sizes, 0, None, step):
+        for options in ((), ("bias", "relu", "mask"), ("accumulate", "bias"), ("panels",)):
+            yield from some.forward(rows, k, columns, options)
+        yield from some.backward(rows, k, columns)
+        yield from some.backward(rows, k, columns, accumulate=True)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -262,7 +262,7 @@ class Model(training.Training):
         output = np.empty((source.rows, *self._output_shape), self.dtype)
         program.bind_x(source)
         program.builder.bind(output=output)
-        program.run(source.rows, minibatch=rows, seed=self.seed)
+        self._run_slices(program, source.rows, minibatch=rows)
         return output
 
     def forward(self, x, training=True):

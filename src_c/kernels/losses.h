@@ -10,8 +10,8 @@ typedef struct TYPED(loss_case) {
     real *loss, *gradient;           /* OUT */
     int64_t groups, classes;         /* the first are features where there are no classes */
     int64_t target_stride, prediction_stride, gradient_stride;
-    real factor;                     /* scale / rows / groups */
-    real parameters[2];              /* of `smoothed`, or a metric's threshold */
+    real factor;        /* scale / rows / groups */
+    real parameters[2]; /* of `smoothed`, or a metric's threshold */
 } TYPED(loss_case);
 
 #define LOSS_CASE(number_of_groups, number_of_classes, smoothing)                                                      \
@@ -31,6 +31,13 @@ NN_INLINE vec TYPED(smoothed)(vec target, const real *parameters)
     return v_fma(target, v_set(parameters[0]), v_set(parameters[1]));
 }
 
+/* The first `count` of them; other lanes are 0. */
+NN_INLINE vec TYPED(load_smoothed)(const real *target, int64_t count, const real *parameters)
+{
+    vec all = TYPED(smoothed)(TYPED(v_load_up_to)(target, count), parameters);
+    return count < LANES ? v_select(TYPED(v_first)(count), all, v_zero()) : all;
+}
+
 /* Elements are taken a tile at a time, without gaps, so that lanes are full however narrow a row is: as many whole
    rows as fit, or a piece of one row. */
 enum { TYPED(TILE) = 256 };
@@ -44,6 +51,14 @@ NN_INLINE const real *TYPED(dense_rows)(const real *x, int64_t stride, int64_t r
         for (int64_t i = 0; i < width; i += LANES) /* the next row overwrites what is too much of a row */
             v_store(dense + row * width + i, TYPED(v_load_up_to)(x + row * stride + i, width - i));
     return dense;
+}
+
+/* Rows without gaps to rows `stride` apart. Reads less than LANES elements behind them. */
+NN_INLINE void TYPED(spread_rows)(const real *dense, real *y, int64_t stride, int64_t rows, int64_t width)
+{
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < width; i += LANES)
+            TYPED(v_store_up_to)(y + row * stride + i, v_load(dense + row * width + i), width - i);
 }
 
 /* The mean over features of `term`, whose derivative is `slope`. */
@@ -152,7 +167,8 @@ typedef struct TYPED(loss_groups) {
     const void *target;     /* IN: real, or int32_t labels */
     const real *prediction; /* IN */
     real *gradient;         /* OUT, or NULL */
-    int64_t target_stride, prediction_stride, gradient_stride; /* from group to group */
+    /* from group to group */
+    int64_t target_stride, prediction_stride, gradient_stride;
     int64_t groups, classes;
     const real *parameters;
     vec factor; /* of the gradient, a lane for each group */
@@ -178,9 +194,11 @@ NN_INLINE void TYPED(mean_of_groups)(vec (*values)(const TYPED(loss_groups) *), 
             now.groups = single ? rows : given->groups - first;
             if (now.groups > LANES)
                 now.groups = LANES;
-            now.target = (const char *)given->target + (row * given->target_stride + first * target_width) * (int64_t)target_size;
+            now.target = (const char *)given->target +
+                         (row * given->target_stride + first * target_width) * (int64_t)target_size;
             now.prediction = given->prediction + row * given->prediction_stride + first * given->classes;
-            now.gradient = given->gradient ? given->gradient + row * given->gradient_stride + first * given->classes : NULL;
+            now.gradient =
+                given->gradient ? given->gradient + row * given->gradient_stride + first * given->classes : NULL;
             vec weights = v_set(1);
             if (weight)
                 weights = single ? TYPED(v_load_up_to)(weight + row, now.groups) : v_set(weight[row]);
@@ -200,13 +218,16 @@ NN_INLINE void TYPED(mean_of_groups)(vec (*values)(const TYPED(loss_groups) *), 
     }
 }
 
-/* Labels as lanes; those from `groups` on are -1, which is nobody's. */
-NN_INLINE vec TYPED(load_labels)(const TYPED(loss_groups) *now)
+/* A label for each lane, groups as in load_square. */
+NN_INLINE TYPED(words) TYPED(load_labels)(const TYPED(loss_groups) *now)
 {
-    real label[LANES];
-    for (int64_t g = 0; g < LANES; g++)
-        label[g] = g < now->groups ? (real)((const int32_t *)now->target)[g * now->target_stride] : -1;
-    return v_load(label);
+    const int32_t *label = now->target;
+    TYPED(words) labels = {0};
+    for (int lane = 0; lane < LANES; lane++) {
+        labels[lane] = (TYPED(word))(int64_t)*label;
+        label += lane + 1 < now->groups ? now->target_stride : 0;
+    }
+    return labels;
 }
 
 /* The label of group g, or -1 where it is no class. */
@@ -219,16 +240,17 @@ NN_INLINE int64_t TYPED(label_of)(const TYPED(loss_groups) *now, int64_t g)
 /* loss where `known` has all bits set, NaN where it has none. */
 NN_INLINE vec TYPED(nan_unless)(TYPED(words) known, vec loss) { return (vec)((TYPED(words))loss | ~known); }
 
-/* -log softmax(x)[label] = log(sum of e^d) - d[label] with d = x - max x; its derivative softmax(x)[c] - [c = label]. */
-NN_INLINE vec TYPED(sparse_softmax_narrow)(const TYPED(loss_groups) *now)
+/* With d = x - max x: -log softmax(x)[label] = log(sum of e^d) - d[label]; its derivative
+   softmax(x)[c] - [c = label]. */
+NN_INLINE vec TYPED(sparse_softmax_columns)(const TYPED(loss_groups) *now)
 {
-    vec column[TYPED(NARROW)], label = TYPED(load_labels)(now);
+    vec column[TYPED(NARROW)];
     TYPED(load_columns)(column, now->prediction, now->prediction_stride, now->groups, now->classes);
+    TYPED(words) label = TYPED(load_labels)(now), known = {0}, chosen = {0};
     vec largest = TYPED(columns_max)(column, now->classes);
-    TYPED(words) known = {0}, chosen = {0};
     for (int64_t c = 0; c < now->classes; c++) {
         vec shifted = v_sub(column[c], largest);
-        TYPED(words) match = (TYPED(words))((TYPED(words))label == (TYPED(words))v_set((real)c));
+        TYPED(words) match = (TYPED(words))(label == (TYPED(word))c);
         known |= match;
         chosen |= match & (TYPED(words))shifted;
         column[c] = TYPED(v_exp_bounded)(shifted);
@@ -237,7 +259,7 @@ NN_INLINE vec TYPED(sparse_softmax_narrow)(const TYPED(loss_groups) *now)
     if (now->gradient) {
         vec inverse = v_div(v_set(1), sum);
         for (int64_t c = 0; c < now->classes; c++) {
-            TYPED(words) match = (TYPED(words))((TYPED(words))label == (TYPED(words))v_set((real)c));
+            TYPED(words) match = (TYPED(words))(label == (TYPED(word))c);
             vec slope = v_fma(column[c], inverse, (vec)(match & (TYPED(words))v_set(-1)));
             column[c] = (vec)((TYPED(words))v_mul(slope, now->factor) & known);
         }
@@ -246,34 +268,39 @@ NN_INLINE vec TYPED(sparse_softmax_narrow)(const TYPED(loss_groups) *now)
     return TYPED(nan_unless)(known, v_sub(TYPED(v_log)(sum), (vec)chosen));
 }
 
-NN_INLINE vec TYPED(sparse_softmax_wide)(const TYPED(loss_groups) *now)
+NN_INLINE vec TYPED(sparse_softmax_rows)(const TYPED(loss_groups) *now)
 {
-    real sums[LANES] = {0}, chosen[LANES] = {0}, factor[LANES];
+    real sums[LANES] = {0}, chosen[LANES] = {0}, factor[LANES], own[TYPED(OWN_TERMS) + LANES];
+    TYPED(words) known = {0};
     v_store(factor, now->factor);
     for (int64_t g = 0; g < now->groups; g++) {
-        const real *x = now->prediction + g * now->prediction_stride;
+        const real *x = now->prediction + g * now->prediction_stride, largest = TYPED(row_max)(x, now->classes);
         real *gradient = now->gradient ? now->gradient + g * now->gradient_stride : NULL;
-        int64_t label = TYPED(label_of)(now, g);
-        real largest = TYPED(row_max)(x, now->classes);
-        chosen[g] = label < 0 ? (real)__builtin_nan("") : x[label] - largest;
-        sums[g] = TYPED(row_exp_sum)(x, largest, gradient, now->classes);
+        const int64_t label = TYPED(label_of)(now, g);
+        if (label >= 0) {
+            known[g] = ~(TYPED(word))0;
+            chosen[g] = x[label] - largest;
+        }
+        int64_t room;
+        real *e = TYPED(terms_of_row)(own, gradient, now->classes, &room);
+        sums[g] = TYPED(row_exp_sum)(x, largest, e, room, now->classes);
         if (!gradient)
             continue;
-        const real inverse = 1 / sums[g], of_label = label < 0 ? 0 : (gradient[label] * inverse - 1) * factor[g];
+        const vec inverse = v_set(1 / sums[g]), scale = v_set(factor[g]), term = v_set(label < 0 ? 0 : e[label]);
         for (int64_t c = 0; c < now->classes; c += LANES) {
-            vec softmax = v_mul(TYPED(v_load_up_to)(gradient + c, now->classes - c), v_set(inverse));
-            vec slope = label < 0 ? v_zero() : v_mul(softmax, v_set(factor[g]));
-            TYPED(v_store_up_to)(gradient + c, slope, now->classes - c);
+            vec softmax = v_mul(TYPED(v_load_up_to)(e + c, room - c), inverse);
+            TYPED(v_store_up_to)(gradient + c, label < 0 ? v_zero() : v_mul(softmax, scale), now->classes - c);
         }
         if (label >= 0)
-            gradient[label] = of_label;
+            gradient[label] = TYPED(v_lane_0)(v_mul(v_fma(term, inverse, v_set(-1)), scale));
     }
-    return v_sub(TYPED(v_log)(v_load(sums)), v_load(chosen));
+    return TYPED(nan_unless)(known, v_sub(TYPED(v_log)(v_load(sums)), v_load(chosen)));
 }
 
 NN_INLINE vec TYPED(sparse_softmax)(const TYPED(loss_groups) *now)
 {
-    return now->classes <= TYPED(NARROW) ? TYPED(sparse_softmax_narrow)(now) : TYPED(sparse_softmax_wide)(now);
+    return TYPED(in_columns)(now->groups, now->classes) ? TYPED(sparse_softmax_columns)(now)
+                                                        : TYPED(sparse_softmax_rows)(now);
 }
 DEFINE_KERNEL(sparse_categorical_crossentropy_logits)
 {
@@ -284,7 +311,7 @@ DEFINE_KERNEL(sparse_categorical_crossentropy_logits)
 
 /* With t smoothed and d = x - max x: -sum of t log softmax(x) = (sum of t) log(sum of e^d) - sum of t d; its
    derivative softmax(x)[c] (sum of t) - t[c]. */
-NN_INLINE vec TYPED(dense_softmax_narrow)(const TYPED(loss_groups) *now)
+NN_INLINE vec TYPED(dense_softmax_columns)(const TYPED(loss_groups) *now)
 {
     vec column[TYPED(NARROW)], target[TYPED(NARROW)], product[TYPED(NARROW)];
     TYPED(load_columns)(column, now->prediction, now->prediction_stride, now->groups, now->classes);
@@ -296,6 +323,7 @@ NN_INLINE vec TYPED(dense_softmax_narrow)(const TYPED(loss_groups) *now)
         product[c] = v_mul(target[c], shifted);
         column[c] = TYPED(v_exp_bounded)(shifted);
     }
+    TYPED(clear_columns)(product, now->classes);
     vec sum = TYPED(columns_sum)(column, now->classes), targets = TYPED(columns_sum)(target, now->classes);
     if (now->gradient) {
         vec scale = v_div(targets, sum), minus_factor = v_sub(v_zero(), now->factor);
@@ -306,38 +334,39 @@ NN_INLINE vec TYPED(dense_softmax_narrow)(const TYPED(loss_groups) *now)
     return v_sub(v_mul(targets, TYPED(v_log)(sum)), TYPED(columns_sum)(product, now->classes));
 }
 
-NN_INLINE vec TYPED(dense_softmax_wide)(const TYPED(loss_groups) *now)
+NN_INLINE vec TYPED(dense_softmax_rows)(const TYPED(loss_groups) *now)
 {
-    real sums[LANES] = {0}, targets[LANES] = {0}, products[LANES] = {0}, factor[LANES];
-    v_store(factor, now->factor);
+    real sums[LANES] = {0}, targets[LANES] = {0}, products[LANES] = {0}, minus_factor[LANES];
+    real own[TYPED(OWN_TERMS) + LANES];
+    v_store(minus_factor, v_sub(v_zero(), now->factor));
     for (int64_t g = 0; g < now->groups; g++) {
-        const real *x = now->prediction + g * now->prediction_stride;
+        const real *x = now->prediction + g * now->prediction_stride, largest = TYPED(row_max)(x, now->classes);
         const real *t = (const real *)now->target + g * now->target_stride;
         real *gradient = now->gradient ? now->gradient + g * now->gradient_stride : NULL;
-        real largest = TYPED(row_max)(x, now->classes);
         TYPED(lanes16) target_sum = TYPED(lanes16_set)(0), product_sum = TYPED(lanes16_set)(0);
         for (int64_t i = 0; i < now->classes; i += 16)
             for (int part = 0; part < TYPED(PARTS); part++) {
-                int64_t at = i + part * LANES, count = now->classes - at;
+                const int64_t at = i + part * LANES, count = now->classes - at;
                 if (count > 0) {
-                    vec target = TYPED(smoothed)(TYPED(v_load_up_to)(t + at, count), now->parameters);
                     vec shifted = v_sub(TYPED(v_load_up_to_or)(x + at, count, v_set(largest)), v_set(largest));
-                    target = count < LANES ? v_select(TYPED(v_first)(count), target, v_zero()) : target;
+                    vec target = TYPED(load_smoothed)(t + at, count, now->parameters);
                     target_sum.part[part] = v_add(target_sum.part[part], target);
-                    product_sum.part[part] = v_fma(target, shifted, product_sum.part[part]);
+                    product_sum.part[part] = v_add(product_sum.part[part], v_mul(target, shifted));
                 }
             }
         targets[g] = TYPED(lanes16_sum)(target_sum);
         products[g] = TYPED(lanes16_sum)(product_sum);
-        sums[g] = TYPED(row_exp_sum)(x, largest, gradient, now->classes);
+        int64_t room;
+        real *e = TYPED(terms_of_row)(own, gradient, now->classes, &room);
+        sums[g] = TYPED(row_exp_sum)(x, largest, e, room, now->classes);
         if (!gradient)
             continue;
-        vec scale = v_set(targets[g] / sums[g]), minus_factor = v_set(-factor[g]);
+        const vec scale = v_set(targets[g] / sums[g]);
         for (int64_t c = 0; c < now->classes; c += LANES) {
             const int64_t count = now->classes - c;
-            vec target = TYPED(smoothed)(TYPED(v_load_up_to)(t + c, count), now->parameters);
-            vec difference = v_fnma(TYPED(v_load_up_to)(gradient + c, count), scale, target);
-            TYPED(v_store_up_to)(gradient + c, v_mul(difference, minus_factor), count);
+            vec target = TYPED(load_smoothed)(t + c, count, now->parameters);
+            vec difference = v_fnma(TYPED(v_load_up_to)(e + c, room - c), scale, target);
+            TYPED(v_store_up_to)(gradient + c, v_mul(difference, v_set(minus_factor[g])), count);
         }
     }
     return v_sub(v_mul(v_load(targets), TYPED(v_log)(v_load(sums))), v_load(products));
@@ -345,7 +374,8 @@ NN_INLINE vec TYPED(dense_softmax_wide)(const TYPED(loss_groups) *now)
 
 NN_INLINE vec TYPED(dense_softmax)(const TYPED(loss_groups) *now)
 {
-    return now->classes <= TYPED(NARROW) ? TYPED(dense_softmax_narrow)(now) : TYPED(dense_softmax_wide)(now);
+    return TYPED(in_columns)(now->groups, now->classes) ? TYPED(dense_softmax_columns)(now)
+                                                        : TYPED(dense_softmax_rows)(now);
 }
 DEFINE_KERNEL(categorical_crossentropy_logits)
 {
@@ -354,42 +384,72 @@ DEFINE_KERNEL(categorical_crossentropy_logits)
     TYPED(mean_of_groups)(TYPED(dense_softmax), &given, a->classes, sizeof *a->target, block);
 }
 
-/* With q = p / sum of p, kept within the clip: -sum of t log q, t smoothed; its derivative (A - t[c] / q[c]) / sum of p,
-   where A is the sum of t, and both t leave out classes whose q is clipped. */
-NN_INLINE vec TYPED(dense_probabilities)(const TYPED(loss_groups) *now)
+/* With q = p / sum of p: -sum of t log q, t smoothed and q clipped; its derivative (A - t[c] / q[c]) / sum of p, where
+   A is the sum of t, and where both t are 0 for classes whose q is clipped. */
+NN_INLINE vec TYPED(dense_probabilities_columns)(const TYPED(loss_groups) *now)
 {
-    real values[LANES] = {0}, factor[LANES];
+    vec q[TYPED(NARROW)], target[TYPED(NARROW)], product[TYPED(NARROW)];
+    TYPED(load_columns)(q, now->prediction, now->prediction_stride, now->groups, now->classes);
+    TYPED(load_columns)(target, now->target, now->target_stride, now->groups, now->classes);
+    const vec total = TYPED(columns_sum)(q, now->classes);
+    for (int64_t c = 0; c < now->classes; c++) {
+        q[c] = v_div(q[c], total);
+        vec smoothed = TYPED(smoothed)(target[c], now->parameters);
+        product[c] = v_mul(smoothed, TYPED(v_log)(TYPED(clipped)(q[c])));
+        target[c] = TYPED(where_not_clipped)(q[c], smoothed);
+    }
+    TYPED(clear_columns)(product, now->classes);
+    if (now->gradient) {
+        vec all = TYPED(columns_sum)(target, now->classes);
+        for (int64_t c = 0; c < now->classes; c++) {
+            vec difference = v_sub(all, TYPED(where_not_clipped)(q[c], v_div(target[c], q[c])));
+            q[c] = v_div(v_mul(difference, now->factor), total);
+        }
+        TYPED(store_columns)(q, now->gradient, now->gradient_stride, now->groups, now->classes);
+    }
+    return v_sub(v_zero(), TYPED(columns_sum)(product, now->classes));
+}
+
+NN_INLINE vec TYPED(dense_probabilities_rows)(const TYPED(loss_groups) *now)
+{
+    real products[LANES] = {0}, factor[LANES];
     v_store(factor, now->factor);
     for (int64_t g = 0; g < now->groups; g++) {
         const real *p = now->prediction + g * now->prediction_stride;
         const real *t = (const real *)now->target + g * now->target_stride;
-        const real total = TYPED(lanes16_sum)(TYPED(lanes16_add)(TYPED(lanes16_set)(0), p, now->classes));
-        TYPED(lanes16) value = TYPED(lanes16_set)(0), moving = TYPED(lanes16_set)(0);
+        const vec total = v_set(TYPED(lanes16_sum)(TYPED(lanes16_add)(TYPED(lanes16_set)(0), p, now->classes)));
+        TYPED(lanes16) product_sum = TYPED(lanes16_set)(0), target_sum = TYPED(lanes16_set)(0);
         for (int64_t i = 0; i < now->classes; i += 16)
             for (int part = 0; part < TYPED(PARTS); part++) {
-                int64_t at = i + part * LANES, count = now->classes - at;
+                const int64_t at = i + part * LANES, count = now->classes - at;
                 if (count > 0) {
-                    vec q = v_div(TYPED(v_load_up_to)(p + at, count), v_set(total));
-                    vec target = TYPED(smoothed)(TYPED(v_load_up_to)(t + at, count), now->parameters);
-                    target = count < LANES ? v_select(TYPED(v_first)(count), target, v_zero()) : target;
-                    value.part[part] = v_fnma(target, TYPED(v_log)(TYPED(clipped)(q)), value.part[part]);
-                    moving.part[part] = v_add(moving.part[part], TYPED(where_not_clipped)(q, target));
+                    vec q = v_div(TYPED(v_load_up_to)(p + at, count), total);
+                    vec target = TYPED(load_smoothed)(t + at, count, now->parameters);
+                    vec product = v_mul(target, TYPED(v_log)(TYPED(clipped)(q)));
+                    product_sum.part[part] = v_add(product_sum.part[part], product);
+                    target_sum.part[part] = v_add(target_sum.part[part], TYPED(where_not_clipped)(q, target));
                 }
             }
-        values[g] = TYPED(lanes16_sum)(value);
+        products[g] = TYPED(lanes16_sum)(product_sum);
         if (!now->gradient)
             continue;
-        vec all = v_set(TYPED(lanes16_sum)(moving));
+        const vec all = v_set(TYPED(lanes16_sum)(target_sum));
         for (int64_t c = 0; c < now->classes; c += LANES) {
             const int64_t count = now->classes - c;
-            vec q = v_div(TYPED(v_load_up_to)(p + c, count), v_set(total));
-            vec target = TYPED(smoothed)(TYPED(v_load_up_to)(t + c, count), now->parameters);
+            vec q = v_div(TYPED(v_load_up_to)(p + c, count), total);
+            vec target = TYPED(load_smoothed)(t + c, count, now->parameters);
             vec difference = v_sub(all, TYPED(where_not_clipped)(q, v_div(target, q)));
-            vec gradient = v_div(v_mul(difference, v_set(factor[g])), v_set(total));
-            TYPED(v_store_up_to)(now->gradient + g * now->gradient_stride + c, gradient, count);
+            vec slope = v_div(v_mul(difference, v_set(factor[g])), total);
+            TYPED(v_store_up_to)(now->gradient + g * now->gradient_stride + c, slope, count);
         }
     }
-    return v_load(values);
+    return v_sub(v_zero(), v_load(products));
+}
+
+NN_INLINE vec TYPED(dense_probabilities)(const TYPED(loss_groups) *now)
+{
+    return TYPED(in_columns)(now->groups, now->classes) ? TYPED(dense_probabilities_columns)(now)
+                                                        : TYPED(dense_probabilities_rows)(now);
 }
 DEFINE_KERNEL(categorical_crossentropy)
 {
@@ -398,16 +458,20 @@ DEFINE_KERNEL(categorical_crossentropy)
     TYPED(mean_of_groups)(TYPED(dense_probabilities), &given, a->classes, sizeof *a->target, block);
 }
 
-/* The same with t = [c = label], unsmoothed: -log q[label], whose derivative is 0 where q[label] is clipped and else
-   (1 - [c = label] / q[label]) / sum of p. */
+/* The same with t = [c = label]: -log q[label]; its derivative (1 - [c = label] / q[label]) / sum of p, or 0 where
+   q[label] is clipped. */
 NN_INLINE vec TYPED(sparse_probabilities)(const TYPED(loss_groups) *now)
 {
     real totals[LANES] = {0}, chosen[LANES] = {0}, others[LANES], own[LANES];
+    TYPED(words) known = {0};
     for (int64_t g = 0; g < now->groups; g++) {
         const real *p = now->prediction + g * now->prediction_stride;
         const int64_t label = TYPED(label_of)(now, g);
         totals[g] = TYPED(lanes16_sum)(TYPED(lanes16_add)(TYPED(lanes16_set)(0), p, now->classes));
-        chosen[g] = label < 0 ? (real)__builtin_nan("") : p[label];
+        if (label >= 0) {
+            known[g] = ~(TYPED(word))0;
+            chosen[g] = p[label];
+        }
     }
     vec total = v_load(totals), q = v_div(v_load(chosen), total), one = v_set(1);
     if (now->gradient) {
@@ -423,7 +487,7 @@ NN_INLINE vec TYPED(sparse_probabilities)(const TYPED(loss_groups) *now)
                 gradient[label] = own[g];
         }
     }
-    return v_sub(v_zero(), TYPED(v_log)(TYPED(clipped)(q)));
+    return TYPED(nan_unless)(known, v_sub(v_zero(), TYPED(v_log)(TYPED(clipped)(q))));
 }
 DEFINE_KERNEL(sparse_categorical_crossentropy)
 {

@@ -13,7 +13,9 @@ enum { TYPED(MANTISSA_BITS) = sizeof(real) == 4 ? 23 : 52, TYPED(BIAS) = sizeof(
 typedef __typeof__(__builtin_choose_expr(sizeof(real) == 4, (uint32_t)0, (uint64_t)0)) TYPED(word);
 typedef TYPED(word) TYPED(words) __attribute__((vector_size(sizeof(vec))));
 #define SIGN ((TYPED(word))1 << (8 * sizeof(real) - 1))
-#define EXPONENT(e) ((TYPED(word))(e) << TYPED(MANTISSA_BITS)) /* the exponent field e, in place */
+/* The exponent field e of words, and of one word, in place. */
+#define EXPONENTS(e) ((e) << TYPED(MANTISSA_BITS))
+#define EXPONENT(e) EXPONENTS((TYPED(word))(e))
 
 NN_INLINE vec TYPED(v_magnitude)(vec x) { return (vec)((TYPED(words))x & ~SIGN); }
 NN_INLINE vec TYPED(v_minus_magnitude)(vec x) { return (vec)((TYPED(words))x | SIGN); }
@@ -44,7 +46,7 @@ NN_INLINE vec TYPED(polynomial)(vec x, const real *terms, int count)
                       (int)((sizeof(real) == 4 ? sizeof(single) : sizeof(twice)) / sizeof(real)))
 
 /* ln 2 in two parts (Cody and Waite). The first has 16 or 42 bits, so that its product with any exponent, of at
-   most 8 or 11 bits, is exact; both together are good to 2^-41 or 2^-97. */
+   most 8 or 11 bits, is exact; both together are ln 2 to 2^-44 or 2^-102. */
 #define LN2_HIGH EITHER(0x1.62e4p-1, 0x1.62e42fefa38p-1)
 #define LN2_LOW EITHER(0x1.7f7d1cp-20, 0x1.ef35793c7673p-45)
 #define INVERSE_LN2 EITHER(0x1.715476p0, 0x1.71547652b82fep0)
@@ -66,7 +68,7 @@ NN_INLINE TYPED(exp_parts) TYPED(exp_split)(vec x)
     vec r = v_fnma(n, v_set(LN2_LOW), v_fnma(n, v_set(LN2_HIGH), x));
     TYPED(words) twice = (TYPED(words))rounded;
     TYPED(words) half = (twice << (TYPED(MANTISSA_BITS) - 1)) & EXPONENT(2 * TYPED(BIAS) + 1);
-    return (TYPED(exp_parts)){r, (vec)half, (vec)((twice << TYPED(MANTISSA_BITS)) - half)};
+    return (TYPED(exp_parts)){r, (vec)half, (vec)(EXPONENTS(twice) - half)};
 }
 
 /* (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2; r + r^2 times it is e^r - 1 to 2^-25 or 2^-54. */
@@ -81,10 +83,11 @@ NN_INLINE vec TYPED(exp_tail)(vec r)
     return POLYNOMIAL(r, single, twice);
 }
 
-/* e^x for x at most 89 or 710. Below -104 or -746 half the smallest denormal is not reached. */
+/* e^x for x at most 89 or 710. Below -176 or -1418 both powers of two are 0: the product is then 0 without an
+   underflow, which is slow. */
 NN_INLINE vec TYPED(v_exp_bounded)(vec x)
 {
-    TYPED(exp_parts) e = TYPED(exp_split)(v_max(v_set(EITHER(-104, -746)), x));
+    TYPED(exp_parts) e = TYPED(exp_split)(v_max(v_set(EITHER(-176, -1418)), x));
     vec one = v_set(1), p = v_fma(v_fma(TYPED(exp_tail)(e.r), e.r, one), e.r, one);
     return v_mul(v_mul(p, e.first), e.second);
 }
@@ -128,7 +131,7 @@ NN_INLINE vec TYPED(v_tanh)(vec x)
     mask small = v_less(magnitude, v_set((real)0.55));
     vec rounder = v_set(ROUNDER(TYPED(BIAS) - 1));
     vec rounded = v_fma(magnitude, v_set(2 * INVERSE_LN2), rounder);
-    vec n = v_sub(rounded, rounder), s = (vec)((TYPED(words))rounded << TYPED(MANTISSA_BITS));
+    vec n = v_sub(rounded, rounder), s = (vec)EXPONENTS((TYPED(words))rounded);
     vec r = v_fnma(n, v_set(LN2_LOW / 2), v_fnma(n, v_set(LN2_HIGH / 2), magnitude));
     r = v_select(small, magnitude, r);
     vec square = v_mul(r, r), t = v_fma(v_mul(r, square), POLYNOMIAL(square, single, twice), r);
@@ -139,7 +142,7 @@ NN_INLINE vec TYPED(v_tanh)(vec x)
 
 /* x = 2^k m with sqrt(1/2) <= m < sqrt(2), for x positive, normal and finite. */
 typedef struct TYPED(log_parts) {
-    vec m, k;               /* k + BIAS */
+    vec m, k;              /* k + BIAS */
     TYPED(words) exponent; /* the exponent field k + BIAS, in place */
 } TYPED(log_parts);
 
@@ -204,9 +207,8 @@ NN_INLINE vec TYPED(v_log1p_unit)(vec e)
     /* R / s^2 over s^2, s <= 1/3; log(1 + e) to 2^-27 or 2^-58 */
     static const real single[] = {0x1.55551cp-1, 0x1.99c82p-2, 0x1.1f4996p-2, 0x1.1c6eccp-2};
     static const real twice[] = {
-        0x1.555555555555p-1,  0x1.999999999c20cp-2, 0x1.249249227f5aep-2, 0x1.c71c733cfa60ap-3,
-        0x1.745cd09b672cdp-3, 0x1.3b1ba0c26e9b8p-3, 0x1.1083555cba1bfp-3, 0x1.ee3ba36f92927p-4,
-        0x1.5c625c50ddda7p-4, 0x1.568eb485475f9p-3,
+        0x1.555555555555p-1,  0x1.999999999c20cp-2, 0x1.249249227f5aep-2, 0x1.c71c733cfa60ap-3, 0x1.745cd09b672cdp-3,
+        0x1.3b1ba0c26e9b8p-3, 0x1.1083555cba1bfp-3, 0x1.ee3ba36f92927p-4, 0x1.5c625c50ddda7p-4, 0x1.568eb485475f9p-3,
     };
     vec s = v_div(e, v_add(v_set(2), e)), square = v_mul(s, s);
     vec rest = v_mul(square, POLYNOMIAL(square, single, twice));
@@ -222,6 +224,7 @@ NN_INLINE vec TYPED(v_softplus)(vec x)
 #undef EITHER
 #undef SIGN
 #undef EXPONENT
+#undef EXPONENTS
 #undef POLYNOMIAL
 #undef LN2_HIGH
 #undef LN2_LOW

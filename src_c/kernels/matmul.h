@@ -8,8 +8,9 @@
  * along its rows, A one element at a time, broadcast. The products of a training step differ only in how A is
  * addressed: by rows (A B), or by columns (A' B, `transposed`); B' is a mirror that pack_transposed keeps. */
 
-/* Rows of the summed index that a pass covers: a panel of B this long stays in the first-level cache. */
-enum { TYPED(INNER_BLOCK) = 320 };
+/* Rows of the summed index that a pass covers, so that a panel of B this long stays in the first-level cache; fewer
+   where A is read along its columns, as then each row of a tile of A takes a whole cache line there as well. */
+enum { TYPED(INNER_BLOCK) = 320, TYPED(INNER_BLOCK_TRANSPOSED) = 144 };
 
 /* What becomes of a tile's sums: added to c, then + bias, then max(0, .), then zero where mask <= 0. */
 typedef struct TYPED(tile_ends) {
@@ -166,7 +167,8 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
                            int64_t c_stride, const TYPED(tile_ends) *whole)
 {
     /* an accumulated product keeps c for the end, so its chains cannot be parked there */
-    int64_t passes = whole->accumulate ? 1 : (inner + TYPED(INNER_BLOCK) - 1) / TYPED(INNER_BLOCK);
+    const int64_t most_inner = transposed ? TYPED(INNER_BLOCK_TRANSPOSED) : TYPED(INNER_BLOCK);
+    int64_t passes = whole->accumulate ? 1 : (inner + most_inner - 1) / most_inner;
     if (passes < 1)
         passes = 1;
     TYPED(tile_ends) ends = *whole;

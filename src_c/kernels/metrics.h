@@ -5,8 +5,8 @@
     (TYPED(loss_case))                                                                                                 \
     {                                                                                                                  \
         .target = a->target, .prediction = a->prediction, .loss = a->value, .groups = (number_of_groups),              \
-        .classes = (number_of_classes), .target_stride = a->target_stride,                                             \
-        .prediction_stride = a->prediction_stride, .parameters = {(real)(parameter)},                                  \
+        .classes = (number_of_classes), .target_stride = a->target_stride, .prediction_stride = a->prediction_stride,  \
+        .parameters = {(real)(parameter)},                                                                             \
     }
 
 /* |p - t| */
@@ -24,17 +24,18 @@ DEFINE_KERNEL(mean_absolute_error)
     TYPED(mean_of_terms)(TYPED(absolute_error), &given, block);
 }
 
-/* 1 where a = b, else 0; b is no -0. */
-NN_INLINE vec TYPED(equal)(vec a, vec b)
+/* 1 where the bits of a and b are the same, else 0. */
+NN_INLINE vec TYPED(equal)(TYPED(words) a, TYPED(words) b)
 {
-    return (vec)((TYPED(words))((TYPED(words))v_add(a, v_zero()) == (TYPED(words))b) & (TYPED(words))v_set(1));
+    return (vec)((TYPED(words))(a == b) & (TYPED(words))v_set(1));
 }
 
 /* 1 where t is 1 for p > threshold and 0 for others, else 0. */
 NN_INLINE vec TYPED(binary_match)(vec p, vec t, const real *parameters, vec *slope)
 {
     *slope = v_zero();
-    return TYPED(equal)(t, v_select(v_less(v_set(parameters[0]), p), v_set(1), v_zero()));
+    vec predicted = v_select(v_less(v_set(parameters[0]), p), v_set(1), v_zero());
+    return TYPED(equal)((TYPED(words))predicted, (TYPED(words))v_add(t, v_zero())); /* -0 is 0 */
 }
 DEFINE_KERNEL(binary_accuracy)
 {
@@ -45,28 +46,28 @@ DEFINE_KERNEL(binary_accuracy)
 }
 
 /* The class of the largest element of each group, of equals the first; as lanes. Where one is NaN it is some class. */
-NN_INLINE vec TYPED(largest_class)(const real *x, int64_t stride, int64_t groups, int64_t classes)
+NN_INLINE TYPED(words) TYPED(largest_class)(const real *x, int64_t stride, int64_t groups, int64_t classes)
 {
-    if (classes <= TYPED(NARROW)) {
+    TYPED(words) best = {0};
+    if (TYPED(in_columns)(groups, classes)) {
         vec column[TYPED(NARROW)];
         TYPED(load_columns)(column, x, stride, groups, classes);
-        vec largest = column[0], class = v_zero();
+        vec largest = column[0];
         for (int64_t c = 1; c < classes; c++) {
             mask greater = v_less(largest, column[c]);
             largest = v_select(greater, column[c], largest);
-            class = v_select(greater, v_set((real)c), class);
+            const TYPED(words) here = (TYPED(words)){0} + (TYPED(word))c;
+            best = (TYPED(words))v_select(greater, (vec)here, (vec)best);
         }
-        return class;
-    }
-    real class[LANES] = {0};
-    for (int64_t g = 0; g < groups; g++) {
-        const real *row = x + g * stride, largest = TYPED(row_max)(row, classes);
-        int64_t c = 0;
-        while (c < classes - 1 && row[c] < largest)
-            c++;
-        class[g] = (real)c;
-    }
-    return v_load(class);
+    } else
+        for (int64_t g = 0; g < groups; g++) {
+            const real *row = x + g * stride, largest = TYPED(row_max)(row, classes);
+            int64_t c = 0;
+            while (c < classes - 1 && row[c] < largest)
+                c++;
+            best[g] = (TYPED(word))c;
+        }
+    return best;
 }
 
 /* 1 where the largest prediction and the largest target are of the same class, else 0. */

@@ -34,6 +34,7 @@
 #define v_less NN_OPERATION(v_less, NN_SUFFIX)
 #define v_unordered NN_OPERATION(v_unordered, NN_SUFFIX)
 #define v_select NN_OPERATION(v_select, NN_SUFFIX)
+#define v_fold NN_OPERATION(v_fold, NN_SUFFIX)
 #define v_transpose NN_OPERATION(v_transpose, NN_SUFFIX)
 
 /* struct TYPED(NAME_arguments): the slots of each kernel, by name. */
@@ -100,6 +101,7 @@
 #undef v_less
 #undef v_unordered
 #undef v_select
+#undef v_fold
 #undef v_transpose
 #undef DEFINE_KERNEL
 #undef ARGUMENTS

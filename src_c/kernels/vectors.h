@@ -14,6 +14,13 @@ NN_INLINE void TYPED(v_store_up_to)(real *p, vec a, int64_t count)
         v_store_first(p, a, count);
 }
 
+NN_INLINE real TYPED(v_lane_0)(vec a)
+{
+    real lane[LANES];
+    v_store(lane, a);
+    return lane[0];
+}
+
 /* Lanes below `count`. */
 NN_INLINE mask TYPED(v_first)(int64_t count)
 {
@@ -44,24 +51,26 @@ NN_INLINE TYPED(lanes16) TYPED(lanes16_set)(real value)
 
 NN_INLINE real TYPED(lanes16_sum)(TYPED(lanes16) lanes)
 {
-    real t[16];
-    for (int i = 0; i < TYPED(PARTS); i++)
-        v_store(t + i * LANES, lanes.part[i]);
-    for (int width = 8; width; width /= 2)
+    for (int width = TYPED(PARTS) / 2; width; width /= 2)
         for (int i = 0; i < width; i++)
-            t[i] += t[i + width];
-    return t[0];
+            lanes.part[i] = v_add(lanes.part[i], lanes.part[i + width]);
+    vec sum = lanes.part[0];
+#pragma GCC unroll 4
+    for (int width = LANES / 2; width; width /= 2)
+        sum = v_add(sum, v_fold(sum, width));
+    return TYPED(v_lane_0)(sum);
 }
 
 NN_INLINE real TYPED(lanes16_max)(TYPED(lanes16) lanes)
 {
-    real t[16];
-    for (int i = 0; i < TYPED(PARTS); i++)
-        v_store(t + i * LANES, lanes.part[i]);
-    for (int width = 8; width; width /= 2)
+    for (int width = TYPED(PARTS) / 2; width; width /= 2)
         for (int i = 0; i < width; i++)
-            t[i] = t[i] > t[i + width] ? t[i] : t[i + width];
-    return t[0];
+            lanes.part[i] = v_max(lanes.part[i], lanes.part[i + width]);
+    vec largest = lanes.part[0];
+#pragma GCC unroll 4
+    for (int width = LANES / 2; width; width /= 2)
+        largest = v_max(largest, v_fold(largest, width));
+    return TYPED(v_lane_0)(largest);
 }
 
 /* The sum with elements 0 to count - 1 of p, of which the first belongs to lane 0. */

@@ -58,6 +58,12 @@ NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return _mm256_min_ps(a, b); 
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return _mm256_cmp_ps(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return _mm256_blendv_ps(b, a, m); }
+NN_INLINE vec_f32 v_fold_f32(vec_f32 a, int distance)
+{
+    return distance == 4   ? _mm256_permute2f128_ps(a, a, 1)
+           : distance == 2 ? _mm256_permute_ps(a, 0x4e)
+                           : _mm256_permute_ps(a, 0xb1);
+}
 NN_INLINE void v_transpose_f32(vec_f32 *rows)
 {
     vec_f32 pair[8], quad[8];
@@ -120,6 +126,10 @@ NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return _mm256_min_pd(a, b); 
 NN_INLINE mask_f64 v_less_f64(vec_f64 a, vec_f64 b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return _mm256_cmp_pd(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return _mm256_blendv_pd(b, a, m); }
+NN_INLINE vec_f64 v_fold_f64(vec_f64 a, int distance)
+{
+    return distance == 2 ? _mm256_permute2f128_pd(a, a, 1) : _mm256_permute_pd(a, 5);
+}
 NN_INLINE void v_transpose_f64(vec_f64 *rows)
 {
     vec_f64 even0 = _mm256_unpacklo_pd(rows[0], rows[1]), odd0 = _mm256_unpackhi_pd(rows[0], rows[1]);

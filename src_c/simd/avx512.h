@@ -37,6 +37,13 @@ NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return _mm512_min_ps(a, b); 
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return _mm512_mask_blend_ps(m, b, a); }
+NN_INLINE vec_f32 v_fold_f32(vec_f32 a, int distance)
+{
+    return distance == 8   ? _mm512_shuffle_f32x4(a, a, 0x4e)
+           : distance == 4 ? _mm512_shuffle_f32x4(a, a, 0xb1)
+           : distance == 2 ? _mm512_shuffle_ps(a, a, 0x4e)
+                           : _mm512_shuffle_ps(a, a, 0xb1);
+}
 NN_INLINE void v_transpose_f32(vec_f32 *rows)
 {
     vec_f32 pair[16], quad[16];
@@ -85,6 +92,12 @@ NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return _mm512_min_pd(a, b); 
 NN_INLINE mask_f64 v_less_f64(vec_f64 a, vec_f64 b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
 NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return _mm512_cmp_pd_mask(a, b, _CMP_UNORD_Q); }
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return _mm512_mask_blend_pd(m, b, a); }
+NN_INLINE vec_f64 v_fold_f64(vec_f64 a, int distance)
+{
+    return distance == 4   ? _mm512_shuffle_f64x2(a, a, 0x4e)
+           : distance == 2 ? _mm512_shuffle_f64x2(a, a, 0xb1)
+                           : _mm512_unpackhi_pd(a, a);
+}
 NN_INLINE void v_transpose_f64(vec_f64 *rows)
 {
     vec_f64 pair[8];

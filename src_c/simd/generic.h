@@ -49,6 +49,10 @@ NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return (a != a) | (b 
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return (vec_f32)((m & (bits_f32)a) | (~m & (bits_f32)b)); }
 NN_INLINE vec_f32 v_max_f32(vec_f32 a, vec_f32 b) { return v_select_f32(a > b, a, b); }
 NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return v_select_f32(a < b, a, b); }
+NN_INLINE vec_f32 v_fold_f32(vec_f32 a, int distance)
+{
+    return distance == 2 ? (vec_f32){a[2], a[3], a[0], a[1]} : (vec_f32){a[1], a[0], a[3], a[2]};
+}
 NN_INLINE void v_transpose_f32(vec_f32 *rows)
 {
     for (int i = 0; i < LANES_f32; i++)
@@ -97,6 +101,11 @@ NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return (a != a) | (b 
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return (vec_f64)((m & (bits_f64)a) | (~m & (bits_f64)b)); }
 NN_INLINE vec_f64 v_max_f64(vec_f64 a, vec_f64 b) { return v_select_f64(a > b, a, b); }
 NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return v_select_f64(a < b, a, b); }
+NN_INLINE vec_f64 v_fold_f64(vec_f64 a, int distance)
+{
+    (void)distance; /* 1 */
+    return (vec_f64){a[1], a[0]};
+}
 NN_INLINE void v_transpose_f64(vec_f64 *rows)
 {
     for (int i = 0; i < LANES_f64; i++)

@@ -44,6 +44,7 @@ NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return vbslq_f32(vcltq_f32(a
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return vcltq_f32(a, b); }
 NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return vbslq_f32(m, a, b); }
+NN_INLINE vec_f32 v_fold_f32(vec_f32 a, int distance) { return distance == 2 ? vextq_f32(a, a, 2) : vrev64q_f32(a); }
 NN_INLINE void v_transpose_f32(vec_f32 *rows)
 {
     float32x4x2_t low = vtrnq_f32(rows[0], rows[1]), high = vtrnq_f32(rows[2], rows[3]);
@@ -91,6 +92,11 @@ NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b)
     return vreinterpretq_u64_u32(vmvnq_u32(vreinterpretq_u32_u64(vandq_u64(vceqq_f64(a, a), vceqq_f64(b, b)))));
 }
 NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return vbslq_f64(m, a, b); }
+NN_INLINE vec_f64 v_fold_f64(vec_f64 a, int distance)
+{
+    (void)distance; /* 1 */
+    return vextq_f64(a, a, 1);
+}
 NN_INLINE void v_transpose_f64(vec_f64 *rows)
 {
     vec_f64 first = vzip1q_f64(rows[0], rows[1]);
