@@ -27,7 +27,8 @@ extern const nn_variant nn_variant_neon;
 static const nn_variant *const variants[] = {
     &nn_variant_generic,
 #ifdef NN_X86_64
-    &nn_variant_avx2, &nn_variant_avx512,
+    &nn_variant_avx2,
+    &nn_variant_avx512,
 #endif
 #ifdef NN_AARCH64
     &nn_variant_neon,

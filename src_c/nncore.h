@@ -43,7 +43,8 @@ typedef union nn_slot {
 
 typedef void (*nn_kernel)(const nn_slot *arguments, nn_worker *worker, const nn_block *block);
 
-enum { NN_KERNEL_COUNT = 0
+enum {
+    NN_KERNEL_COUNT = 0
 #define KERNEL(name, range, fields) +1
 #include "kernels.def"
 #undef KERNEL
@@ -66,16 +67,18 @@ typedef struct nn_variant {
     int64_t fused;          /* 1: multiply-adds round once, so results equal every other fused variant's */
 } nn_variant;
 
-int nn_variant_count(void);                           /* of those that were compiled, lowest first */
+int nn_variant_count(void); /* of those that were compiled, lowest first */
 const nn_variant *nn_variant_at(int number);
-int nn_variant_supported(const nn_variant *variant);  /* by this machine */
-const char *nn_compiler(void);                        /* that built the kernels */
+int nn_variant_supported(const nn_variant *variant); /* by this machine */
+const char *nn_compiler(void);                       /* that built the kernels */
 
 /* Source element types of the gather kernels, in NumPy's order of kinds. */
+/* clang-format off */
 enum {
     NN_BOOL, NN_INT8, NN_UINT8, NN_INT16, NN_UINT16, NN_INT32, NN_UINT32, NN_INT64, NN_UINT64,
     NN_FLOAT16, NN_FLOAT32, NN_FLOAT64
 };
+/* clang-format on */
 
 /* Random numbers are Philox 4x32-10 (philox.h), a function of seed, step, stream and position alone. A stream is
    32 bits: what the numbers are for, in the top four, and below them which layer or parameter they are for. Two

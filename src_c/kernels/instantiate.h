@@ -27,6 +27,7 @@
 extern const nn_variant NN_NAME(nn_variant_, NN_VARIANT);
 const nn_variant NN_NAME(nn_variant_, NN_VARIANT) = {
     .name = NN_TEXT_OF(NN_VARIANT),
+    /* clang-format off */
     .kernels = {
         {
 #define KERNEL(name, range, fields) NN_ENTRY_OF(name, f32, NN_VARIANT),
@@ -39,6 +40,7 @@ const nn_variant NN_NAME(nn_variant_, NN_VARIANT) = {
 #undef KERNEL
         },
     },
+    /* clang-format on */
     .row_tile = {NN_TILE_ROWS, NN_TILE_ROWS},
     .column_tile = {NN_TILE_VECTORS * LANES_f32, NN_TILE_VECTORS * LANES_f64},
     .fused = NN_FUSED,

@@ -89,8 +89,8 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
 
 /* Tiles larger than the registers are left empty and never called. */
 #define DEFINE_TILE(rows, vectors, partial, transposed)                                                                \
-    static void TYPED(tile_##rows##x##vectors##_##partial##_##transposed)(                                            \
-        int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,   \
+    static void TYPED(tile_##rows##x##vectors##_##partial##_##transposed)(                                             \
+        int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,    \
         int64_t last_lanes, const TYPED(tile_ends) *ends)                                                              \
     {                                                                                                                  \
         if (rows * vectors <= NN_ACCUMULATORS)                                                                         \
@@ -102,11 +102,17 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
     DEFINE_TILE(rows, vectors, 1, 0)                                                                                   \
     DEFINE_TILE(rows, vectors, 0, 1)                                                                                   \
     DEFINE_TILE(rows, vectors, 1, 1)
-#define TILES_1(DO) DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1)
-#define TILES_2(DO) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(13, 2) DO(14, 2)
+/* clang-format off */
+#define TILES_1(DO)                                                                                                    \
+    DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)                                                              \
+    DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1)
+#define TILES_2(DO)                                                                                                    \
+    DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(7, 2)                                                     \
+    DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(13, 2) DO(14, 2)
 #define TILES_3(DO) DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(5, 3) DO(6, 3) DO(7, 3) DO(8, 3)
 #define TILES_4(DO) DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4)
 #define TILES_8(DO) DO(1, 8) DO(2, 8) DO(3, 8)
+/* clang-format on */
 TILES_1(DEFINE_TILES)
 TILES_2(DEFINE_TILES)
 TILES_3(DEFINE_TILES)
@@ -121,7 +127,9 @@ static const TYPED(tile_function) TYPED(tiles)[2][2][5][TILE_ROWS_LISTED] = {
 #define ENTRY_10(rows, vectors) TYPED(tile_##rows##x##vectors##_1_0),
 #define ENTRY_01(rows, vectors) TYPED(tile_##rows##x##vectors##_0_1),
 #define ENTRY_11(rows, vectors) TYPED(tile_##rows##x##vectors##_1_1),
+/* clang-format off */
 #define ENTRIES(ENTRY) {{TILES_1(ENTRY)}, {TILES_2(ENTRY)}, {TILES_3(ENTRY)}, {TILES_4(ENTRY)}, {TILES_8(ENTRY)}}
+    /* clang-format on */
     {ENTRIES(ENTRY_00), ENTRIES(ENTRY_10)},
     {ENTRIES(ENTRY_01), ENTRIES(ENTRY_11)},
 #undef ENTRY_00
@@ -178,13 +186,15 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
         ends.final = pass == passes - 1;
         for (int64_t column = 0; column < columns;) {
             int64_t vectors_left = (columns - column + LANES - 1) / LANES;
-            int vectors = b_panel && vectors_left > NN_TILE_VECTORS
-                              ? NN_TILE_VECTORS
-                              : TYPED(tile_vectors)(rows, vectors_left);
+            int vectors =
+                b_panel && vectors_left > NN_TILE_VECTORS ? NN_TILE_VECTORS : TYPED(tile_vectors)(rows, vectors_left);
             int64_t last_lanes = columns - column - (int64_t)(vectors - 1) * LANES;
             int partial = last_lanes < LANES;
             const TYPED(tile_function) *functions = TYPED(tiles)[transposed][partial][TYPED(tile_place)(vectors)];
-            const real *b_here = (b_panel ? b + column / (NN_TILE_VECTORS * LANES) * b_panel + column % (NN_TILE_VECTORS * LANES) : b + column) + begin * b_stride;
+            const real *b_here =
+                (b_panel ? b + column / (NN_TILE_VECTORS * LANES) * b_panel + column % (NN_TILE_VECTORS * LANES)
+                         : b + column) +
+                begin * b_stride;
             int64_t most = TYPED(tile_rows)(vectors), tiles = (rows + most - 1) / most;
             ends.bias = whole->bias ? whole->bias + column : NULL;
             for (int64_t tile = 0, row = 0; tile < tiles; tile++) {

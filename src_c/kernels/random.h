@@ -83,9 +83,9 @@ DEFINE_KERNEL(random_uniform)
             const int64_t count = end - place < capacity ? end - place : capacity;
             nn_philox(worker->seed, (uint64_t)(place / ELEMENTS), 0, (uint32_t)a->stream,
                       (skipped + count + ELEMENTS - 1) / ELEMENTS, numbers);
-            const uint32_t *words = numbers + TYPED(WORDS) * skipped;
+            const uint32_t *words = numbers + skipped * TYPED(WORDS);
             for (int64_t k = 0; k < count; k++)
-                a->y[place + k] = low + range * TYPED(unit_interval)(words + TYPED(WORDS) * k);
+                a->y[place + k] = low + range * TYPED(unit_interval)(words + k * TYPED(WORDS));
             place += count;
         }
     }

@@ -46,7 +46,9 @@
 #define OPTIONAL_INOUT(type, name) type *name;
 #define SIZE(name) int64_t name;
 #define SCALAR(name) double name;
+/* clang-format off */
 #define KERNEL(name, range, fields) struct TYPED(name##_arguments) { fields };
+/* clang-format on */
 #include "../kernels.def"
 #undef IN
 #undef OPTIONAL

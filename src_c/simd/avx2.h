@@ -24,7 +24,10 @@ NN_INLINE vec_f32 v_zero_f32(void) { return _mm256_setzero_ps(); }
 NN_INLINE vec_f32 v_set_f32(float a) { return _mm256_set1_ps(a); }
 NN_INLINE vec_f32 v_load_f32(const float *p) { return _mm256_loadu_ps(p); }
 NN_INLINE void v_store_f32(float *p, vec_f32 a) { _mm256_storeu_ps(p, a); }
-NN_INLINE vec_f32 v_load_first_f32(const float *p, int64_t count) { return _mm256_maskload_ps(p, nn_first_lanes_f32(count)); }
+NN_INLINE vec_f32 v_load_first_f32(const float *p, int64_t count)
+{
+    return _mm256_maskload_ps(p, nn_first_lanes_f32(count));
+}
 /* In halves, as a masked store takes some 40 cycles on AMD's processors. */
 NN_INLINE void v_store_first_f32(float *p, vec_f32 a, int64_t count)
 {
@@ -98,7 +101,10 @@ NN_INLINE vec_f64 v_zero_f64(void) { return _mm256_setzero_pd(); }
 NN_INLINE vec_f64 v_set_f64(double a) { return _mm256_set1_pd(a); }
 NN_INLINE vec_f64 v_load_f64(const double *p) { return _mm256_loadu_pd(p); }
 NN_INLINE void v_store_f64(double *p, vec_f64 a) { _mm256_storeu_pd(p, a); }
-NN_INLINE vec_f64 v_load_first_f64(const double *p, int64_t count) { return _mm256_maskload_pd(p, nn_first_lanes_f64(count)); }
+NN_INLINE vec_f64 v_load_first_f64(const double *p, int64_t count)
+{
+    return _mm256_maskload_pd(p, nn_first_lanes_f64(count));
+}
 NN_INLINE void v_store_first_f64(double *p, vec_f64 a, int64_t count)
 {
     __m128d half = _mm256_castpd256_pd128(a);

@@ -23,8 +23,14 @@ NN_INLINE vec_f32 v_zero_f32(void) { return _mm512_setzero_ps(); }
 NN_INLINE vec_f32 v_set_f32(float a) { return _mm512_set1_ps(a); }
 NN_INLINE vec_f32 v_load_f32(const float *p) { return _mm512_loadu_ps(p); }
 NN_INLINE void v_store_f32(float *p, vec_f32 a) { _mm512_storeu_ps(p, a); }
-NN_INLINE vec_f32 v_load_first_f32(const float *p, int64_t count) { return _mm512_maskz_loadu_ps(NN_FIRST_16(count), p); }
-NN_INLINE void v_store_first_f32(float *p, vec_f32 a, int64_t count) { _mm512_mask_storeu_ps(p, NN_FIRST_16(count), a); }
+NN_INLINE vec_f32 v_load_first_f32(const float *p, int64_t count)
+{
+    return _mm512_maskz_loadu_ps(NN_FIRST_16(count), p);
+}
+NN_INLINE void v_store_first_f32(float *p, vec_f32 a, int64_t count)
+{
+    _mm512_mask_storeu_ps(p, NN_FIRST_16(count), a);
+}
 NN_INLINE vec_f32 v_add_f32(vec_f32 a, vec_f32 b) { return _mm512_add_ps(a, b); }
 NN_INLINE vec_f32 v_sub_f32(vec_f32 a, vec_f32 b) { return _mm512_sub_ps(a, b); }
 NN_INLINE vec_f32 v_mul_f32(vec_f32 a, vec_f32 b) { return _mm512_mul_ps(a, b); }
@@ -78,8 +84,14 @@ NN_INLINE vec_f64 v_zero_f64(void) { return _mm512_setzero_pd(); }
 NN_INLINE vec_f64 v_set_f64(double a) { return _mm512_set1_pd(a); }
 NN_INLINE vec_f64 v_load_f64(const double *p) { return _mm512_loadu_pd(p); }
 NN_INLINE void v_store_f64(double *p, vec_f64 a) { _mm512_storeu_pd(p, a); }
-NN_INLINE vec_f64 v_load_first_f64(const double *p, int64_t count) { return _mm512_maskz_loadu_pd(NN_FIRST_8(count), p); }
-NN_INLINE void v_store_first_f64(double *p, vec_f64 a, int64_t count) { _mm512_mask_storeu_pd(p, NN_FIRST_8(count), a); }
+NN_INLINE vec_f64 v_load_first_f64(const double *p, int64_t count)
+{
+    return _mm512_maskz_loadu_pd(NN_FIRST_8(count), p);
+}
+NN_INLINE void v_store_first_f64(double *p, vec_f64 a, int64_t count)
+{
+    _mm512_mask_storeu_pd(p, NN_FIRST_8(count), a);
+}
 NN_INLINE vec_f64 v_add_f64(vec_f64 a, vec_f64 b) { return _mm512_add_pd(a, b); }
 NN_INLINE vec_f64 v_sub_f64(vec_f64 a, vec_f64 b) { return _mm512_sub_pd(a, b); }
 NN_INLINE vec_f64 v_mul_f64(vec_f64 a, vec_f64 b) { return _mm512_mul_pd(a, b); }

@@ -46,7 +46,10 @@ NN_INLINE vec_f32 v_fnma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return c - a * b
 NN_INLINE vec_f32 v_sqrt_f32(vec_f32 a) { return (vec_f32){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])}; }
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return a < b; }
 NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return (a != a) | (b != b); }
-NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return (vec_f32)((m & (bits_f32)a) | (~m & (bits_f32)b)); }
+NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b)
+{
+    return (vec_f32)((m & (bits_f32)a) | (~m & (bits_f32)b));
+}
 NN_INLINE vec_f32 v_max_f32(vec_f32 a, vec_f32 b) { return v_select_f32(a > b, a, b); }
 NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return v_select_f32(a < b, a, b); }
 NN_INLINE vec_f32 v_fold_f32(vec_f32 a, int distance)
@@ -98,7 +101,10 @@ NN_INLINE vec_f64 v_fnma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return c - a * b
 NN_INLINE vec_f64 v_sqrt_f64(vec_f64 a) { return (vec_f64){sqrt(a[0]), sqrt(a[1])}; }
 NN_INLINE mask_f64 v_less_f64(vec_f64 a, vec_f64 b) { return a < b; }
 NN_INLINE mask_f64 v_unordered_f64(vec_f64 a, vec_f64 b) { return (a != a) | (b != b); }
-NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b) { return (vec_f64)((m & (bits_f64)a) | (~m & (bits_f64)b)); }
+NN_INLINE vec_f64 v_select_f64(mask_f64 m, vec_f64 a, vec_f64 b)
+{
+    return (vec_f64)((m & (bits_f64)a) | (~m & (bits_f64)b));
+}
 NN_INLINE vec_f64 v_max_f64(vec_f64 a, vec_f64 b) { return v_select_f64(a > b, a, b); }
 NN_INLINE vec_f64 v_min_f64(vec_f64 a, vec_f64 b) { return v_select_f64(a < b, a, b); }
 NN_INLINE vec_f64 v_fold_f64(vec_f64 a, int distance)

@@ -42,7 +42,10 @@ NN_INLINE vec_f32 v_sqrt_f32(vec_f32 a) { return vsqrtq_f32(a); }
 NN_INLINE vec_f32 v_max_f32(vec_f32 a, vec_f32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 NN_INLINE vec_f32 v_min_f32(vec_f32 a, vec_f32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 NN_INLINE mask_f32 v_less_f32(vec_f32 a, vec_f32 b) { return vcltq_f32(a, b); }
-NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b) { return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b))); }
+NN_INLINE mask_f32 v_unordered_f32(vec_f32 a, vec_f32 b)
+{
+    return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b)));
+}
 NN_INLINE vec_f32 v_select_f32(mask_f32 m, vec_f32 a, vec_f32 b) { return vbslq_f32(m, a, b); }
 NN_INLINE vec_f32 v_fold_f32(vec_f32 a, int distance) { return distance == 2 ? vextq_f32(a, a, 2) : vrev64q_f32(a); }
 NN_INLINE void v_transpose_f32(vec_f32 *rows)

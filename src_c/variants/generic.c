@@ -1,4 +1,4 @@
-/* The generic variant: 16 registers of 16 bytes: 8 sums, 2 of B, 1 of A, and temporaries for the two-step multiply-add. */
+/* The generic variant: 16 registers of 16 bytes: 8 sums, 2 of B, 1 of A, temporaries for the two-step multiply-add. */
 #include "../simd/generic.h"
 
 #define NN_VARIANT generic

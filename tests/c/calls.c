@@ -18,9 +18,9 @@ typedef struct call {
     double coefficient[8];
     int64_t gradient, gradient_stride, order;
     int64_t nonfinite;
-    int64_t pointers;  /* bit i: slot i is a place in memory */
+    int64_t pointers; /* bit i: slot i is a place in memory */
     nn_slot slots[NN_MAX_ARGUMENTS];
-    int64_t bytes;     /* of the memory that goes with the call */
+    int64_t bytes; /* of the memory that goes with the call */
 } call;
 
 /* A place is what is added to `memory`; 0 is NULL. */
@@ -65,7 +65,8 @@ int main(void)
         if (!memory || fread(memory, (size_t)now.bytes, 1, stdin) != 1)
             return 1;
         tested_call(&now, memory);
-        if (fwrite(&now, sizeof now, 1, stdout) != 1 || fwrite(memory, (size_t)now.bytes, 1, stdout) != 1 || fflush(stdout))
+        if (fwrite(&now, sizeof now, 1, stdout) != 1 || fwrite(memory, (size_t)now.bytes, 1, stdout) != 1 ||
+            fflush(stdout))
             return 1;
         free(memory);
     }

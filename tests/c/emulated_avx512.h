@@ -3,6 +3,7 @@
  * Masked loads and stores and shuffles of quarters are ours: some releases of SIMDe lack them, and others load whole
  * vectors under a mask, where a test wants to see that nothing else is touched. They are functions of their own, as
  * compiling them into every place takes minutes. */
+#define SIMDE_NO_INLINE
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 #include <stdint.h>
