@@ -17,11 +17,11 @@ import numpy as np
 
 from nncore import _engine
 
-# Sizes below follow from caches, not from any model: half of a second-level cache of 512 KiB for a block of rows,
-# a gradient tile that shares a first-level cache of 32 KiB with the operands.
-ROW_BLOCK_BYTES = 256 * 1024
-ROW_BLOCK_LEAST, ROW_BLOCK_MOST = 64, 128
-TILE_ELEMENTS = 3072
+# Sizes below follow from caches, not from any model. Rows of a block: as many as make it pay to bring a weight from the
+# third-level cache, with activations of a usual layer still in the second. Elements of a gradient's tile: with its
+# operands about as large as a first-level cache.
+BLOCK_ROWS = 128
+TILE_ELEMENTS = 6144
 TILE_COLUMNS = 64
 # A row of this length, and its multiples, walks through few sets of a first-level cache; panels of a packed copy do
 # not. Packing pays from so many elements of a weight and rows of a minibatch.
@@ -85,14 +85,12 @@ class Builder:
         self.totals = None  # sums over rows of every report, filled by a run
         self._bindings = {}
         self._numbers = {}
-        self._widths = 0
         self._flops = 0.0
 
     # ---- buffers
 
     def buffer(self, width, dtype=None):
         """A buffer of (rows, width); of (rows,) for width None."""
-        self._widths += width or 1
         return self.plan.buffer(width, dtype)
 
     def value(self, shape, needs_gradient):
@@ -241,7 +239,6 @@ class Builder:
         for function in reversed(self._backward_functions):
             function()
         plan = self.plan
-        block_rows = max(ROW_BLOCK_LEAST, min(ROW_BLOCK_MOST, ROW_BLOCK_BYTES // (self._widths * self.dtype.itemsize)))
         self.totals = np.zeros(len(self._reports), np.float64)
         self._gradient_stores = []
         plan.opening()
@@ -251,11 +248,11 @@ class Builder:
             self._weight_job(weight)
             self._steps(mirrors.values())
         plan.phase()
-        plan.row_job(block_rows)
+        plan.row_job(BLOCK_ROWS)
         self._steps(self.forward_steps)
         if split:
             plan.phase()
-            plan.row_job(block_rows)
+            plan.row_job(BLOCK_ROWS)
         self._steps(self.backward_steps)
         if self.backward or self._reports:
             plan.phase()
