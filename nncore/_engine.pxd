@@ -8,6 +8,8 @@ cdef extern from "nncore.h" nogil:
         NN_SCRATCH_BYTES
         NN_MAX_ARGUMENTS
         NN_KERNEL_COUNT
+        NN_STREAM_INITIALIZER
+        NN_STREAM_DROPOUT
 
     ctypedef struct nn_block:
         int64_t row_begin

@@ -55,6 +55,11 @@ def _describe_kernels():
 KERNELS = _describe_kernels()
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
+# Streams of random numbers: what they are for. The number of a weight or layer is added.
+STREAM_INITIALIZER = NN_STREAM_INITIALIZER
+STREAM_DROPOUT = NN_STREAM_DROPOUT
+STREAM_NUMBERS = 1 << 28  # of one stream
+
 # The source types of the gather kernels, in the order of nncore.h.
 SOURCE_TYPES = tuple(np.dtype(t) for t in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"))
 

@@ -8,7 +8,7 @@ import contextlib
 import math
 import os
 
-from nncore import _engine
+from nncore import _checks, _engine
 from nncore._version import __version__
 
 __all__ = [
@@ -24,15 +24,6 @@ __all__ = [
     "threads",
     "variant",
 ]
-
-
-def _positive_integer(value, name):
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
-    value = value.__index__()
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value}")
-    return value
 
 
 def _cgroup_cpus():
@@ -59,7 +50,7 @@ def _default_threads():
     given = os.environ.get("NNCORE_NUM_THREADS")
     if given:
         try:
-            return _positive_integer(int(given), "NNCORE_NUM_THREADS")
+            return _checks.positive_integer("NNCORE_NUM_THREADS", "the number", int(given))
         except ValueError:
             raise ValueError(f"NNCORE_NUM_THREADS must be a whole number of at least 1, not {given!r}") from None
     allowed = _engine.available_threads()
@@ -92,7 +83,7 @@ def set_num_threads(n):
     ----------
     n : int, at least 1
     """
-    _use_threads(_positive_integer(n, "the number of threads"))
+    _use_threads(_checks.positive_integer("set_num_threads", "the number of threads", n))
 
 
 def get_num_threads():

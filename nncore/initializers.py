@@ -8,13 +8,11 @@ import math
 
 import numpy as np
 
-from nncore import _checks, _kernels
+from nncore import _checks, _engine, _kernels
 from nncore.config import check_seed
 
 __all__ = ["Constant", "GlorotUniform", "HeUniform", "Initializer", "LecunUniform", "Ones", "RandomUniform", "Zeros",
            "deserialize", "get", "serialize"]  # fmt: skip
-
-_INITIALIZER_STREAM = 0x10000000  # NN_STREAM_INITIALIZER of nncore.h
 
 
 class Initializer:
@@ -84,7 +82,7 @@ class RandomUniform(Initializer):
         _kernels.run(
             "random_uniform",
             array.dtype,
-            {"y": flat, "columns": flat.size, "stream": _INITIALIZER_STREAM + number, "low": low, "high": high},
+            {"y": flat, "columns": flat.size, "stream": _engine.STREAM_INITIALIZER + number, "low": low, "high": high},
             (0, 1, 0, flat.size),
             seed=seed if self.seed is None else self.seed,
         )

@@ -1,10 +1,8 @@
 """Dropout."""
 
-from nncore import _checks
+from nncore import _checks, _engine
 from nncore.config import check_seed
 from nncore.layers.layer import Layer
-
-_DROPOUT_STREAM = 0x20000000  # NN_STREAM_DROPOUT of nncore.h
 
 
 class Dropout(Layer):
@@ -31,7 +29,8 @@ class Dropout(Layer):
             return x
         x.uses += 1
         y = builder.value(x.shape, x.needs_gradient)
-        stream = _DROPOUT_STREAM + (builder.next_number("dropout") + 7919 * (self.seed or 0)) % 0x10000000
+        number = builder.next_number("dropout") + 7919 * (self.seed or 0)
+        stream = _engine.STREAM_DROPOUT + number % _engine.STREAM_NUMBERS
 
         def step(add, source, target):
             add("dropout", x=source, y=target, features=x.width, x_stride=source.stride, y_stride=target.stride,

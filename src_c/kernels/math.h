@@ -2,7 +2,13 @@
    gives NaN, infinities and zeros what IEEE 754 says, denormal arguments and results are rounded gradually.
 
    Each polynomial is a minimax fit of the function that stands beside it, weighted so that it is the relative
-   error of the result that is small (Remez' exchange). "to 2^-25" is that error, coefficients rounded. */
+   error of the result that is small (Remez' exchange). "to 2^-25" is that error, coefficients rounded.
+
+   Largest errors in units in the last place, with fused multiply-adds, of all floats and of 28 million doubles:
+                exp   expm1   log    log1p   tanh   sigmoid   softplus
+      float     0.93  1.62    0.92   1.49    1.63   1.65      1.77
+      double    0.94  2.25    0.89   1.47    1.62   1.66      1.74
+   Without, float softplus reaches 2.1, and nothing else its limit of 2 for float and 4 for double. */
 
 /* The constant of this real type. */
 #define EITHER(single, twice) ((real)(sizeof(real) == 4 ? (single) : (twice)))
