@@ -113,6 +113,24 @@ def test_fit_on_a_generator_and_with_batch_hooks_equals_fit():
     assert counted == 2 * list(range(len(batches)))
 
 
+def test_weights_written_between_minibatches_are_what_the_next_one_reads():
+    """In backward passes too, which read copies of the weights."""
+    sizes, batch, activation = CASES["odd"]
+    x, y = data(sizes)
+    fitted, looped = build(sizes, activation), build(sizes, activation)
+
+    def halve(model):
+        for weight in model.weights:
+            weight *= 0.5
+
+    hook = nn.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: halve(fitted))
+    fitted.fit(x, y, batch_size=batch, shuffle=False, verbose=0, callbacks=[hook])
+    for begin in range(0, len(x), batch):
+        looped.train_on_batch(x[begin : begin + batch], y[begin : begin + batch])
+        halve(looped)
+    assert digest(fitted) == digest(looped)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
 def test_a_run_that_is_saved_and_continued_gives_the_same_bits(tmp_path, optimizer):
     sizes, batch, activation = CASES["odd"]
