@@ -119,7 +119,7 @@ def extension(name, **options):
 setup(
     libraries=libraries,
     ext_modules=cythonize(
-        [extension("_engine", depends=HEADERS), extension("_kernels", depends=HEADERS)],
+        [extension(name, depends=HEADERS) for name in ("_engine", "_calls", "_kernels")],
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,

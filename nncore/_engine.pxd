@@ -29,6 +29,7 @@ cdef extern from "nncore.h" nogil:
         int64_t gradient_stride
         void *scratch
         int64_t nonfinite
+        double *spent
 
     ctypedef union nn_slot:
         void *pointer
@@ -71,6 +72,70 @@ cdef extern from "nncore.h" nogil:
     int nn_exchange(int64_t *word, int64_t expected, int64_t value)
     double nn_seconds()
     void nn_shuffle(int64_t *order, int64_t count, uint64_t seed, uint64_t epoch)
+
+
+cdef struct Step:
+    nn_kernel kernel
+    nn_slot arguments[NN_MAX_ARGUMENTS]
+
+cdef struct Job:
+    int64_t rows  # -1: those of the minibatch
+    int64_t columns
+    int64_t block_rows
+    int64_t block_columns
+    int first_step
+    int last_step
+    double cost  # of a block, in any unit
+
+cdef struct Phase:
+    int first_job
+    int last_job
+    bint over_rows  # its one job is over the rows of the minibatch
+    int64_t blocks  # of all its jobs, where it is not over rows
+
+cdef struct Pace:
+    double cost[2]  # seconds a row: alone, with the team
+    double next_probe
+    int plays
+    bint team  # what is being tried or used
+    bint probing
+    bint in_use
+
+# What one run of a plan does; `Plan.run` says what its fields mean.
+cdef struct Task:
+    int64_t position
+    int64_t end
+    int64_t minibatch
+    const int64_t *order
+    int64_t *counter
+    uint64_t seed
+    double learning_rate
+    double seconds
+    int threads
+    int first_phase
+    int last_phase
+    bint prologue
+    bint nonfinite  # set by the run
+
+
+cdef class Plan:
+    cdef readonly object dtype
+    cdef readonly int64_t rows
+    cdef Step *steps
+    cdef int step_count, step_capacity, opening_steps
+    cdef Job *jobs
+    cdef int job_count, job_capacity
+    cdef Phase *phases
+    cdef int phase_count, phase_capacity
+    cdef int64_t arena_size, gradient_size
+    cdef object arena, values, kernels, thread_memory, bounds, cursors, spent
+    cdef int memory_threads
+    cdef Pace pace
+
+    cdef _set(self, int number, argument, value)
+    cdef nn_slot *slot(self, int number, str name) except NULL
+    cdef int64_t play(self, Task *task) except -1
+    cdef int _open_memory(self, void *run) except -1
 
 
 cdef const nn_variant *find_variant(str name) except NULL

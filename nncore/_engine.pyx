@@ -32,8 +32,9 @@ class Argument(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """A kernel of every variant: its place in the tables, what its block ranges over, its arguments."""
+    """A kernel of every variant: its name, its place in the tables, what its block ranges over, its arguments."""
 
+    name: str
     number: int
     range: str
     arguments: tuple
@@ -48,7 +49,8 @@ def _describe_kernels():
         fields = description.arguments.decode().rstrip(";").split(";")
         arguments = tuple(Argument(*field.split()) for field in fields)
         assert len(arguments) <= NN_MAX_ARGUMENTS
-        kernels[description.name.decode()] = Kernel(number, description.range.decode(), arguments)
+        name = description.name.decode()
+        kernels[name] = Kernel(name, number, description.range.decode(), arguments)
     return kernels
 
 
@@ -182,25 +184,6 @@ cdef int fill_slot(nn_slot *slot, argument, value, object dtype) except -1:
 
 # ---------------------------------------------------------------- plans
 
-cdef struct Step:
-    nn_kernel kernel
-    nn_slot arguments[NN_MAX_ARGUMENTS]
-
-cdef struct Job:
-    int64_t rows  # -1: those of the minibatch
-    int64_t columns
-    int64_t block_rows
-    int64_t block_columns
-    int first_step
-    int last_step
-    double cost  # of a block, in any unit
-
-cdef struct Phase:
-    int first_job
-    int last_job
-    bint over_rows  # its one job is over the rows of the minibatch
-    int64_t blocks  # of all its jobs, where it is not over rows
-
 # Where a thread's share of a phase has got to: the phase's number in the upper half, the next block in the lower.
 # Alone on a cache line, as every thread writes its own.
 cdef struct Cursor:
@@ -212,6 +195,8 @@ cdef struct Run:
     Job *jobs
     Phase *phases
     int opening_steps
+    int step_count
+    double *spent  # of each thread and step; NULL where nobody asked
     int first_phase
     int phase_count  # of a minibatch
     int prologue  # 1: phase 0 comes once, before the first minibatch
@@ -272,8 +257,18 @@ cdef void share_blocks(Run *run, const Phase *phase, int64_t *bounds) noexcept n
 cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block) noexcept nogil:
     cdef Step *step = run.steps + job.first_step
     cdef Step *end = run.steps + job.last_step
+    cdef double begin, now
+    if worker.spent == NULL:
+        while step < end:
+            step.kernel(step.arguments, worker, block)
+            step += 1
+        return
+    begin = nn_seconds()
     while step < end:
         step.kernel(step.arguments, worker, block)
+        now = nn_seconds()
+        worker.spent[step - run.steps] += now - begin
+        begin = now
         step += 1
 
 
@@ -327,6 +322,8 @@ cdef void open_worker(Run *run, nn_worker *worker, int thread) noexcept nogil:
     worker[0] = run.worker
     worker.scratch = run.memory + thread * run.memory_stride
     worker.gradient = <char *>worker.scratch + NN_SCRATCH_BYTES
+    if run.spent != NULL:
+        worker.spent = run.spent + thread * run.step_count
 
 
 cdef void open_minibatch(Run *run, nn_worker *worker, int64_t minibatch) noexcept nogil:
@@ -458,14 +455,6 @@ cdef void close_phase(Run *run, int64_t number, int64_t minibatch, int place) no
 # Whether several threads pay, and whether the machine has them to give, is found out by trying: each plan keeps what
 # a row cost with one thread and with all, takes the cheaper, and tries the other one again now and then.
 
-cdef struct Pace:
-    double cost[2]  # seconds a row: alone, with the team
-    double next_probe
-    int plays
-    bint team  # what is being tried or used
-    bint probing
-    bint in_use
-
 cdef double PROBE_SECONDS = 0.002
 cdef bint pacing = True
 
@@ -512,18 +501,6 @@ cdef class Plan:
     dtype : float32 or float64, the plan's real type.
     rows : rows of the largest minibatch.
     """
-
-    cdef readonly object dtype
-    cdef readonly int64_t rows
-    cdef Step *steps
-    cdef int step_count, step_capacity, opening_steps
-    cdef Job *jobs
-    cdef int job_count, job_capacity
-    cdef Phase *phases
-    cdef int phase_count, phase_capacity
-    cdef int64_t arena_size, gradient_size
-    cdef object arena, values, kernels, thread_memory, bounds, cursors
-    cdef Pace pace
 
     def __cinit__(self, dtype, int64_t rows):
         self.dtype = np.dtype(dtype)
@@ -636,6 +613,16 @@ cdef class Plan:
 
     # ---- running
 
+    def measure(self, bint on):
+        """Whether runs from now on time each step, which costs some 50 ns a call of a kernel; forgets the past."""
+        self.spent = [] if on else None
+
+    def measured(self):
+        """(kernel, its arguments, seconds in it over all threads) of every step, over the runs since `measure`."""
+        totals = sum(run.sum(0) for run in self.spent)
+        return [(kernel.name, values, float(seconds))
+                for kernel, values, seconds in zip(self.kernels, self.values, totals, strict=True)]
+
     def run(self, int64_t end, *, int64_t position=0, int64_t minibatch=0, order=None, counter=None, uint64_t seed=0,
             double learning_rate=0.0, int threads=1, double seconds=INFINITY, int first_phase=1, last_phase=None,
             bint prologue=True):
@@ -646,19 +633,36 @@ cdef class Plan:
         `counter`, an int64 array of one element, holds the number of training steps done before, and counts those of
         this run.
         """
+        cdef Task task
+        task.position, task.end, task.minibatch = position, end, minibatch
+        task.order = NULL
+        if order is not None:
+            if order.dtype != np.int64 or order.shape[0] < end:
+                raise TypeError("order must be an int64 array of at least `end` positions")
+            task.order = <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray?>order)
+        task.counter = NULL if counter is None else <int64_t *>cnp.PyArray_DATA(<cnp.ndarray?>counter)
+        task.seed, task.learning_rate, task.threads, task.seconds = seed, learning_rate, threads, seconds
+        task.first_phase = first_phase
+        task.last_phase = self.phase_count if last_phase is None else last_phase
+        task.prologue = prologue
+        task.nonfinite = False
+        return self.play(&task), bool(task.nonfinite)
+
+    cdef int64_t play(self, Task *task) except -1:
+        """What `run` does, for callers in C; returns the position reached."""
         cdef Run run
-        cdef int phase, last
-        cdef double begin = nn_seconds()
+        cdef int phase
+        cdef double begin = nn_seconds(), seconds = task.seconds
+        cdef int threads = task.threads
+        if task.end <= task.position:
+            return task.position
         memset(&run, 0, sizeof(Run))
-        if end <= position:
-            return position, False
         run.steps, run.jobs, run.phases = self.steps, self.jobs, self.phases
-        run.opening_steps = self.opening_steps
-        last = self.phase_count if last_phase is None else last_phase
-        run.first_phase, run.phase_count = first_phase, last - first_phase
-        run.prologue = prologue and self.phases[0].blocks > 0
-        run.position, run.end = position, end
-        run.minibatch = minibatch or self.rows
+        run.opening_steps, run.step_count = self.opening_steps, self.step_count
+        run.first_phase, run.phase_count = task.first_phase, task.last_phase - task.first_phase
+        run.prologue = task.prologue and self.phases[0].blocks > 0
+        run.position, run.end = task.position, task.end
+        run.minibatch = task.minibatch or self.rows
         if run.minibatch > self.rows:
             raise ValueError(f"a plan for minibatches of {self.rows} rows cannot run {run.minibatch}")
         if threads > 1 and pacing:
@@ -669,13 +673,10 @@ cdef class Plan:
             self.pace.in_use = False
         run.deadline = begin + seconds
         run.clock_interval = run.until_clock = 1
-        if order is not None:
-            if order.dtype != np.int64 or order.shape[0] < end:
-                raise TypeError("order must be an int64 array of at least `end` positions")
-            run.worker.order = <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray?>order)
-        run.worker.step = 1 if counter is None else counter[0] + 1
-        run.worker.seed = seed
-        run.worker.learning_rate = learning_rate
+        run.worker.order = task.order
+        run.worker.step = 1 if task.counter == NULL else task.counter[0] + 1
+        run.worker.seed = task.seed
+        run.worker.learning_rate = task.learning_rate
         run.threads = nn_reserve_threads(threads)
         try:
             self._open_memory(&run)
@@ -686,28 +687,42 @@ cdef class Plan:
                     for phase in range(self.phase_count):
                         if not self.phases[phase].over_rows:
                             share_blocks(&run, self.phases + phase, run.bounds + phase * (run.threads + 1))
-                    open_phase(&run, 1, 0, 0 if run.prologue else first_phase)
+                    open_phase(&run, 1, 0, 0 if run.prologue else run.first_phase)
                     nn_parallel(run.threads, run_together, &run)
         finally:
             nn_release_threads(run.threads)
         if self.pace.in_use and run.finished:
-            note_pace(&self.pace, begin, nn_seconds(), min(run.finished * run.minibatch, end - position))
-        if counter is not None:
-            counter[0] += run.finished  # here, where no signal handler of Python's can come between
-        return min(position + run.finished * run.minibatch, end), run.nonfinite != 0
+            note_pace(&self.pace, begin, nn_seconds(), min(run.finished * run.minibatch, run.end - run.position))
+        if task.counter != NULL:
+            task.counter[0] += run.finished  # here, where no signal handler of Python's can come between
+        task.nonfinite = run.nonfinite != 0
+        return min(run.position + run.finished * run.minibatch, run.end)
 
-    cdef _open_memory(self, Run *run):
-        """Gives the run the memory of its threads, kept for the next one."""
+    cdef int _open_memory(self, void *for_run) except -1:
+        """Gives a Run the memory of its threads, kept for the next one."""
+        cdef Run *run = <Run *>for_run
         cdef int64_t per_thread
-        if self.thread_memory is None or len(self.thread_memory) < run.threads:
+        if self.memory_threads < run.threads:
             per_thread = NN_SCRATCH_BYTES + -(-self.gradient_size * self.dtype.itemsize // 64) * 64 + 64
             self.thread_memory = aligned_zeros((run.threads, per_thread), np.uint8)
             self.cursors = aligned_zeros((run.threads, 8), np.int64)
             self.bounds = np.zeros(self.phase_count * (run.threads + 1), np.int64)
+            self.memory_threads = run.threads
         run.memory = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.thread_memory)
-        run.memory_stride = self.thread_memory.shape[1]
+        run.memory_stride = cnp.PyArray_STRIDE(<cnp.ndarray>self.thread_memory, 0)
         run.cursors = <Cursor *>cnp.PyArray_DATA(<cnp.ndarray>self.cursors)
         run.bounds = <int64_t *>cnp.PyArray_DATA(<cnp.ndarray>self.bounds)
+        if self.spent is not None:
+            self.spent.append(np.zeros((run.threads, self.step_count)))
+            run.spent = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.spent[len(self.spent) - 1])
+        return 0
+
+    cdef nn_slot *slot(self, int number, str name) except NULL:
+        """The place of one argument of a step."""
+        for i, argument in enumerate(self.kernels[number].arguments):
+            if argument.name == name:
+                return self.steps[number].arguments + <int>i
+        raise KeyError(name)
 
 
 BIND_LATER = object()  # in place of an argument that Plan.bind sets before the first run

@@ -83,7 +83,7 @@ class Builder:
         self._mirrors = {}  # of each weight: {transposed: the step that refreshes it}
         self._reports = []
         self.totals = None  # sums over rows of every report, filled by a run
-        self._bindings = {}
+        self.bindings = {}  # of each name given with Later: [(step, argument)]
         self._numbers = {}
         self._flops = 0.0
 
@@ -203,7 +203,7 @@ class Builder:
     def bind(self, **values):
         """Sets arguments that were named with `Later`, in the finished plan."""
         for name, value in values.items():
-            for number, argument in self._bindings[name]:
+            for number, argument in self.bindings[name]:
                 self.plan.bind(number, **{argument: value})
 
     def bind_gradients(self, array_of):
@@ -285,7 +285,7 @@ class Builder:
                 kernel, **{n: _engine.BIND_LATER if n in later else v for n, v in arguments.items()}
             )
             for argument, name in later.items():
-                self._bindings.setdefault(name, []).append((number, argument))
+                self.bindings.setdefault(name, []).append((number, argument))
 
     def threads(self, rows, limit):
         """How many of `limit` threads pay for a minibatch of `rows`."""

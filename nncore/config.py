@@ -9,6 +9,7 @@ import math
 import os
 
 from nncore import _checks, _engine
+from nncore._calls import forget_calls
 from nncore._version import __version__
 
 __all__ = [
@@ -67,6 +68,7 @@ class _State:
 
 def _use_threads(n):
     _State.threads = n
+    forget_calls()
     _engine.set_thread_budget(n)
 
 
@@ -149,6 +151,7 @@ def set_nonfinite(action):
     if action not in ("raise", "ignore"):
         raise ValueError(f"set_nonfinite takes 'raise' or 'ignore', not {action!r}")
     _State.nonfinite = action
+    forget_calls()
 
 
 def get_nonfinite():
@@ -167,6 +170,7 @@ def set_check_finite(check):
     if check not in (True, False):
         raise TypeError(f"set_check_finite takes True or False, not {check!r}")
     _State.check_finite = bool(check)
+    forget_calls()
 
 
 def get_check_finite():

@@ -26,6 +26,7 @@ typedef struct nn_worker {
     int64_t gradient_stride; /* elements from one row of it to the next */
     void *scratch;           /* NN_SCRATCH_BYTES, aligned to 64 */
     int64_t nonfinite;       /* set to 1 by require_finite */
+    double *spent;           /* seconds in each step of the plan so far; NULL where nobody asked */
 } nn_worker;
 
 enum {

@@ -316,3 +316,23 @@ def test_inputs_of_any_type_and_order_train_alike(x_type):
         assert (trained(data, y) == expected).all()
     for labels in (y.astype("u1"), y.astype("f8"), y[:, None], y.tolist(), y.astype(">i2")):
         assert (trained(x, labels) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "seen"),
+    [
+        (nn.optimizers.Adam(), 2),
+        (nn.optimizers.RMSprop(centered=True, momentum=0.9), 3),
+        (nn.optimizers.SGD(momentum=0.9), 1),
+    ],
+)
+def test_means_of_a_parameter_without_gradient_do_not_stay_denormal(optimizer, seen):
+    weight = np.ones((3, 70), np.float32)
+    optimizer.apply([np.full((3, 70), 1e-3, np.float32)], [weight])
+    tiny = np.float32(1e-40)
+    assert len(optimizer.variables) == seen
+    for state in optimizer.variables:
+        state[...] = tiny
+    for _ in range(32):
+        optimizer.apply([np.zeros((3, 70), np.float32)], [weight])
+    assert all((state == 0).all() for state in optimizer.variables)

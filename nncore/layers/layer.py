@@ -4,6 +4,7 @@ import itertools
 import re
 
 from nncore import _checks, _engine
+from nncore._calls import forget_calls
 from nncore._weight import Weight
 
 
@@ -28,7 +29,7 @@ class Layer:
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"a layer's name must be a non-empty string without '/'; got {name!r}")
         self.name = name or unique_name(type(self).__name__)
-        self.trainable = _checks.boolean(type(self).__name__, "trainable", trainable)
+        self.trainable = trainable
         self.built = False
         self._weights = []
         self.input_shape = None
@@ -36,6 +37,16 @@ class Layer:
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name!r} built={self.built}>"
+
+    @property
+    def trainable(self):
+        """Whether training changes the layer's weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = _checks.boolean(type(self).__name__, "trainable", value)
+        forget_calls()
 
     # ---- what subclasses define
 

@@ -1,11 +1,9 @@
 """A model: layers in a graph, compiled for training."""
 
-import threading
-from contextlib import contextmanager
-
 import numpy as np
 
 from nncore import _checks, _data, _engine, config, losses, metrics, optimizers
+from nncore._calls import Call, Exclusive, forget_calls
 from nncore._plan import MIRRORING_ROWS
 from nncore.layers.layer import WeightMaker, copy_into, unique_name
 from nncore.models import saving, training
@@ -29,7 +27,7 @@ class Model(training.Training):
         self.dtype = _check_dtype(dtype)
         self.seed = config.get_seed() if seed is None else config.check_seed(seed)
         self.name = name or unique_name(type(self).__name__)
-        self.trainable = _checks.boolean(type(self).__name__, "trainable", trainable)
+        self.trainable = trainable
         self.graph = None
         self.optimizer = self.loss = None
         self.compiled = False
@@ -40,19 +38,28 @@ class Model(training.Training):
 
     def _reset_programs(self):
         self._programs = {}
-        self._pending = None  # the rows of a `forward` whose `backward` may follow
+        self._calls = {}  # of each kind: the Call for the form of data that it got last
+        self._pending = None  # (program, rows) of a `forward` whose `backward` may follow
         self._forwards = np.zeros(1, np.int64)  # counts training passes of `forward`, for dropout
-        self._lock = threading.Lock()
+        self._lock = Exclusive(f"model {self.name!r}")
 
-    @contextmanager
     def _exclusively(self):
         """Refuses a second thread, which would change what the first one reads."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError(f"model {self.name!r} is in use by another thread, or by the call that this one is in")
-        try:
-            yield
-        finally:
-            self._lock.release()
+        return self._lock
+
+    def _forget_programs(self):
+        self._programs.clear()
+        self._calls.clear()
+
+    @property
+    def trainable(self):
+        """Whether training changes any weight."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = _checks.boolean(type(self).__name__, "trainable", value)
+        forget_calls()
 
     # ---- structure
 
@@ -89,7 +96,7 @@ class Model(training.Training):
     def _build_graph(self, graph):
         self._output_shape = graph.build(WeightMaker(self.dtype, self.seed))
         self.graph = graph
-        self._programs.clear()
+        self._forget_programs()
 
     @property
     def input_shape(self):
@@ -184,7 +191,7 @@ class Model(training.Training):
         with self._exclusively():
             self.optimizer, self.loss, self._metrics_given, self.compiled_metrics = optimizer, loss, given, compiled
             self.compiled = True
-            self._programs.clear()
+            self._forget_programs()
 
     def _resolve_metrics(self, loss, given):
         shape = self._output_shape
@@ -229,6 +236,20 @@ class Model(training.Training):
             del self._programs[next(iter(self._programs))]
         return program
 
+    def _prepare_call(self, kind, program, source, **options):
+        """Lets the next calls of this kind go straight into the program, where their data has the form of this one."""
+        if config.get_check_finite():
+            return
+        rows = source.rows
+        self._calls[kind] = Call(self._lock, program, self.seed, config.get_num_threads(),
+                                 self.graph.input_shape, self._output_shape,
+                                 fewest=MIRRORING_ROWS if rows >= MIRRORING_ROWS else 1, **options)  # fmt: skip
+
+    def _prepare_learning(self, kind, program, source, counter):
+        self._prepare_call(kind, program, source, counter=counter,
+                           target_shape=self.loss.target_shape(self._output_shape),
+                           classes=self._output_shape[-1] if self.loss.labels else 0)  # fmt: skip
+
     def _features(self, x, what):
         if not self.built:
             self._build_from_data(x)
@@ -252,9 +273,12 @@ class Model(training.Training):
 
     def predict_on_batch(self, x):
         """Returns the outputs for the rows of x, as an array of the model's dtype."""
+        call = self._calls.get("predict")
+        output = None if call is None else call.infer(x)
+        if output is not None:
+            return output
         with self._exclusively():
-            source = self._features(x, "predict")
-            return self._predict_source(source)
+            return self._predict_source(self._features(x, "predict"))
 
     def _predict_source(self, source):
         rows = PREDICT_ROWS if source.rows >= MIRRORING_ROWS else MIRRORING_ROWS - 1
@@ -263,6 +287,7 @@ class Model(training.Training):
         program.bind_x(source)
         program.builder.bind(output=output)
         self._run_slices(program, source.rows, minibatch=rows)
+        self._prepare_call("predict", program, source)
         return output
 
     def forward(self, x, training=True):
@@ -270,14 +295,22 @@ class Model(training.Training):
 
         With `training` dropout is active: each call draws new numbers.
         """
+        kind = "forward_training" if training else "forward"
+        call = self._calls.get(kind)
+        output = None if call is None else call.infer(x, 2)
+        if output is not None:
+            self._pending = (call.program, len(output))
+            return output
         with self._exclusively():
             source = self._features(x, "forward")
-            program = self._program("forward_training" if training else "forward", source.rows)
+            program = self._program(kind, source.rows)
             output = np.empty((source.rows, *self._output_shape), self.dtype)
             program.bind_x(source)
             program.builder.bind(output=output)
+            program.builder.bind_gradients(self._gradient)
             program.run(source.rows, seed=self.seed, counter=self._forwards, last_phase=2)
-            self._pending = (program, source)
+            self._pending = (program, source.rows)
+            self._prepare_call(kind, program, source, counter=self._forwards)
             return output
 
     def backward(self, dy):
@@ -285,22 +318,23 @@ class Model(training.Training):
 
         Returns the gradient with respect to the inputs.
         """
-        with self._exclusively():
-            if self._pending is None:
-                raise RuntimeError("backward needs a call of forward before it, one for each")
-            program, source = self._pending
-            shape = (source.rows, *self._output_shape)
-            dy = np.ascontiguousarray(_data.as_array(dy, "dy"), self.dtype)
-            if dy.shape != shape:
-                raise ValueError(f"dy must have the shape of the outputs, {shape}; got {dy.shape}")
-            dx = np.zeros((source.rows, *self.graph.input_shape), self.dtype)
-            builder = program.builder
-            builder.bind(dy=dy, dx=dx)
-            builder.bind_gradients(self._gradient)
-            self._forwards[0] -= 1  # the numbers of the forward pass once more
-            program.run(source.rows, seed=self.seed, counter=self._forwards, first_phase=2)
-            self._pending = None
-            return dx
+        if self._pending is None:
+            raise RuntimeError("backward needs a call of forward before it, one for each")
+        program, rows = self._pending
+        call = self._calls.get(program.kind)
+        dx = call.send_back(dy, rows) if call is not None and call.program is program else None
+        if dx is None:
+            with self._exclusively():
+                shape = (rows, *self._output_shape)
+                dy = np.ascontiguousarray(_data.as_array(dy, "dy"), self.dtype)
+                if dy.shape != shape:
+                    raise ValueError(f"dy must have the shape of the outputs, {shape}; got {dy.shape}")
+                dx = np.zeros((rows, *self.graph.input_shape), self.dtype)
+                program.builder.bind(dy=dy, dx=dx)
+                self._forwards[0] -= 1  # the numbers of the forward pass once more
+                program.run(rows, seed=self.seed, counter=self._forwards, first_phase=2)
+        self._pending = None
+        return dx
 
     def value_and_gradients(self, x, y, sample_weight=None):
         """Returns the loss of a minibatch and its gradients, new arrays beside `trainable_variables`.
@@ -317,18 +351,31 @@ class Model(training.Training):
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
+        if sample_weight is None and not class_weight and not return_dict and "train" in self._calls:
+            values = self._calls["train"].learn(x, y, self.optimizer.learning_rate)
+            if values is not None:
+                return values
         with self._exclusively():
             x, y, weight = self._minibatch(x, y, sample_weight, class_weight, "train_on_batch")
             program = self._program("train", x.rows, weight is not None)
             totals = self._run_minibatch(program, x, y, weight, counter=self.optimizer.counter,
                                          learning_rate=self.optimizer.learning_rate)  # fmt: skip
+            if weight is None:
+                self._prepare_learning("train", program, x, self.optimizer.counter)
             return self._results(totals / x.rows, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Returns the loss of one minibatch, and the metrics after it if there are any."""
+        if sample_weight is None and not return_dict and "test" in self._calls:
+            values = self._calls["test"].learn(x, y)
+            if values is not None:
+                return values
         with self._exclusively():
             x, y, weight = self._minibatch(x, y, sample_weight, None, "test_on_batch")
-            totals = self._run_minibatch(self._program("test", x.rows, weight is not None), x, y, weight)
+            program = self._program("test", x.rows, weight is not None)
+            totals = self._run_minibatch(program, x, y, weight)
+            if weight is None:
+                self._prepare_learning("test", program, x, None)
             return self._results(totals / x.rows, return_dict)
 
     def _minibatch(self, x, y, sample_weight, class_weight, what):

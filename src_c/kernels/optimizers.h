@@ -4,6 +4,10 @@
  * matrices of `columns` columns without gaps; the gradient is that of the block alone, at worker->gradient.
  */
 
+/* Running means of a parameter that gets no gradient any more decay into denormal numbers and would stay there. They
+   become zero, in steps whose number is a multiple of this. */
+enum { TYPED(FLUSH_INTERVAL) = 32 };
+
 /* One vector's worth of a kernel: the first `count` elements of the parameter at `offset`, `count` being LANES or
    less, and of the gradient. */
 typedef void (*TYPED(vector_update))(const void *update, int64_t offset, real *gradient, int64_t count);
@@ -27,6 +31,19 @@ NN_INLINE void TYPED(for_each_vector)(const nn_worker *worker, const nn_block *b
         if (i < width)
             run(update, offset + i, gradient + i, width - i);
     }
+}
+
+NN_INLINE void TYPED(flush_vector)(const void *state, int64_t offset, real *gradient, int64_t count)
+{
+    UNUSED(gradient);
+    real *const place = *(real *const *)state + offset;
+    TYPED(v_store_up_to)(place, TYPED(v_flush)(TYPED(v_load_up_to)(place, count)), count);
+}
+
+static void TYPED(flush)(const nn_worker *worker, const nn_block *block, int64_t columns, real *state)
+{
+    if (state && worker->step % TYPED(FLUSH_INTERVAL) == 0)
+        TYPED(for_each_vector)(worker, block, columns, TYPED(flush_vector), &state);
 }
 
 struct TYPED(store_update) {
@@ -122,6 +139,7 @@ DEFINE_KERNEL(sgd_momentum)
     ARGUMENTS(sgd_momentum);
     const struct TYPED(sgd_update) update = {a->parameter, a->velocity, v_set((real)worker->learning_rate),
                                              v_set((real)a->momentum)};
+    TYPED(flush)(worker, block, a->columns, a->velocity);
     if (a->nesterov)
         TYPED(for_each_vector)(worker, block, a->columns, TYPED(nesterov_vector), &update);
     else
@@ -196,6 +214,8 @@ DEFINE_KERNEL(adam)
         .coefficient_0 = v_set((real)worker->coefficient[0]),
         .coefficient_1 = v_set((real)worker->coefficient[1]),
     };
+    TYPED(flush)(worker, block, a->columns, a->first_moment);
+    TYPED(flush)(worker, block, a->columns, a->second_moment);
     if (a->epsilon_inside_sqrt)
         TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_inside_vector), &update);
     else
@@ -251,5 +271,8 @@ DEFINE_KERNEL(rmsprop)
         .epsilon = v_set((real)a->epsilon),
         .epsilon_inside_sqrt = a->epsilon_inside_sqrt != 0,
     };
+    TYPED(flush)(worker, block, a->columns, a->mean_square);
+    TYPED(flush)(worker, block, a->columns, a->velocity);
+    TYPED(flush)(worker, block, a->columns, a->mean);
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(rmsprop_vector), &update);
 }

@@ -34,6 +34,13 @@ NN_INLINE vec TYPED(v_load_up_to_or)(const real *p, int64_t count, vec rest)
     return count >= LANES ? v_load(p) : v_select(TYPED(v_first)(count), v_load_first(p, count), rest);
 }
 
+/* Zero in place of a denormal number, with which processors compute many times more slowly. */
+NN_INLINE vec TYPED(v_flush)(vec a)
+{
+    const vec smallest_normal = v_set((real)(sizeof(real) == 4 ? 0x1p-126 : 0x1p-1022));
+    return v_select(v_less(v_max(a, v_sub(v_zero(), a)), smallest_normal), v_zero(), a);
+}
+
 /* Sums and maxima along a vector run over 16 virtual lanes, whatever the register's width: element i belongs
    to lane i mod 16, and the lanes are combined in one fixed tree. */
 enum { TYPED(PARTS) = 16 / LANES };

@@ -1,0 +1,307 @@
+"""Single calls of a model - a minibatch of training, a forward pass, a prediction - without Python in between.
+
+The checked way into a plan takes data of any kind and says what is wrong with it, and takes tens of microseconds. A
+`Call` is made behind it, for the form of data that it has just accepted: where the next arrays are of the same form,
+it runs the plan at once; for anything else it returns None, and the checked way is gone again. So nothing is refused
+or reported here.
+"""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+cimport numpy as cnp
+
+from nncore._engine cimport Plan, Task, nn_exchange, nn_slot, nn_store
+
+from nncore._engine import SOURCE_TYPES
+
+cnp.import_array()
+
+cdef int64_t changes = 0
+
+
+def forget_calls():
+    """Every Call is out of date: something has changed that calls were made for, and that no array shows."""
+    global changes
+    changes += 1
+
+
+cdef class Exclusive:
+    """A lock that is never waited for: a second thread in the same model would change what the first one reads."""
+
+    cdef int64_t held
+    cdef object owner
+
+    def __init__(self, owner):
+        self.owner = owner
+
+    cdef int take(self) except -1:
+        if not nn_exchange(&self.held, 0, 1):
+            raise RuntimeError(f"{self.owner} is in use by another thread, or by the call that this one is in")
+        return 0
+
+    cdef void give(self) noexcept:
+        nn_store(&self.held, 0)
+
+    def __enter__(self):
+        self.take()
+
+    def __exit__(self, *_):
+        self.give()
+
+
+cdef class Slots:
+    """Where the steps of a plan take one thing from."""
+
+    cdef nn_slot **places
+    cdef int count
+    cdef Plan plan  # whose memory they lie in
+
+    def __cinit__(self, Plan plan, bindings):
+        self.plan = plan
+        self.places = <nn_slot **>malloc(max(1, len(bindings)) * sizeof(nn_slot *))
+        if self.places == NULL:
+            raise MemoryError
+        for number, argument in bindings:
+            self.places[self.count] = plan.slot(number, argument)
+            self.count += 1
+
+    def __dealloc__(self):
+        free(self.places)
+
+    cdef void set_pointer(self, void *pointer) noexcept:
+        for i in range(self.count):
+            self.places[i].pointer = pointer
+
+    cdef void set_size(self, int64_t size) noexcept:
+        for i in range(self.count):
+            self.places[i].size = size
+
+
+cdef class Rows:
+    """Rows that a plan gathers, of one shape and of any type that it reads; targets' with or without an axis of 1."""
+
+    cdef Slots array, type, row_bytes
+    cdef bint loose
+    cdef int dimensions
+    cdef cnp.npy_intp shape[cnp.NPY_MAXDIMS]
+    cdef int types[64]  # source type of each NumPy type number, or -1
+
+    def __init__(self, Plan plan, bindings, str name, shape, bint loose=False):
+        self.loose = loose
+        self.array = Slots(plan, bindings[name])
+        self.type = Slots(plan, bindings.get(f"{name}_type", ()))
+        self.row_bytes = Slots(plan, bindings.get(f"{name}_bytes", ()))
+        self.dimensions = len(shape)
+        for i, extent in enumerate(shape):
+            self.shape[i] = extent
+        for number in range(64):
+            self.types[number] = -1
+        for number, dtype in enumerate(SOURCE_TYPES):
+            self.types[<int>dtype.num] = number
+
+    cdef int64_t fit(self, object data) noexcept:
+        """How many rows an array has; -1 if it is not of this form."""
+        if not cnp.PyArray_CheckExact(data):
+            return -1
+        cdef cnp.ndarray array = data
+        cdef int given = cnp.PyArray_NDIM(array) - 1, number = cnp.PyArray_TYPE(array), i
+        cdef cnp.npy_intp distance = cnp.PyArray_ITEMSIZE(array)
+        if number < 0 or number >= 64 or self.types[number] < 0:
+            return -1
+        if self.loose and given == self.dimensions + 1 and cnp.PyArray_DIM(array, given) == 1:
+            given -= 1
+        elif self.loose and given == 0 and self.dimensions == 1 and self.shape[0] == 1:
+            return cnp.PyArray_DIM(array, 0)
+        if given != self.dimensions:
+            return -1
+        if not cnp.PyArray_ISNOTSWAPPED(array):
+            return -1
+        for i in range(given, 0, -1):
+            if cnp.PyArray_DIM(array, i) != self.shape[i - 1]:
+                return -1
+            if cnp.PyArray_DIM(array, i) != 1 and cnp.PyArray_STRIDE(array, i) != distance:
+                return -1
+            distance *= cnp.PyArray_DIM(array, i)
+        return cnp.PyArray_DIM(array, 0)
+
+    cdef void bind(self, cnp.ndarray array) noexcept:
+        """Has the plan read an array that fits."""
+        self.array.set_pointer(cnp.PyArray_DATA(array))
+        self.type.set_size(self.types[cnp.PyArray_TYPE(array)])
+        self.row_bytes.set_size(cnp.PyArray_STRIDE(array, 0))
+
+
+ctypedef fused label:
+    uint8_t
+    int32_t
+    int64_t
+
+
+cdef bint all_below(const label *labels, int64_t count, int64_t classes) noexcept nogil:
+    """Whether all are numbers of classes."""
+    cdef uint64_t bound = classes
+    cdef bint good = True
+    for i in range(count):
+        good &= <uint64_t><int64_t>labels[i] < bound
+    return good
+
+
+cdef bint labels_fit(cnp.ndarray array, int64_t classes) noexcept:
+    """Whether an array without gaps holds numbers of classes, in one of the types that people use."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    cdef int64_t count = cnp.PyArray_SIZE(array)
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+        return False
+    if cnp.PyArray_ITEMSIZE(array) == 8 and cnp.PyTypeNum_ISSIGNED(number):
+        return all_below(<const int64_t *>cnp.PyArray_DATA(array), count, classes)
+    if cnp.PyArray_ITEMSIZE(array) == 4 and cnp.PyTypeNum_ISSIGNED(number):
+        return all_below(<const int32_t *>cnp.PyArray_DATA(array), count, classes)
+    if number == cnp.NPY_UINT8:
+        return all_below(<const uint8_t *>cnp.PyArray_DATA(array), count, classes)
+    return False
+
+
+cdef class Call:
+    """One kind of call of a model.
+
+    Parameters
+    ----------
+    lock : Exclusive
+    program : the Program that it runs
+    seed : int
+    limit : threads that the plan may use
+    input_shape, output_shape : of a sample
+    counter : int64 array of one element, or None: the steps done
+    target_shape : of a row's target; None where the plan takes none
+    classes : targets are numbers of so many classes; 0 where they are not
+    fewest : rows that the plan is meant for, at least
+    """
+
+    cdef Exclusive lock
+    cdef readonly object program
+    cdef object builder, totals_array
+    cdef Plan plan
+    cdef Rows x, y
+    cdef Slots output, dy, dx
+    cdef uint64_t seed
+    cdef int limit, threads
+    cdef cnp.ndarray counter
+    cdef int64_t classes, fewest, made, threads_rows
+    cdef int dimensions, input_dimensions, type_number
+    cdef cnp.npy_intp shape[cnp.NPY_MAXDIMS]
+    cdef cnp.npy_intp input_shape[cnp.NPY_MAXDIMS]
+    cdef double *totals
+    cdef int reports
+
+    def __init__(self, Exclusive lock, program, uint64_t seed, int limit, input_shape, output_shape, counter=None,
+                 target_shape=None, int64_t classes=0, int64_t fewest=1):  # fmt: skip
+        builder = program.builder
+        bindings = builder.bindings
+        self.program, self.builder = program, builder
+        self.lock, self.seed, self.limit, self.made = lock, seed, limit, changes
+        self.plan = builder.plan
+        self.type_number = builder.dtype.num
+        self.x = Rows(self.plan, bindings, "x", input_shape)
+        self.y = None if target_shape is None else Rows(self.plan, bindings, "y", target_shape, loose=True)
+        self.output = Slots(self.plan, bindings.get("output", ()))
+        self.dy, self.dx = Slots(self.plan, bindings.get("dy", ())), Slots(self.plan, bindings.get("dx", ()))
+        self.counter, self.classes, self.fewest = counter, classes, fewest
+        self.dimensions, self.input_dimensions = len(output_shape) + 1, len(input_shape) + 1
+        for i, extent in enumerate(output_shape):
+            self.shape[i + 1] = extent
+        for i, extent in enumerate(input_shape):
+            self.input_shape[i + 1] = extent
+        self.totals_array = builder.totals
+        self.totals = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.totals_array)
+        self.reports = len(builder.totals)
+
+    cdef bint takes(self, int64_t rows) noexcept:
+        """Whether the plan is meant for so many rows, and nothing has changed since it was made."""
+        return self.fewest <= rows <= self.plan.rows and self.made == changes
+
+    cdef int prepare(self, Task *task, int64_t rows) except -1:
+        memset(task, 0, sizeof(Task))
+        if rows != self.threads_rows:
+            self.threads = self.builder.threads(rows, self.limit)
+            self.threads_rows = rows
+        task.end = task.minibatch = rows
+        task.seed, task.threads, task.seconds, task.prologue = self.seed, self.threads, INFINITY, True
+        task.first_phase, task.last_phase = 1, self.plan.phase_count
+        if self.counter is not None:
+            task.counter = <int64_t *>cnp.PyArray_DATA(self.counter)
+        return 0
+
+    def learn(self, x, y, double learning_rate=0.0):
+        """Runs a minibatch with targets; returns the means of its loss and metrics, a float or a list.
+
+        Returns None where the arrays are of another form or the loss is not finite; nothing has happened then.
+        """
+        cdef Task task
+        cdef int64_t rows = self.x.fit(x)
+        if not self.takes(rows) or self.y.fit(y) != rows or self.classes and not labels_fit(y, self.classes):
+            return None
+        self.prepare(&task, rows)
+        task.learning_rate = learning_rate
+        self.lock.take()
+        try:
+            self.x.bind(x)
+            self.y.bind(y)
+            for i in range(self.reports):
+                self.totals[i] = 0
+            self.plan.play(&task)
+            if task.nonfinite:
+                return None
+            if self.reports == 1:
+                return self.totals[0] / rows
+            return [self.totals[i] / rows for i in range(self.reports)]
+        finally:
+            self.lock.give()
+
+    def infer(self, x, int last_phase=-1):
+        """Returns the outputs for the rows of x; None where it is of another form."""
+        cdef Task task
+        cdef int64_t rows = self.x.fit(x)
+        if not self.takes(rows):
+            return None
+        self.prepare(&task, rows)
+        if last_phase >= 0:
+            task.last_phase = last_phase
+        self.shape[0] = rows
+        cdef cnp.ndarray output = cnp.PyArray_EMPTY(self.dimensions, self.shape, self.type_number, 0)
+        self.lock.take()
+        try:
+            self.x.bind(x)
+            self.output.set_pointer(cnp.PyArray_DATA(output))
+            self.plan.play(&task)
+        finally:
+            self.lock.give()
+        return output
+
+    def send_back(self, dy, int64_t rows):
+        """Runs the backward pass of a plan in two calls; returns the inputs' gradient, or None as the others do."""
+        cdef Task task
+        if not self.takes(rows) or not cnp.PyArray_CheckExact(dy):
+            return None
+        cdef cnp.ndarray array = dy, dx
+        if (cnp.PyArray_TYPE(array) != self.type_number or cnp.PyArray_NDIM(array) != self.dimensions
+                or not cnp.PyArray_ISCARRAY_RO(array)):
+            return None
+        self.shape[0] = self.input_shape[0] = rows
+        for i in range(self.dimensions):
+            if cnp.PyArray_DIM(array, i) != self.shape[i]:
+                return None
+        self.prepare(&task, rows)
+        task.first_phase = 2
+        dx = cnp.PyArray_ZEROS(self.input_dimensions, self.input_shape, self.type_number, 0)
+        self.lock.take()
+        try:
+            self.dy.set_pointer(cnp.PyArray_DATA(array))
+            self.dx.set_pointer(cnp.PyArray_DATA(dx))
+            task.counter[0] -= 1  # the numbers of the forward pass once more
+            self.plan.play(&task)
+        finally:
+            self.lock.give()
+        return dx
