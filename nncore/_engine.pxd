@@ -76,6 +76,8 @@ cdef extern from "nncore.h" nogil:
 
 cdef struct Step:
     nn_kernel kernel
+    int64_t rows_from  # minibatches that the step is for: of rows_from rows or more, and of fewer than rows_below
+    int64_t rows_below
     nn_slot arguments[NN_MAX_ARGUMENTS]
 
 cdef struct Job:
@@ -83,6 +85,7 @@ cdef struct Job:
     int64_t columns
     int64_t block_rows
     int64_t block_columns
+    int64_t exact_from  # over rows: minibatches of so many rows or more are cut into blocks of exactly block_rows
     int first_step
     int last_step
     double cost  # of a block, in any unit

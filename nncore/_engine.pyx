@@ -7,7 +7,7 @@ of phases and the arena that holds every buffer of theirs. The engine knows no l
 """
 
 from libc.math cimport INFINITY, ceil
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
@@ -260,12 +260,14 @@ cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block
     cdef double begin, now
     if worker.spent == NULL:
         while step < end:
-            step.kernel(step.arguments, worker, block)
+            if step.rows_from <= worker.rows < step.rows_below:
+                step.kernel(step.arguments, worker, block)
             step += 1
         return
     begin = nn_seconds()
     while step < end:
-        step.kernel(step.arguments, worker, block)
+        if step.rows_from <= worker.rows < step.rows_below:
+            step.kernel(step.arguments, worker, block)
         now = nn_seconds()
         worker.spent[step - run.steps] += now - begin
         begin = now
@@ -274,17 +276,25 @@ cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block
 
 cdef int64_t count_row_blocks(Run *run, const Phase *phase, int64_t rows) noexcept nogil:
     """Blocks of at most block_rows, the same number for each thread: no thread waits for another's last block."""
-    cdef int64_t most = run.jobs[phase.first_job].block_rows * run.threads
+    cdef const Job *job = run.jobs + phase.first_job
+    cdef int64_t most = job.block_rows * run.threads
+    if rows >= job.exact_from:
+        return (rows + job.block_rows - 1) // job.block_rows
     return min(rows, (rows + most - 1) // most * run.threads)
 
 
 cdef void run_row_block(Run *run, const Phase *phase, nn_worker *worker, int64_t i, int64_t blocks) noexcept nogil:
+    cdef const Job *job = run.jobs + phase.first_job
     cdef nn_block block
-    block.row_begin = worker.rows * i // blocks
-    block.row_end = worker.rows * (i + 1) // blocks
+    if worker.rows >= job.exact_from:
+        block.row_begin = job.block_rows * i
+        block.row_end = min(block.row_begin + job.block_rows, worker.rows)
+    else:
+        block.row_begin = worker.rows * i // blocks
+        block.row_end = worker.rows * (i + 1) // blocks
     block.column_begin = 0
     block.column_end = 1
-    run_steps(run, run.jobs + phase.first_job, worker, &block)
+    run_steps(run, job, worker, &block)
 
 
 cdef void run_matrix_blocks(
@@ -540,9 +550,15 @@ cdef class Plan:
         self.phase_count += 1
         return self.phase_count - 1
 
-    def row_job(self, block_rows):
-        """Opens a job over the rows of the minibatch, in blocks of at most block_rows."""
+    def row_job(self, block_rows, exact_from=None):
+        """Opens a job over the rows of the minibatch, in blocks of at most block_rows.
+
+        Minibatches of `exact_from` rows or more are cut into blocks of exactly so many, however many threads there
+        are.
+        """
         self._job(-1, 1, block_rows, 1, 0)
+        if exact_from is not None:
+            self.jobs[self.job_count - 1].exact_from = exact_from
 
     def matrix_job(self, rows, columns, block_rows, block_columns, cost):
         """Opens a job over the elements of a matrix; `cost` is that of one full block, in any unit."""
@@ -556,6 +572,7 @@ cdef class Plan:
         job.rows, job.columns, job.block_rows, job.block_columns = rows, columns, block_rows, block_columns
         job.first_step = job.last_step = self.step_count
         job.cost = max(cost, 1e-9)
+        job.exact_from = INT64_MAX
         self.job_count += 1
         cdef Phase *phase = self.phases + self.phase_count - 1
         assert not phase.over_rows and (rows >= 0 or phase.first_job == phase.last_job), "a job over rows stands alone"
@@ -564,8 +581,16 @@ cdef class Plan:
         if rows >= 0:
             phase.blocks += count_blocks(job)
 
-    def step(self, kernel, **values):
-        """Adds a step to the job last opened, or to the opening; returns its number for `bind`."""
+    def step(self, kernel, values, rows_from=0, rows_below=None):
+        """Adds a step to the job last opened, or to the opening; returns its number for `bind`.
+
+        Parameters
+        ----------
+        kernel : str
+        values : dict from argument name to value
+        rows_from, rows_below : int
+            The step is for minibatches of `rows_from` rows or more, and of fewer than `rows_below`.
+        """
         described = KERNELS[kernel]
         names = [argument.name for argument in described.arguments]
         if sorted(names) != sorted(values):
@@ -573,7 +598,9 @@ cdef class Plan:
         if self.step_count == self.step_capacity:
             self.steps = <Step *>grow(self.steps, &self.step_capacity, sizeof(Step))
         self.steps[self.step_count].kernel = chosen.kernels[DTYPES.index(self.dtype)][<int>described.number]
-        self.values.append(values)
+        self.steps[self.step_count].rows_from = rows_from
+        self.steps[self.step_count].rows_below = INT64_MAX if rows_below is None else rows_below
+        self.values.append(dict(values))
         self.kernels.append(described)
         self.step_count += 1
         if self.job_count:

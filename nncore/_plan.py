@@ -28,9 +28,18 @@ TILE_COLUMNS = 64
 MIRRORED_ROW_BYTES = 1536
 PANELLED_ELEMENTS = 8192
 MIRRORING_ROWS = 32
+# A small weight of a large minibatch has too few tiles to share among threads, and by the time that they are computed
+# the rows have left the cache. From so many rows on, the gradients of weights of so few elements are computed with the
+# rows, a part for each BLOCK_ROWS of them, and the parts are added in order. All three numbers show in the last bits.
+PARTED_ROWS = 1024
+PARTED_ELEMENTS = 16384
 # Floating-point operations in a minibatch below which a second thread is not even tried: about what one thread does
 # while two of them meet twice.
 FLOPS_PER_THREAD = 150_000
+
+
+# The kernel that computes one part of what a gradient's kernel does.
+_PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
 
 
 class Value:
@@ -86,6 +95,7 @@ class Builder:
         self.bindings = {}  # of each name given with Later: [(step, argument)]
         self._numbers = {}
         self._flops = 0.0
+        self._parted = False  # some gradients come in parts
 
     # ---- buffers
 
@@ -169,9 +179,23 @@ class Builder:
     # ---- weights
 
     def weight_gradient(self, weight, kernel, **arguments):
-        """Adds a kernel whose results, over all its uses, sum to the gradient of the mean loss for `weight`."""
+        """Adds a kernel whose results, over all its uses, sum to the gradient of the mean loss for `weight`.
+
+        Has to be called when the steps that compute its arguments have been emitted.
+        """
         steps = self._gradient_steps.setdefault(weight, [])
-        steps.append((kernel, {**arguments, "accumulate": len(steps) > 0}))
+        accumulate = len(steps) > 0
+        rows, columns = weight.matrix_shape
+        parted = kernel in _PARTS and self.rows >= PARTED_ROWS and rows * columns <= PARTED_ELEMENTS
+        steps.append((kernel, {**arguments, "accumulate": accumulate}, 0, PARTED_ROWS if parted else None))
+        if not parted:
+            return
+        self._parted = True
+        parts = _engine.aligned_zeros((-(-self.rows // BLOCK_ROWS), rows * columns), self.dtype)
+        layout = {"parts": parts, "part_rows": BLOCK_ROWS, "parts_stride": rows * columns}
+        sizes = {"units": columns} if kernel == "column_sum" else {"inputs": rows, "units": columns}
+        self.backward_steps.append((_PARTS[kernel], {**arguments, **sizes, **layout}, PARTED_ROWS, None))
+        steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": accumulate}, PARTED_ROWS, None))
 
     def operand(self, weight, transposed=False):
         """A weight, or its transpose, as arguments b, b_stride and b_panel of matmul.
@@ -248,11 +272,12 @@ class Builder:
             self._weight_job(weight)
             self._steps(mirrors.values())
         plan.phase()
-        plan.row_job(BLOCK_ROWS)
+        exact_from = PARTED_ROWS if self._parted else None
+        plan.row_job(BLOCK_ROWS, exact_from)
         self._steps(self.forward_steps)
         if split:
             plan.phase()
-            plan.row_job(BLOCK_ROWS)
+            plan.row_job(BLOCK_ROWS, exact_from)
         self._steps(self.backward_steps)
         if self.backward or self._reports:
             plan.phase()
@@ -260,8 +285,8 @@ class Builder:
             self._weight_job(weight)
             self._steps(steps)
             if store_gradients:
-                number = plan.step("store_gradient", target=_engine.BIND_LATER, columns=weight.matrix_shape[1],
-                                   accumulate=store_gradients == "add")  # fmt: skip
+                number = plan.step("store_gradient", {"target": _engine.BIND_LATER, "columns": weight.matrix_shape[1],
+                                                      "accumulate": store_gradients == "add"})  # fmt: skip
                 self._gradient_stores.append((weight, number))
             if update is not None:
                 self._steps(update(weight))
@@ -279,10 +304,10 @@ class Builder:
         self.plan.matrix_job(rows, columns, block_rows, block_columns, block_rows * block_columns)
 
     def _steps(self, steps):
-        for kernel, arguments in steps:
+        for kernel, arguments, *rows in steps:
             later = {name: value.name for name, value in arguments.items() if isinstance(value, Later)}
             number = self.plan.step(
-                kernel, **{n: _engine.BIND_LATER if n in later else v for n, v in arguments.items()}
+                kernel, {n: _engine.BIND_LATER if n in later else v for n, v in arguments.items()}, *rows
             )
             for argument, name in later.items():
                 self.bindings.setdefault(name, []).append((number, argument))

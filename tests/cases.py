@@ -425,6 +425,41 @@ def column_sum_cases(make, kernel):
                     flops=128 * 256, dy=dy, dy_stride=256, accumulate=0)  # fmt: skip
 
 
+@cases_for("matmul_gradient_part", "column_sum_part")
+def part_cases(make, kernel):
+    inners = itertools.cycle(INNER)
+    shapes = [(rows, columns) for rows, columns, _ in make.tile_shapes()]
+    for number, (inputs, units) in enumerate([*shapes, (40, 10), (64, 3), (33, 1), (16, 9)]):
+        part_rows = next(inners) or 1
+        part, extra = number % 3, number % 2
+        begin = part * part_rows
+        end = begin + part_rows - (extra if part_rows > 1 else 0)
+        dy = make.matrix(make.normal(end + 2, units))
+        arguments = {"dy": dy, "dy_stride": dy.stride, "units": units, "part_rows": part_rows}
+        size = units
+        if kernel == "matmul_gradient_part":
+            x = make.matrix(make.normal(end + 2, inputs))
+            arguments |= {"x": x, "x_stride": x.stride, "inputs": inputs}
+            size *= inputs
+        parts = make.output(3, size)
+        yield make.case(f"part {part} of {part_rows} rows, ({inputs}, {units})", (begin, end), {"rows": end + 2},
+                        parts=parts, parts_stride=parts.stride, **arguments)  # fmt: skip
+
+
+@cases_for("sum_parts")
+def sum_parts_cases(make, kernel):
+    for number, (rows, columns, block) in enumerate(make.tile_shapes()):
+        count, part_rows, accumulate = 1 + number % 5, 1 + number % 3, number % 4 == 3
+        extent = (block[1] - block[0], block[3] - block[2])
+        gradient = make.matrix(make.normal(*extent)) if accumulate else make.output(*extent)
+        parts = make.matrix(make.normal(count + 1, rows * columns))
+        yield make.case(
+            f"{count} parts ({rows}, {columns}){' accumulate' if accumulate else ''}", block,
+            {"rows": count * part_rows, "gradient": gradient}, parts=parts, parts_stride=parts.stride, columns=columns,
+            part_rows=part_rows, accumulate=int(accumulate),
+        )  # fmt: skip
+
+
 @cases_for("pack", "pack_transposed")
 def pack_cases(make, kernel):
     shapes = [*make.tile_shapes(), *((rows, 17, (rows // 4, rows, 1, 15)) for rows in (31, 48, 63, 64, 65, 70, 130))]

@@ -130,6 +130,31 @@ def column_sum(a, w, block):
 
 
 @reference
+def matmul_gradient_part(a, w, block):
+    x, dy = wide(a.x[block.rows]), wide(a.dy[block.rows])
+    region = (block.rows.start // a.part_rows, slice(0, a.inputs * a.units))
+    value, magnitude = (x.T @ dy).ravel(), (np.abs(x).T @ np.abs(dy)).ravel()
+    return {"parts": nearly(region, value, len(x) / 2 + 1, magnitude)}
+
+
+@reference
+def column_sum_part(a, w, block):
+    dy = wide(a.dy[block.rows])
+    region = (block.rows.start // a.part_rows, slice(0, a.units))
+    return {"parts": nearly(region, dy.sum(axis=0), len(dy) / 8 + 2, np.abs(dy).sum(axis=0))}
+
+
+@reference
+def sum_parts(a, w, block):
+    count = -(-w.rows // a.part_rows)
+    parts = wide(a.parts[:count]).reshape(count, -1, a.columns)[:, block.rows, block.columns]
+    value, magnitude = parts.sum(axis=0), np.abs(parts).sum(axis=0)
+    if a.accumulate:
+        value, magnitude = value + wide(w.gradient), magnitude + np.abs(wide(w.gradient))
+    return {"worker_gradient": nearly(..., value, count + 1, magnitude)}
+
+
+@reference
 def pack_transposed(a, w, block):
     return {"packed": exactly((block.columns, block.rows), a.matrix[block.rows, block.columns].T)}
 

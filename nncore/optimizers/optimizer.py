@@ -153,14 +153,14 @@ class Optimizer:
     def _make_apply_plan(self):
         plan = _engine.Plan(self._variables[0].dtype, 1)
         for kernel, arguments in self.opening():
-            plan.step(kernel, **arguments)
+            plan.step(kernel, arguments)
         plan.phase()
         plan.phase()
         loads = []
         for variable, state in zip(self._variables, self._state, strict=True):
             # the update is element by element: any array is one row, cut into tiles
             plan.matrix_job(1, variable.size, 1, min(variable.size, TILE_ELEMENTS), TILE_ELEMENTS)
-            loads.append(plan.step("load_gradient", source=_engine.BIND_LATER, columns=variable.size))
+            loads.append(plan.step("load_gradient", {"source": _engine.BIND_LATER, "columns": variable.size}))
             for kernel, arguments in self.update_steps(variable, variable.size, state):
-                plan.step(kernel, **arguments)
+                plan.step(kernel, arguments)
         return plan.finish(), loads

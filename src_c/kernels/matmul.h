@@ -210,6 +210,33 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
     }
 }
 
+/* to (columns, rows) becomes the transpose of from (rows, columns). */
+NN_INLINE void TYPED(transpose)(int64_t rows, int64_t columns, const real *from, int64_t from_stride, real *to,
+                                int64_t to_stride)
+{
+    for (int64_t i = 0; i < rows; i += LANES) {
+        const int64_t height = rows - i < LANES ? rows - i : LANES;
+        for (int64_t j = 0; j < columns; j += LANES) {
+            const int64_t width = columns - j < LANES ? columns - j : LANES;
+            vec square[LANES];
+            if (height == LANES && width == LANES) {
+                for (int l = 0; l < LANES; l++)
+                    square[l] = v_load(from + (i + l) * from_stride + j);
+                v_transpose(square);
+                for (int l = 0; l < LANES; l++)
+                    v_store(to + (j + l) * to_stride + i, square[l]);
+                continue;
+            }
+            for (int l = 0; l < LANES; l++)
+                square[l] = l < height ? TYPED(v_load_up_to)(from + (i + l) * from_stride + j, width) : v_zero();
+            v_transpose(square);
+            for (int l = 0; l < LANES; l++)
+                if (l < width)
+                    TYPED(v_store_up_to)(to + (j + l) * to_stride + i, square[l], height);
+        }
+    }
+}
+
 /* c[r][j] = sum over p of a[r][p] b[p][j], then + c[r][j] (accumulate), + bias[j], max(0, .) (relu), and zero where
    mask[r][j] <= 0: the derivative of the ReLU whose output mask is.
    a is (rows, inner), b (inner, columns), bias (columns), c and mask (rows, columns). b is stored by rows, b_stride
@@ -234,40 +261,126 @@ DEFINE_KERNEL(matmul)
     }
 }
 
+/* c (rows, columns) = a b', then + c (accumulate), for vectors a (rows) and b (columns): a chain of one product. */
+NN_INLINE void TYPED(outer_product)(int64_t rows, int64_t columns, const real *a, const real *b, real *c,
+                                    int64_t c_stride, int accumulate)
+{
+    for (int64_t r = 0; r < rows; r++, c += c_stride) {
+        const vec element = v_set(a[r]);
+        int64_t j = 0;
+        if (!accumulate)
+            for (; j + LANES <= columns; j += LANES)
+                v_store(c + j, v_fma(element, v_load(b + j), v_zero()));
+        for (; j < columns; j += LANES) {
+            vec product = v_fma(element, TYPED(v_load_up_to)(b + j, columns - j), v_zero());
+            if (accumulate)
+                product = v_add(TYPED(v_load_up_to)(c + j, columns - j), product);
+            TYPED(v_store_up_to)(c + j, product, columns - j);
+        }
+    }
+}
+
+/* gradient (inputs, units) = x' dy, then + gradient (accumulate), for x (rows, inputs) and dy (rows, units). */
+static void TYPED(gradient_product)(int64_t rows, int64_t inputs, int64_t units, const real *x, int64_t x_stride,
+                                    const real *dy, int64_t dy_stride, real *gradient, int64_t gradient_stride,
+                                    int accumulate, real *scratch)
+{
+    const TYPED(tile_ends) ends = {.accumulate = accumulate};
+    const int64_t empty_lanes = (LANES - units % LANES) % LANES, turned_stride = (inputs + LANES - 1) / LANES * LANES;
+    if (rows == 1) {
+        TYPED(outer_product)(inputs, units, x, dy, gradient, gradient_stride, accumulate);
+    } else if (4 * empty_lanes > units && inputs >= 2 * LANES && !accumulate &&
+               units * turned_stride * (int64_t)sizeof(real) <= NN_SCRATCH_BYTES) {
+        /* so few units would leave lanes of their vectors empty: the transpose has inputs in the lanes */
+        TYPED(product)(1, units, inputs, rows, dy, dy_stride, x, x_stride, 0, scratch, turned_stride, &ends);
+        TYPED(transpose)(units, inputs, scratch, turned_stride, gradient, gradient_stride);
+    } else {
+        TYPED(product)(1, inputs, units, rows, x, x_stride, dy, dy_stride, 0, gradient, gradient_stride, &ends);
+    }
+}
+
 /* gradient[i][j] = sum over rows r of x[r][i] dy[r][j], then + gradient[i][j] (accumulate), for the block's i and j.
    x is (rows, inputs), dy (rows, units), the gradient (inputs, units). */
 DEFINE_KERNEL(matmul_gradient)
 {
     ARGUMENTS(matmul_gradient);
-    TYPED(tile_ends) ends = {.accumulate = a->accumulate != 0};
-    TYPED(product)
-    (1, block->row_end - block->row_begin, block->column_end - block->column_begin, worker->rows,
-     a->x + block->row_begin, a->x_stride, a->dy + block->column_begin, a->dy_stride, 0, worker->gradient,
-     worker->gradient_stride, &ends);
+    TYPED(gradient_product)
+    (worker->rows, block->row_end - block->row_begin, block->column_end - block->column_begin, a->x + block->row_begin,
+     a->x_stride, a->dy + block->column_begin, a->dy_stride, worker->gradient, worker->gradient_stride,
+     a->accumulate != 0, worker->scratch);
 }
 
-/* gradient[0][j] = sum over rows r of dy[r][j], then + gradient[0][j] (accumulate). dy is (rows, units).
-   Rows are dealt to four sums in turn, and those added as (0 + 2) + (1 + 3). */
+/* parts[r / part_rows] (inputs, units) = sum over the block's rows r of x[r]' dy[r]; the block begins at a multiple of
+   part_rows and has no more of them. */
+DEFINE_KERNEL(matmul_gradient_part)
+{
+    ARGUMENTS(matmul_gradient_part);
+    TYPED(gradient_product)
+    (block->row_end - block->row_begin, a->inputs, a->units, a->x + block->row_begin * a->x_stride, a->x_stride,
+     a->dy + block->row_begin * a->dy_stride, a->dy_stride,
+     a->parts + block->row_begin / a->part_rows * a->parts_stride, a->units, 0, worker->scratch);
+}
+
+/* gradient[i][j] = sum in order of parts[.][i][j], then + gradient[i][j] (accumulate), for the block's i and j.
+   parts has one (rows, columns) for each part_rows rows of the minibatch. */
+DEFINE_KERNEL(sum_parts)
+{
+    ARGUMENTS(sum_parts);
+    const int64_t count = (worker->rows + a->part_rows - 1) / a->part_rows;
+    for (int64_t i = block->row_begin; i < block->row_end; i++)
+        for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
+            const int64_t lanes = block->column_end - j;
+            const real *part = a->parts + i * a->columns + j;
+            vec sum = TYPED(v_load_up_to)(part, lanes);
+            for (int64_t n = 1; n < count; n++)
+                sum = v_add(sum, TYPED(v_load_up_to)(part += a->parts_stride, lanes));
+            real *target =
+                (real *)worker->gradient + (i - block->row_begin) * worker->gradient_stride + (j - block->column_begin);
+            if (a->accumulate)
+                sum = v_add(TYPED(v_load_up_to)(target, lanes), sum);
+            TYPED(v_store_up_to)(target, sum, lanes);
+        }
+}
+
+/* sums[j] = sum over rows r of dy[r][j], then + sums[j] (accumulate); rows are dealt to four sums in turn, and those
+   added as (0 + 2) + (1 + 3). */
+NN_INLINE void TYPED(sum_columns)(int64_t rows, int64_t columns, const real *dy, int64_t dy_stride, real *sums,
+                                  int accumulate)
+{
+    for (int64_t j = 0; j < columns; j += LANES) {
+        const int64_t lanes = columns - j;
+        vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+        const real *row = dy + j;
+        int64_t r = 0;
+        for (; r + 4 <= rows; r += 4, row += 4 * dy_stride)
+            for (int i = 0; i < 4; i++)
+                sum[i] = v_add(sum[i], TYPED(v_load_up_to)(row + i * dy_stride, lanes));
+        for (int i = 0; r + i < rows; i++)
+            sum[i] = v_add(sum[i], TYPED(v_load_up_to)(row + i * dy_stride, lanes));
+        vec total = v_add(v_add(sum[0], sum[2]), v_add(sum[1], sum[3]));
+        if (accumulate)
+            total = v_add(TYPED(v_load_up_to)(sums + j, lanes), total);
+        TYPED(v_store_up_to)(sums + j, total, lanes);
+    }
+}
+
+/* gradient[0][j] = sum over rows r of dy[r][j], then + gradient[0][j] (accumulate). dy is (rows, units). */
 DEFINE_KERNEL(column_sum)
 {
     ARGUMENTS(column_sum);
-    real *gradient = worker->gradient;
-    for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
-        int64_t lanes = block->column_end - j;
-        vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
-        const real *dy = a->dy + j;
-        int64_t r = 0;
-        for (; r + 4 <= worker->rows; r += 4, dy += 4 * a->dy_stride)
-            for (int i = 0; i < 4; i++)
-                sum[i] = v_add(sum[i], TYPED(v_load_up_to)(dy + i * a->dy_stride, lanes));
-        for (int i = 0; r + i < worker->rows; i++)
-            sum[i] = v_add(sum[i], TYPED(v_load_up_to)(dy + i * a->dy_stride, lanes));
-        vec total = v_add(v_add(sum[0], sum[2]), v_add(sum[1], sum[3]));
-        real *target = gradient + (j - block->column_begin);
-        if (a->accumulate)
-            total = v_add(TYPED(v_load_up_to)(target, lanes), total);
-        TYPED(v_store_up_to)(target, total, lanes);
-    }
+    TYPED(sum_columns)
+    (worker->rows, block->column_end - block->column_begin, a->dy + block->column_begin, a->dy_stride, worker->gradient,
+     a->accumulate != 0);
+}
+
+/* parts[r / part_rows][j] = sum over the block's rows r of dy[r][j], of the block as in matmul_gradient_part. */
+DEFINE_KERNEL(column_sum_part)
+{
+    ARGUMENTS(column_sum_part);
+    UNUSED(worker);
+    TYPED(sum_columns)
+    (block->row_end - block->row_begin, a->units, a->dy + block->row_begin * a->dy_stride, a->dy_stride,
+     a->parts + block->row_begin / a->part_rows * a->parts_stride, 0);
 }
 
 /* Where element (p, j) of a packed matrix stands: as b[p][j] of matmul. */
@@ -283,25 +396,16 @@ DEFINE_KERNEL(pack_transposed)
 {
     ARGUMENTS(pack_transposed);
     UNUSED(worker);
-    int64_t i = block->row_begin;
-    for (; i + LANES <= block->row_end && (!a->packed_panel || i % LANES == 0); i += LANES) {
-        int64_t j = block->column_begin;
-        for (; j + LANES <= block->column_end; j += LANES) {
-            vec rows[LANES];
-            for (int l = 0; l < LANES; l++)
-                rows[l] = v_load(a->matrix + (i + l) * a->columns + j);
-            v_transpose(rows);
-            for (int l = 0; l < LANES; l++)
-                v_store(TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, j + l, i), rows[l]);
-        }
-        for (; j < block->column_end; j++)
-            for (int l = 0; l < LANES; l++)
-                *TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, j, i + l) =
-                    a->matrix[(i + l) * a->columns + j];
+    enum { WIDTH = NN_TILE_VECTORS * LANES };
+    for (int64_t i = block->row_begin; i < block->row_end;) {
+        int64_t end = block->row_end;
+        if (a->packed_panel && end > i / WIDTH * WIDTH + WIDTH)
+            end = i / WIDTH * WIDTH + WIDTH; /* of the panel */
+        TYPED(transpose)
+        (end - i, block->column_end - block->column_begin, a->matrix + i * a->columns + block->column_begin, a->columns,
+         TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, block->column_begin, i), a->packed_stride);
+        i = end;
     }
-    for (; i < block->row_end; i++)
-        for (int64_t j = block->column_begin; j < block->column_end; j++)
-            *TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, j, i) = a->matrix[i * a->columns + j];
 }
 
 /* packed becomes matrix (rows, columns) itself, for the block's elements, in the layout of matmul's b. */
