@@ -13,6 +13,7 @@ from nncore._calls import forget_calls
 from nncore._version import __version__
 
 __all__ = [
+    "bfloat16",
     "get_check_finite",
     "get_nonfinite",
     "get_num_threads",
@@ -64,6 +65,7 @@ class _State:
     seed = 0
     nonfinite = "raise"
     check_finite = False
+    warned_of_bfloat16 = False
 
 
 def _use_threads(n):
@@ -112,6 +114,27 @@ def threads(n):
 def variant():
     """Returns the name of the instruction-set variant in use: generic, avx2, avx512 or neon."""
     return _engine.variant()
+
+
+def bfloat16():
+    """Returns whether matrix products of "mixed_bfloat16" models are computed in bfloat16 here.
+
+    No variant has such products yet: they are computed in float32.
+    """
+    return False
+
+
+def warn_without_bfloat16():
+    """Warns, once in the life of the process, that "mixed_bfloat16" computes in float32 here."""
+    if bfloat16() or _State.warned_of_bfloat16:
+        return
+    import warnings
+
+    _State.warned_of_bfloat16 = True
+    warnings.warn(
+        f"dtype='mixed_bfloat16' computes in float32: the variant {variant()!r} has no products in bfloat16",
+        stacklevel=5,
+    )
 
 
 def set_seed(seed):

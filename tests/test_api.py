@@ -1,6 +1,8 @@
 """The thin layer: shapes, names, history, callbacks, prediction."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -249,3 +251,23 @@ def test_public_names_exist_and_carry_docstrings():
     for module in modules:
         for name in module.__all__:
             assert getattr(module, name).__doc__, f"{module.__name__}.{name} has no docstring"
+
+
+def test_mixed_bfloat16_computes_in_float32_where_it_must_and_says_so_once():
+    program = """if True:
+        import warnings
+        import numpy as np
+        import nncore as nn
+        warnings.simplefilter("always")
+        with warnings.catch_warnings(record=True) as caught:
+            models = [nn.Sequential([nn.Input((3,)), nn.layers.Dense(2)], dtype=d, seed=1)
+                      for d in ("mixed_bfloat16", "mixed_bfloat16", "float32")]
+        assert len(caught) == (0 if nn.config.bfloat16() else 1), [str(c.message) for c in caught]
+        assert nn.config.bfloat16() or "float32" in str(caught[0].message)
+        assert [m.dtype_policy for m in models] == ["mixed_bfloat16", "mixed_bfloat16", "float32"]
+        assert all(w.dtype == np.float32 for m in models for w in m.weights)
+        assert models[0].get_config()["dtype"] == "mixed_bfloat16"
+        x = np.ones((4, 3))
+        np.testing.assert_allclose(models[0].predict(x), models[2].predict(x), rtol=2e-2)
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)

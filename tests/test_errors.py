@@ -92,7 +92,7 @@ CONSTRUCTIONS = {
     "beta": (lambda: nn.optimizers.Adam(beta_1=1.0), ValueError, "beta_1 must lie in"),
     "clipnorm": (lambda: nn.optimizers.Adam(clipnorm=1.0), ValueError, "does not support the argument 'clipnorm'"),
     "smoothing": (lambda: nn.losses.BinaryCrossentropy(label_smoothing=2), ValueError, "label_smoothing"),
-    "dtype": (lambda: nn.Sequential(dtype="float16"), ValueError, "'float32' or 'float64'"),
+    "dtype": (lambda: nn.Sequential(dtype="float16"), ValueError, "'float32', 'float64' or 'mixed_bfloat16', not 'float16'"),
     "seed": (lambda: nn.Sequential(seed=-1), ValueError, "seed must lie"),
     "not a layer": (lambda: nn.Sequential([nn.Input((3,)), "dense"]), TypeError, "takes layers"),
     "input second": (lambda: nn.Sequential([nn.layers.Dense(3), nn.Input((3,))]), ValueError, "first layer"),

@@ -17,14 +17,15 @@ class Model(training.Training):
 
     Parameters
     ----------
-    dtype : "float32" or "float64"
-        Of weights and computation.
+    dtype : "float32", "float64" or "mixed_bfloat16"
+        Of weights and computation. "mixed_bfloat16": weights, sums and everything else in float32, and the operands of
+        matrix products in bfloat16 where the processor multiplies it (`nncore.config.bfloat16`), else in float32 too.
     seed : int, optional
         Of weights, dropout and shuffling; that of `nncore.config.set_seed` unless given.
     """
 
     def __init__(self, *, name=None, trainable=True, dtype="float32", seed=None):
-        self.dtype = _check_dtype(dtype)
+        self.dtype, self.dtype_policy = _check_dtype(dtype)
         self.seed = config.get_seed() if seed is None else config.check_seed(seed)
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
@@ -446,10 +447,14 @@ class Model(training.Training):
 
 
 def _check_dtype(dtype):
+    """The dtype of the weights, and the name of the policy."""
+    if isinstance(dtype, str) and dtype == "mixed_bfloat16":
+        config.warn_without_bfloat16()
+        return np.dtype(np.float32), dtype
     try:
         found = np.dtype(dtype)
     except TypeError:
         found = None
     if found not in _engine.DTYPES:
-        raise ValueError(f"dtype must be 'float32' or 'float64', not {dtype!r}")
-    return found
+        raise ValueError(f"dtype must be 'float32', 'float64' or 'mixed_bfloat16', not {dtype!r}")
+    return found, found.name

@@ -15,7 +15,7 @@ class Sequential(Model):
     layers : list of Layer, optional
         The first may be ``nn.Input(shape)``; without it the model gets its shape from the first data, or from
         `build`.
-    dtype : "float32" or "float64"
+    dtype : "float32", "float64" or "mixed_bfloat16"
     seed : int, optional
         Of weights, dropout and shuffling; that of `nncore.config.set_seed`, or 0, unless given.
 
@@ -115,7 +115,7 @@ class Sequential(Model):
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": self.dtype.name,
+            "dtype": self.dtype_policy,
             "seed": self.seed,
             "layers": [layers.serialize(layer) for layer in [*chain, *self._layers]],
         }
