@@ -28,6 +28,9 @@ TILE_COLUMNS = 64
 MIRRORED_ROW_BYTES = 1536
 PANELLED_ELEMENTS = 8192
 MIRRORING_ROWS = 32
+# Weights of so many elements have left the second-level cache since their last update, with the optimizer's state: a
+# tile of both is asked for before its gradient is computed.
+PREFETCHED_ELEMENTS = 65536
 # A small weight of a large minibatch has too few tiles to share among threads, and by the time that they are computed
 # the rows have left the cache. From so many rows on, the gradients of weights of so few elements are computed with the
 # rows, a part for each BLOCK_ROWS of them, and the parts are added in order. All three numbers show in the last bits.
@@ -283,19 +286,29 @@ class Builder:
             plan.phase()
         for weight, steps in self._gradient_steps.items():
             self._weight_job(weight)
+            updates = [] if update is None else update(weight)
+            self._steps(self._prefetches(weight, updates))
             self._steps(steps)
             if store_gradients:
                 number = plan.step("store_gradient", {"target": _engine.BIND_LATER, "columns": weight.matrix_shape[1],
                                                       "accumulate": store_gradients == "add"})  # fmt: skip
                 self._gradient_stores.append((weight, number))
+            self._steps(updates)
             if update is not None:
-                self._steps(update(weight))
                 self._steps(self._mirrors.get(weight, {}).values())
         for number, buffer in enumerate(self._reports):
             plan.matrix_job(1, 1, 1, 1, self.rows)
             self._steps([("accumulate_sum", {"values": buffer, "total": self.totals[number : number + 1]})])
         plan.finish()
         return self
+
+    @staticmethod
+    def _prefetches(weight, updates):
+        """Steps that ask for what the update of a large weight will change."""
+        if weight.array.size < PREFETCHED_ELEMENTS:
+            return []
+        arrays = [v for _, arguments in updates for v in arguments.values() if isinstance(v, np.ndarray)]
+        return [("prefetch", {"array": array, "columns": weight.matrix_shape[1]}) for array in arrays]
 
     def _weight_job(self, weight):
         rows, columns = weight.matrix_shape

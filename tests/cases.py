@@ -860,6 +860,12 @@ def update_cases(make, states, options, flops):
         yield one(32, 128, (0, 32, 0, 128), number, timed=True)
 
 
+@cases_for("prefetch")
+def prefetch_cases(make, kernel):
+    for rows, columns, block in make.tile_shapes():
+        yield make.case(f"({rows}, {columns})", block, array=Array(make.specials(rows, columns)), columns=columns)
+
+
 @cases_for("sgd")
 def sgd_cases(make, kernel):
     yield from update_cases(make, lambda rows, columns: {}, [{}], 2)

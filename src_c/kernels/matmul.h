@@ -24,16 +24,17 @@ typedef struct TYPED(tile_ends) {
 } TYPED(tile_ends);
 
 typedef void (*TYPED(tile_function))(int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride,
-                                     real *c, int64_t c_stride, int64_t last_lanes, const TYPED(tile_ends) *ends);
+                                     real *c, int64_t c_stride, int64_t last_lanes, int64_t ahead,
+                                     const TYPED(tile_ends) *ends);
 
 #define TILE_ROWS_LISTED 14
 #define TILE_VECTORS_LISTED 8
 
 /* rows, vectors, partial and transposed are constants at each use, so all loops over them unroll and the sums
-   live in registers. The last vector has last_lanes columns where it is partial. */
+   live in registers. The last vector has last_lanes columns where it is partial. b + ahead is asked for from memory. */
 NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial, const int transposed, int64_t inner,
                            const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,
-                           int64_t last_lanes, const TYPED(tile_ends) *ends)
+                           int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends)
 {
     vec sum[TILE_ROWS_LISTED][TILE_VECTORS_LISTED]; /* constant sizes, or the compiler keeps them in memory */
 #define FOR_TILE(r, v)                                                                                                 \
@@ -50,6 +51,7 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
 
 #pragma GCC unroll 4
     for (int64_t p = 0; p < inner; p++) {
+        __builtin_prefetch(b + ahead, 0, 2);
         vec row_of_b[TILE_VECTORS_LISTED];
 #pragma GCC unroll 32
         for (int v = 0; v < vectors; v++)
@@ -91,11 +93,11 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
 #define DEFINE_TILE(rows, vectors, partial, transposed)                                                                \
     static void TYPED(tile_##rows##x##vectors##_##partial##_##transposed)(                                             \
         int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,    \
-        int64_t last_lanes, const TYPED(tile_ends) *ends)                                                              \
+        int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends)                                               \
     {                                                                                                                  \
         if (rows * vectors <= NN_ACCUMULATORS)                                                                         \
             TYPED(tile)(rows, vectors, partial, transposed, inner, a, a_stride, b, b_stride, c, c_stride, last_lanes,  \
-                        ends);                                                                                         \
+                        ahead, ends);                                                                                  \
     }
 #define DEFINE_TILES(rows, vectors)                                                                                    \
     DEFINE_TILE(rows, vectors, 0, 0)                                                                                   \
@@ -195,6 +197,8 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
                 (b_panel ? b + column / (NN_TILE_VECTORS * LANES) * b_panel + column % (NN_TILE_VECTORS * LANES)
                          : b + column) +
                 begin * b_stride;
+            /* The first tile of a panel would wait for each row of it: one of those before brings them near. */
+            const int64_t next_panel = b_panel ? b_panel : NN_TILE_VECTORS * LANES;
             int64_t most = TYPED(tile_rows)(vectors), tiles = (rows + most - 1) / most;
             ends.bias = whole->bias ? whole->bias + column : NULL;
             for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
@@ -202,7 +206,7 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
                 const real *a_here = transposed ? a + row + begin * a_stride : a + row * a_stride + begin;
                 ends.mask = whole->mask ? whole->mask + row * whole->mask_stride + column : NULL;
                 functions[end - row - 1](length, a_here, a_stride, b_here, b_stride, c + row * c_stride + column,
-                                         c_stride, last_lanes, &ends);
+                                         c_stride, last_lanes, tile == tiles / 2 ? next_panel : 0, &ends);
                 row = end;
             }
             column += (int64_t)vectors * LANES;

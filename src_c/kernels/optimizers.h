@@ -92,6 +92,17 @@ DEFINE_KERNEL(load_gradient)
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(load_vector), &update);
 }
 
+/* Asks for the block of a parameter or its state, which the update will change, before its gradient is computed. */
+DEFINE_KERNEL(prefetch)
+{
+    ARGUMENTS(prefetch);
+    UNUSED(worker);
+    enum { LINE = 64 / sizeof(real) };
+    for (int64_t i = block->row_begin; i < block->row_end; i++)
+        for (int64_t j = block->column_begin; j < block->column_end; j += LINE)
+            __builtin_prefetch(a->array + i * a->columns + j, 1, 2);
+}
+
 struct TYPED(sgd_update) {
     real *parameter, *velocity;
     vec learning_rate, momentum;
