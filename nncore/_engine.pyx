@@ -219,6 +219,9 @@ cdef struct Run:
     int64_t clock_interval
     int64_t until_clock
     double last_clock
+    double warm_from  # when the time that counts for the pace begins
+    double warm_clock  # the first look at the clock after that, or 0
+    int64_t warm_finished  # minibatches finished by then
 
 
 cdef int64_t count_blocks(const Job *job) noexcept nogil:
@@ -358,6 +361,8 @@ cdef bint finish_minibatch(Run *run) noexcept nogil:
             run.clock_interval *= 2
         run.last_clock = now
         run.until_clock = run.clock_interval
+        if run.warm_clock == 0 and now >= run.warm_from:
+            run.warm_clock, run.warm_finished = now, run.finished
     return run.position + run.finished * run.minibatch >= run.end
 
 
@@ -465,7 +470,9 @@ cdef void close_phase(Run *run, int64_t number, int64_t minibatch, int place) no
 # Whether several threads pay, and whether the machine has them to give, is found out by trying: each plan keeps what
 # a row cost with one thread and with all, takes the cheaper, and tries the other one again now and then.
 
-cdef double PROBE_SECONDS = 0.002
+# A probe lasts so long, and its first part, in which the threads of a team wake up, does not count.
+cdef double PROBE_SECONDS = 0.003
+cdef double WARM_UP_SECONDS = 0.001
 cdef bint pacing = True
 
 
@@ -489,9 +496,9 @@ cdef int choose_team(Pace *pace, double now, int threads) noexcept:
     return threads if pace.team else 1
 
 
-cdef void note_pace(Pace *pace, double begin, double end, double rows) noexcept:
-    """Notes what a run cost. Trying is kept below one hundredth of the time."""
-    cdef double cost = (end - begin) / rows
+cdef void note_pace(Pace *pace, double begin, double warm, double end, double rows) noexcept:
+    """Notes what `rows` cost from `warm` to the end of a run. Trying is kept below one hundredth of the time."""
+    cdef double cost = (end - warm) / rows
     cdef double *kept = pace.cost + pace.team
     kept[0] = cost if pace.probing else 0.7 * kept[0] + 0.3 * cost
     if pace.probing:
@@ -679,7 +686,7 @@ cdef class Plan:
         """What `run` does, for callers in C; returns the position reached."""
         cdef Run run
         cdef int phase
-        cdef double begin = nn_seconds(), seconds = task.seconds
+        cdef double begin = nn_seconds(), seconds = task.seconds, rows
         cdef int threads = task.threads
         if task.end <= task.position:
             return task.position
@@ -699,6 +706,7 @@ cdef class Plan:
         else:
             self.pace.in_use = False
         run.deadline = begin + seconds
+        run.warm_from = begin + WARM_UP_SECONDS
         run.clock_interval = run.until_clock = 1
         run.worker.order = task.order
         run.worker.step = 1 if task.counter == NULL else task.counter[0] + 1
@@ -719,7 +727,10 @@ cdef class Plan:
         finally:
             nn_release_threads(run.threads)
         if self.pace.in_use and run.finished:
-            note_pace(&self.pace, begin, nn_seconds(), min(run.finished * run.minibatch, run.end - run.position))
+            if run.finished == run.warm_finished or run.warm_clock == 0:
+                run.warm_clock, run.warm_finished = begin, 0
+            rows = min(run.finished * run.minibatch, run.end - run.position) - run.warm_finished * run.minibatch
+            note_pace(&self.pace, begin, run.warm_clock, nn_seconds(), rows)
         if task.counter != NULL:
             task.counter[0] += run.finished  # here, where no signal handler of Python's can come between
         task.nonfinite = run.nonfinite != 0
