@@ -23,8 +23,10 @@ HEADERS = [str(p) for pattern in ("*.h", "*.def", "*/*.h") for p in SOURCES.glob
 MACHINE = platform.machine().lower()
 if MACHINE in ("x86_64", "amd64"):
     MACRO = [("NN_X86_64", "1")]
+    AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"]
     VARIANTS = {
-        "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"],
+        "avx512": AVX512,
+        "bfloat16": [*AVX512, "-mavx512bf16"],
         "avx2": ["-mavx2", "-mfma"],
         "generic": [],
     }

@@ -51,10 +51,12 @@ cdef extern from "nncore.h" nogil:
         int64_t row_tile[2]
         int64_t column_tile[2]
         int64_t fused
+        int64_t bfloat16
 
     int nn_variant_count()
     const nn_variant *nn_variant_at(int number)
     int nn_variant_supported(const nn_variant *variant)
+    const nn_variant *nn_variant_with_bfloat16(const nn_variant *variant)
 
     ctypedef void (*nn_region)(void *state, int thread, int threads) noexcept
 
@@ -86,6 +88,7 @@ cdef struct Job:
     int64_t block_rows
     int64_t block_columns
     int64_t exact_from  # over rows: minibatches of so many rows or more are cut into blocks of exactly block_rows
+    bint even  # over rows: blocks begin at even rows
     int first_step
     int last_step
     double cost  # of a block, in any unit

@@ -80,7 +80,7 @@ cdef const nn_variant *find_variant(str name) except NULL:
                 raise ValueError(
                     f"NNCORE_ISA={name}: this machine cannot run that variant; it can run {', '.join(variants())}"
                 )
-            return nn_variant_at(i)
+            return nn_variant_with_bfloat16(nn_variant_at(i))
     compiled = [nn_variant_at(i).name.decode() for i in range(nn_variant_count())]
     raise ValueError(f"NNCORE_ISA={name}: no such variant; this build has {', '.join(compiled)}")
 
@@ -91,6 +91,20 @@ cdef const nn_variant *chosen = find_variant(os.environ.get("NNCORE_ISA") or var
 def variant():
     """Name of the variant in use."""
     return chosen.name.decode()
+
+
+cdef bint bfloat16_wanted = False
+
+
+def bfloat16():
+    """Whether plans may have products of pairs of bfloat16."""
+    return bfloat16_wanted or chosen.bfloat16 != 0
+
+
+def set_bfloat16(bint on):
+    """Whether to use them also where they are made of float's products and slow; for tests."""
+    global bfloat16_wanted
+    bfloat16_wanted = on
 
 
 def panel_width(dtype):
@@ -160,7 +174,7 @@ class Buffer:
                       self.offset + column * self.dtype.itemsize)
 
 
-_C_TYPES = {"double": np.dtype(np.float64), "int32_t": np.dtype(np.int32), "int64_t": np.dtype(np.int64)}
+_C_TYPES = {"float": np.dtype(np.float32), "double": np.dtype(np.float64), "int32_t": np.dtype(np.int32), "int64_t": np.dtype(np.int64)}
 
 
 cdef int fill_slot(nn_slot *slot, argument, value, object dtype) except -1:
@@ -295,6 +309,12 @@ cdef void run_row_block(Run *run, const Phase *phase, nn_worker *worker, int64_t
     else:
         block.row_begin = worker.rows * i // blocks
         block.row_end = worker.rows * (i + 1) // blocks
+        if job.even:
+            block.row_begin -= block.row_begin % 2
+            if i + 1 < blocks:
+                block.row_end -= block.row_end % 2
+            if block.row_begin == block.row_end:
+                return
     block.column_begin = 0
     block.column_end = 1
     run_steps(run, job, worker, &block)
@@ -557,13 +577,14 @@ cdef class Plan:
         self.phase_count += 1
         return self.phase_count - 1
 
-    def row_job(self, block_rows, exact_from=None):
+    def row_job(self, block_rows, exact_from=None, even=False):
         """Opens a job over the rows of the minibatch, in blocks of at most block_rows.
 
         Minibatches of `exact_from` rows or more are cut into blocks of exactly so many, however many threads there
-        are.
+        are. With `even` all blocks begin at even rows, so that some may be empty.
         """
         self._job(-1, 1, block_rows, 1, 0)
+        self.jobs[self.job_count - 1].even = even
         if exact_from is not None:
             self.jobs[self.job_count - 1].exact_from = exact_from
 
@@ -580,6 +601,7 @@ cdef class Plan:
         job.first_step = job.last_step = self.step_count
         job.cost = max(cost, 1e-9)
         job.exact_from = INT64_MAX
+        job.even = False
         self.job_count += 1
         cdef Phase *phase = self.phases + self.phase_count - 1
         assert not phase.over_rows and (rows >= 0 or phase.first_job == phase.last_job), "a job over rows stands alone"

@@ -73,7 +73,7 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
     worker.gradient, worker.gradient_stride = NULL, 0
     if gradient is not None:
         worker.gradient = cnp.PyArray_DATA(<cnp.ndarray?>gradient)
-        worker.gradient_stride = gradient.strides[0] // dtype.itemsize
+        worker.gradient_stride = gradient.strides[0] // gradient.itemsize
     worker.nonfinite = 0
     where.row_begin, where.row_end = block[:2]
     where.column_begin, where.column_end = block[2:] if len(block) == 4 else (0, 1)

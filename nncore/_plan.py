@@ -80,19 +80,22 @@ class Builder:
     backward : bool, the gradient is wanted
     input_gradient : bool, also that with respect to the inputs
     require_finite : bool, a loss that is not finite ends the run
+    mixed : bool, large products are over pairs of bfloat16
     """
 
-    def __init__(self, dtype, rows, *, training=False, backward=False, input_gradient=False, require_finite=False):
+    def __init__(self, dtype, rows, *, training=False, backward=False, input_gradient=False, require_finite=False,
+                 mixed=False):  # fmt: skip
         self.plan = _engine.Plan(dtype, rows)
         self.dtype, self.rows = np.dtype(dtype), rows
         self.training, self.backward, self.input_gradient = training, backward, input_gradient
-        self.require_finite = require_finite
+        self.require_finite, self.mixed = require_finite, mixed
         self.opening_steps = []
         self.forward_steps = []
         self.backward_steps = []
         self._backward_functions = []
         self._gradient_steps = {}  # of each weight
         self._mirrors = {}  # of each weight: {transposed: the step that refreshes it}
+        self._paired = {}  # of each kernel and tensor: its pairs
         self._reports = []
         self.totals = None  # sums over rows of every report, filled by a run
         self.bindings = {}  # of each name given with Later: [(step, argument)]
@@ -225,6 +228,32 @@ class Builder:
         arguments = mirrors[transposed][1]
         return {"b": arguments["packed"], "b_stride": arguments["packed_stride"], "b_panel": arguments["packed_panel"]}
 
+    # ---- pairs of bfloat16
+
+    def paired(self, emit, kernel, buffer, features, width):
+        """The pairs that a kernel makes of a tensor of so many `features`, in a buffer of `width`."""
+        key = (kernel, buffer.offset)
+        if key not in self._paired:
+            self._paired[key] = self.buffer(width)
+            emit(kernel, x=buffer, y=self._paired[key], features=features, x_stride=buffer.stride,
+                 y_stride=self._paired[key].stride)  # fmt: skip
+        return self._paired[key]
+
+    def paired_operand(self, weight, transposed):
+        """A weight, or its transpose, as arguments b and b_panel of matmul_pairs: always a mirror."""
+        rows, columns = weight.matrix_shape
+        mirrors = self._mirrors.setdefault(weight, {})
+        kernel = "pack_pairs_transposed" if transposed else "pack_pairs"
+        if kernel not in mirrors:
+            inner, outer = (columns, rows) if transposed else (rows, columns)
+            width = _engine.panel_width(self.dtype)
+            panel = (inner + 1) // 2 * width
+            packed = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
+            arguments = {"matrix": weight.array, "packed": packed, "columns": columns, "packed_panel": panel}
+            mirrors[kernel] = (kernel, arguments)
+        arguments = mirrors[kernel][1]
+        return {"b": arguments["packed"], "b_panel": arguments["packed_panel"]}
+
     # ---- data and reports
 
     def bind(self, **values):
@@ -276,11 +305,12 @@ class Builder:
             self._steps(mirrors.values())
         plan.phase()
         exact_from = PARTED_ROWS if self._parted else None
-        plan.row_job(BLOCK_ROWS, exact_from)
+        even = bool(self._paired)
+        plan.row_job(BLOCK_ROWS, exact_from, even)
         self._steps(self.forward_steps)
         if split:
             plan.phase()
-            plan.row_job(BLOCK_ROWS, exact_from)
+            plan.row_job(BLOCK_ROWS, exact_from, even)
         self._steps(self.backward_steps)
         if self.backward or self._reports:
             plan.phase()

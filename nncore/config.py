@@ -117,11 +117,11 @@ def variant():
 
 
 def bfloat16():
-    """Returns whether matrix products of "mixed_bfloat16" models are computed in bfloat16 here.
+    """Returns whether large matrix products of "mixed_bfloat16" models are computed in bfloat16 here.
 
-    No variant has such products yet: they are computed in float32.
+    That is where the processor has AVX-512's instructions for it, and the variant in use is ``avx512``.
     """
-    return False
+    return _engine.bfloat16()
 
 
 def warn_without_bfloat16():
@@ -132,7 +132,7 @@ def warn_without_bfloat16():
 
     _State.warned_of_bfloat16 = True
     warnings.warn(
-        f"dtype='mixed_bfloat16' computes in float32: the variant {variant()!r} has no products in bfloat16",
+        "dtype='mixed_bfloat16' computes in float32: this processor, or the variant in use, does not multiply bfloat16",
         stacklevel=5,
     )
 

@@ -15,10 +15,12 @@
 const nn_kernel_description nn_kernel_descriptions[NN_KERNEL_COUNT] = {
 #include "kernels.def"
 };
+#undef KERNEL
 
 extern const nn_variant nn_variant_generic;
 #ifdef NN_X86_64
 extern const nn_variant nn_variant_avx2, nn_variant_avx512;
+nn_kernel_function nn_matmul_pairs_bfloat16, nn_matmul_gradient_pairs_bfloat16; /* of variants/bfloat16.c */
 #endif
 #ifdef NN_AARCH64
 extern const nn_variant nn_variant_neon;
@@ -38,6 +40,23 @@ static const nn_variant *const variants[] = {
 int nn_variant_count(void) { return (int)(sizeof variants / sizeof *variants); }
 
 const nn_variant *nn_variant_at(int number) { return variants[number]; }
+
+const nn_variant *nn_variant_with_bfloat16(const nn_variant *variant)
+{
+#ifdef NN_X86_64
+    static nn_variant extended;
+    if (variant == &nn_variant_avx512 && __builtin_cpu_supports("avx512bf16")) {
+        extended = *variant;
+        extended.bfloat16 = 1;
+        for (int type = 0; type < 2; type++) {
+            extended.kernels[type][NN_NUMBER_OF_matmul_pairs] = nn_matmul_pairs_bfloat16;
+            extended.kernels[type][NN_NUMBER_OF_matmul_gradient_pairs] = nn_matmul_gradient_pairs_bfloat16;
+        }
+        return &extended;
+    }
+#endif
+    return variant;
+}
 
 int nn_variant_supported(const nn_variant *variant)
 {

@@ -42,11 +42,18 @@ typedef union nn_slot {
     double scalar;
 } nn_slot;
 
-typedef void (*nn_kernel)(const nn_slot *arguments, nn_worker *worker, const nn_block *block);
+typedef void nn_kernel_function(const nn_slot *arguments, nn_worker *worker, const nn_block *block);
+typedef nn_kernel_function *nn_kernel;
 
 enum {
     NN_KERNEL_COUNT = 0
 #define KERNEL(name, range, fields) +1
+#include "kernels.def"
+#undef KERNEL
+};
+
+enum { /* NN_NUMBER_OF_matmul and so on: places in the tables */
+#define KERNEL(name, range, fields) NN_NUMBER_OF_##name,
 #include "kernels.def"
 #undef KERNEL
 };
@@ -66,12 +73,15 @@ typedef struct nn_variant {
     int64_t row_tile[2];    /* rows of the matrix product's full register tile */
     int64_t column_tile[2]; /* columns of it: the width of a packed panel */
     int64_t fused;          /* 1: multiply-adds round once, so results equal every other fused variant's */
+    int64_t bfloat16;       /* 1: products of pairs are the processor's own, and not made of float's */
 } nn_variant;
 
 int nn_variant_count(void); /* of those that were compiled, lowest first */
 const nn_variant *nn_variant_at(int number);
 int nn_variant_supported(const nn_variant *variant); /* by this machine */
-const char *nn_compiler(void);                       /* that built the kernels */
+/* The variant with the processor's own products of bfloat16, where it has them; else the variant. */
+const nn_variant *nn_variant_with_bfloat16(const nn_variant *variant);
+const char *nn_compiler(void); /* that built the kernels */
 
 /* Source element types of the gather kernels, in NumPy's order of kinds. */
 /* clang-format off */

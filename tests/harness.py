@@ -179,7 +179,7 @@ def wrong_elements(got, expected, factor=1.0):
 
 def check(case, expected, runner, memory):
     """Calls the kernel and yields what is wrong with what it left."""
-    placed = Placed(case, memory, runner.panel_width(case.dtype))
+    placed = Placed(case, memory, runner.panel_width(case.panel_dtype))
     returned = placed.run(runner)
     yield from compare(case, expected, placed, returned, runner)
 
@@ -220,7 +220,7 @@ def compare(case, expected, placed, returned, runner):
 
 def outcome(case, runner, memory, blocks=None):
     """Everything that a case leaves, as arrays by name: after one call, or one for each of `blocks` in order."""
-    placed = Placed(case, memory, runner.panel_width(case.dtype))
+    placed = Placed(case, memory, runner.panel_width(case.panel_dtype))
     nonfinite = False
     for block in blocks or [case.block]:
         returned = placed.run(runner, block)

@@ -1,6 +1,7 @@
 """Variants that this machine cannot run, emulated: the same bits as the native ones.
 
-avx512 is compiled with SIMDe's emulation of its instructions into a library; neon is cross-compiled into a program
+avx512 is compiled with SIMDe's emulation of its instructions into a library, and so are the products of bfloat16 that
+take places in it, which need not give the same bits; neon is cross-compiled into a program
 that QEMU runs. Both are built from the src_c beside this folder.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from cases import cases
 from guarded import GuardedMemory, PlainMemory, in_child
-from harness import DTYPES, FUSED, Native, different_bits, outcome, same_bits
+from harness import DTYPES, FUSED, Native, check, different_bits, expectations, outcome, same_bits
 from test_math_accuracy import FUNCTIONS, values_of
 from test_matmul import all_edges, all_ends, long_chains
 
@@ -35,7 +36,7 @@ CALL = np.dtype(
 )  # fmt: skip
 
 # More would take minutes with SIMDe; and the source says what is rounded where at any level.
-FLAGS = {"avx512": ["-Og", "-mavx2", "-mfma", "-Wno-psabi"], "neon": ["-Og"]}
+FLAGS = {variant: ["-Og", "-mavx2", "-mfma", "-Wno-psabi"] for variant in ("avx512", "bfloat16")} | {"neon": ["-Og"]}
 
 
 def make_call(kernel, dtype, arguments, block, worker, place):
@@ -188,7 +189,7 @@ def why_not(variant):
     missing = [program for program in wanted if shutil.which(program) is None]
     if missing:
         return f"{' and '.join(missing)} not found"
-    if variant == "avx512":
+    if variant != "neon":
         command = ["gcc", "-E", "-include", "simde/x86/avx512.h", "-x", "c", os.devnull]
         if subprocess.run(command, capture_output=True, check=False).returncode:
             return "the headers of SIMDe are not installed"
@@ -201,6 +202,8 @@ def compile_command(variant, target):
     files = [str(HERE / "c" / "calls.c"), str(SOURCES / "variants" / f"{variant}.c"), "-o", str(target)]
     if variant == "neon":
         return ["aarch64-linux-gnu-gcc", *common, "-DNN_AARCH64=1", *files, "-static", "-lm"]
+    if variant == "bfloat16":
+        files.append(str(HERE / "c" / "bfloat16.c"))
     header = ["-include", str(HERE / "c" / "emulated_avx512.h")]
     return ["gcc", *common, "-DNN_X86_64=1", "-DNN_SIMD_EMULATED", *header, "-fPIC", "-shared", *files, "-lm"]
 
@@ -212,7 +215,7 @@ def compilers(tmp_path_factory):
     for variant in FLAGS:
         reason = why_not(variant)
         if reason is None:
-            target = folder / (f"{variant}.so" if variant == "avx512" else variant)
+            target = folder / (variant if variant == "neon" else f"{variant}.so")
             with open(folder / f"{variant}.log", "w") as log:
                 found[variant] = subprocess.Popen(compile_command(variant, target), stderr=log), target
         else:
@@ -242,6 +245,12 @@ def neon(compilers):
 def avx512(compilers):
     """The avx512 variant by SIMDe."""
     return Library(built(compilers, "avx512"), "emulated avx512")
+
+
+@pytest.fixture(scope="module")
+def bfloat16(compilers):
+    """The products of bfloat16 by SIMDe."""
+    return Library(built(compilers, "bfloat16"), "emulated bfloat16")
 
 
 # ---------------------------------------------------------------- tests
@@ -303,3 +312,15 @@ def test_avx512_gives_the_same_bits_between_guard_pages(kernel, at_end, avx512):
 @pytest.mark.parametrize("check", [all_edges, all_ends, long_chains])
 def test_each_element_of_a_product_is_one_chain_on_avx512(check, dtype, avx512):
     report(check(avx512, dtype, step=5))
+
+
+@pytest.mark.parametrize("at_end", [True, False])
+@pytest.mark.parametrize("kernel", ["matmul_pairs", "matmul_gradient_pairs"])
+def test_products_of_bfloat16_between_guard_pages(kernel, at_end, bfloat16):
+    def run(note):
+        memory = GuardedMemory(at_end)
+        for case, expected in expectations(kernel, "float32", True):
+            note(f"{kernel} [{case}]")
+            yield from check(case, expected, bfloat16, memory)
+
+    report(in_child(run))

@@ -104,10 +104,12 @@ def test_values_between_guard_pages(kernel, dtype, variant):
 
 
 def cut_anywhere(kernel):
-    """Whether a kernel's block may be any part of its range; not where a block of rows has a result of its own."""
+    """Whether a kernel's block may be any part of its range."""
     described = _engine.KERNELS[kernel]
     names = [argument.name for argument in described.arguments]
-    return described.range == "MATRIX" or (described.range == "ROWS" and "part_rows" not in names)
+    if "part_rows" in names or kernel in ("pair_rows", "pack_pairs", "pack_pairs_transposed"):
+        return False  # a block of rows has a result of its own, or must begin at an even number
+    return described.range != "ONCE"
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -134,6 +136,8 @@ def test_smaller_blocks_give_the_same_bits(kernel, dtype, variant):
 def test_fused_variants_give_the_same_bits(kernel, dtype, variant):
     """All cases, by this variant and by the lowest other that has fused multiply-adds."""
     require_table(kernel)
+    if kernel in ("matmul_pairs", "matmul_gradient_pairs") and _engine.bfloat16():
+        pytest.skip("the processor's own products of bfloat16 may round otherwise")
     runner = native(variant)
     others = [name for name in _engine.variants() if name in FUSED and name != variant]
     if not others:

@@ -1,6 +1,7 @@
 """The fully connected layer."""
 
 from nncore import _checks, activations, initializers
+from nncore._products import emit_gradient, emit_product
 from nncore.layers.layer import Layer
 
 
@@ -60,10 +61,8 @@ class Dense(Layer):
         y = builder.value((*x.shape[:-1], units), x.needs_gradient or learns)
         y.relu = fused_relu
         for position in range(positions):
-            builder.forward("matmul", a=x.buffer.at(position * inputs), **builder.operand(self._kernel), bias=self.bias,
-                            mask=None, c=y.buffer.at(position * units), inner=inputs, columns=units,
-                            a_stride=x.stride, mask_stride=0, c_stride=y.stride, relu=fused_relu,
-                            accumulate=0)  # fmt: skip
+            emit_product(builder, builder.forward, x.buffer.at(position * inputs), self._kernel,
+                         y.buffer.at(position * units), bias=self.bias, relu=fused_relu)  # fmt: skip
         builder.add_flops(2.0 * positions * inputs * units)
 
         def backward():
@@ -75,8 +74,7 @@ class Dense(Layer):
                                       dx_stride=y.gradient.stride)  # fmt: skip
             for position in range(positions) if self.trainable else ():
                 dy = y.gradient.at(position * units)
-                builder.weight_gradient(self._kernel, "matmul_gradient", x=x.buffer.at(position * inputs), dy=dy,
-                                        x_stride=x.stride, dy_stride=dy.stride)  # fmt: skip
+                emit_gradient(builder, self._kernel, x.buffer.at(position * inputs), dy)
                 if self.use_bias:
                     builder.weight_gradient(self._bias, "column_sum", dy=dy, dy_stride=dy.stride)
             if x.needs_gradient:
@@ -92,21 +90,9 @@ class Dense(Layer):
         gate = x.relu and x.uses == 1
         x.gated = x.gated or gate
         for position in range(positions):
-            builder.backward_step(
-                "matmul",
-                a=y.gradient.at(position * units),
-                **builder.operand(self._kernel, transposed=True),
-                bias=None,
-                mask=x.buffer.at(position * inputs) if gate else None,
-                c=target.at(position * inputs),
-                inner=units,
-                columns=inputs,
-                a_stride=y.gradient.stride,
-                mask_stride=x.stride,
-                c_stride=target.stride,
-                relu=0,
-                accumulate=accumulate,
-            )
+            emit_product(builder, builder.backward_step, y.gradient.at(position * units), self._kernel,
+                         target.at(position * inputs), transposed=True,
+                         mask=x.buffer.at(position * inputs) if gate else None, accumulate=accumulate)  # fmt: skip
 
     def get_config(self):
         return {

@@ -19,6 +19,7 @@ class Program:
             backward=backward,
             input_gradient=kind.startswith("forward"),
             require_finite=kind == "train" and config.get_nonfinite() == "raise",
+            mixed=model.dtype_policy == "mixed_bfloat16" and _engine.bfloat16(),
         )
         self.kind = kind
         x = builder.value(model.graph.input_shape, builder.input_gradient)

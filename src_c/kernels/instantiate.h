@@ -6,15 +6,19 @@
 #include "../nncore.h"
 
 #define NN_SUFFIX f32
+#define NN_DOUBLE 0
 #define real float
 #include "template.h"
 #undef NN_SUFFIX
+#undef NN_DOUBLE
 #undef real
 
 #define NN_SUFFIX f64
+#define NN_DOUBLE 1
 #define real double
 #include "template.h"
 #undef NN_SUFFIX
+#undef NN_DOUBLE
 #undef real
 
 #define NN_JOIN(a, b) a##b

@@ -1,0 +1,54 @@
+"""Products of a tensor with a weight, forward and backward, as steps of a plan.
+
+In a plan for mixed precision, products with weights of more than a few elements are over pairs of bfloat16: their
+operands are converted where they are made, and everything else stays float32.
+"""
+
+from nncore._plan import PARTED_ELEMENTS
+
+
+def emit_product(builder, emit, a, weight, c, *, transposed=False, bias=None, mask=None, relu=False, accumulate=False):
+    """Adds c = a w, or a w' if `transposed`; then + c (accumulate), + bias, ReLU, and zero where `mask` is not positive.
+
+    Parameters
+    ----------
+    emit : `builder.forward` or `builder.backward_step`
+    a, c, mask : Buffer
+    weight : Weight
+    bias : array (columns,)
+    """
+    rows, columns = weight.matrix_shape
+    inner, outer = (columns, rows) if transposed else (rows, columns)
+    ends = {
+        "bias": bias,
+        "mask": mask,
+        "c": c,
+        "columns": outer,
+        "mask_stride": mask.stride if mask else 0,
+        "c_stride": c.stride,
+        "relu": relu,
+        "accumulate": accumulate,
+    }
+    if in_pairs(builder, weight, a, inner):
+        pairs = builder.paired(emit, "pair_columns", a, inner, (inner + 1) // 2)
+        emit("matmul_pairs", a=pairs, a_stride=pairs.stride, inner=(inner + 1) // 2,
+             **builder.paired_operand(weight, transposed), **ends)  # fmt: skip
+    else:
+        emit("matmul", a=a, a_stride=a.stride, inner=inner, **builder.operand(weight, transposed), **ends)
+
+
+def emit_gradient(builder, weight, x, dy):
+    """Adds x' dy to what sums to the gradient of a weight."""
+    rows, columns = weight.matrix_shape
+    if in_pairs(builder, weight, x, rows):
+        x = builder.paired(builder.backward_step, "pair_rows", x, rows, rows)
+        dy = builder.paired(builder.backward_step, "pair_rows", dy, columns, columns)
+        kernel = "matmul_gradient_pairs"
+    else:
+        kernel = "matmul_gradient"
+    builder.weight_gradient(weight, kernel, x=x, dy=dy, x_stride=x.stride, dy_stride=dy.stride)
+
+
+def in_pairs(builder, weight, operand, width):
+    """Whether a product is over pairs: of large weights, with tensors that are not cut along their last axis."""
+    return builder.mixed and operand.width == width and weight.array.size > PARTED_ELEMENTS

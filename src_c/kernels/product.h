@@ -1,0 +1,216 @@
+/* The core of all matrix products: c = a b over tiles of sums in registers.
+ * Before: MULTIPLY_ADD(a, b, c), what a step of a chain does with vectors: v_fma, or a product of pairs of bfloat16.
+ *
+ * Each element of a product is one chain of multiply-adds over the summed index in increasing order, starting from
+ * zero; cutting that index into blocks only stores and reloads the chain's value. So the result does not depend on
+ * tile sizes, threads or the register width.
+ *
+ * A tile of rows x vectors sums stays in registers while the summed index runs. B is read a vector at a time along its
+ * rows, A one element at a time, broadcast. The products of a training step differ only in how A is addressed: by rows
+ * (A B), or by columns (A' B, `transposed`). */
+
+/* Rows of the summed index that a pass covers, so that a panel of B this long stays in the first-level cache; fewer
+   where A is read along its columns, as then each row of a tile of A takes a whole cache line there as well. */
+enum { TYPED(INNER_BLOCK) = 320, TYPED(INNER_BLOCK_TRANSPOSED) = 144 };
+
+/* What becomes of a tile's sums: added to c, then + bias, then max(0, .), then zero where mask <= 0. */
+typedef struct TYPED(tile_ends) {
+    const real *bias;
+    const real *mask;
+    int64_t mask_stride;
+    int continued; /* the chains go on from what c holds */
+    int final;     /* they end here: apply the rest of these fields */
+    int accumulate;
+    int relu;
+} TYPED(tile_ends);
+
+typedef void (*TYPED(tile_function))(int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride,
+                                     real *c, int64_t c_stride, int64_t last_lanes, int64_t ahead,
+                                     const TYPED(tile_ends) *ends);
+
+#define TILE_ROWS_LISTED 14
+#define TILE_VECTORS_LISTED 8
+
+/* rows, vectors, partial and transposed are constants at each use, so all loops over them unroll and the sums
+   live in registers. The last vector has last_lanes columns where it is partial. b + ahead is asked for from memory. */
+NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial, const int transposed, int64_t inner,
+                           const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,
+                           int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends)
+{
+    vec sum[TILE_ROWS_LISTED][TILE_VECTORS_LISTED]; /* constant sizes, or the compiler keeps them in memory */
+#define FOR_TILE(r, v)                                                                                                 \
+    _Pragma("GCC unroll 32") for (int r = 0; r < rows; r++) _Pragma("GCC unroll 32") for (int v = 0; v < vectors; v++)
+#define LANES_OF(v) (partial && (v) == vectors - 1 ? last_lanes : LANES)
+
+    if (ends->continued) {
+        FOR_TILE (r, v)
+            sum[r][v] = TYPED(v_load_up_to)(c + r * c_stride + v * LANES, LANES_OF(v));
+    } else {
+        FOR_TILE (r, v)
+            sum[r][v] = v_zero();
+    }
+
+#pragma GCC unroll 4
+    for (int64_t p = 0; p < inner; p++) {
+        __builtin_prefetch(b + ahead, 0, 2);
+        vec row_of_b[TILE_VECTORS_LISTED];
+#pragma GCC unroll 32
+        for (int v = 0; v < vectors; v++)
+            row_of_b[v] = partial && v == vectors - 1 ? v_load_first(b + v * LANES, last_lanes) : v_load(b + v * LANES);
+#pragma GCC unroll 32
+        for (int r = 0; r < rows; r++) {
+            vec element = v_set(transposed ? a[r] : a[r * a_stride]);
+#pragma GCC unroll 32
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = MULTIPLY_ADD(element, row_of_b[v], sum[r][v]);
+        }
+        a += transposed ? a_stride : 1;
+        b += b_stride;
+    }
+
+    if (ends->final) {
+        if (ends->accumulate)
+            FOR_TILE (r, v)
+                sum[r][v] = v_add(TYPED(v_load_up_to)(c + r * c_stride + v * LANES, LANES_OF(v)), sum[r][v]);
+        if (ends->bias)
+            FOR_TILE (r, v)
+                sum[r][v] = v_add(sum[r][v], TYPED(v_load_up_to)(ends->bias + v * LANES, LANES_OF(v)));
+        if (ends->relu)
+            FOR_TILE (r, v)
+                sum[r][v] = v_max(v_zero(), sum[r][v]);
+        if (ends->mask)
+            FOR_TILE (r, v) {
+                vec m = TYPED(v_load_up_to)(ends->mask + r * ends->mask_stride + v * LANES, LANES_OF(v));
+                sum[r][v] = v_select(v_less(v_zero(), m), sum[r][v], v_zero());
+            }
+    }
+    FOR_TILE (r, v)
+        TYPED(v_store_up_to)(c + r * c_stride + v * LANES, sum[r][v], LANES_OF(v));
+#undef FOR_TILE
+#undef LANES_OF
+}
+
+/* Tiles larger than the registers are left empty and never called. */
+#define DEFINE_TILE(rows, vectors, partial, transposed)                                                                \
+    static void TYPED(tile_##rows##x##vectors##_##partial##_##transposed)(                                             \
+        int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,    \
+        int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends)                                               \
+    {                                                                                                                  \
+        if (rows * vectors <= NN_ACCUMULATORS)                                                                         \
+            TYPED(tile)(rows, vectors, partial, transposed, inner, a, a_stride, b, b_stride, c, c_stride, last_lanes,  \
+                        ahead, ends);                                                                                  \
+    }
+#define DEFINE_TILES(rows, vectors)                                                                                    \
+    DEFINE_TILE(rows, vectors, 0, 0)                                                                                   \
+    DEFINE_TILE(rows, vectors, 1, 0)                                                                                   \
+    DEFINE_TILE(rows, vectors, 0, 1)                                                                                   \
+    DEFINE_TILE(rows, vectors, 1, 1)
+/* clang-format off */
+#define TILES_1(DO)                                                                                                    \
+    DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)                                                              \
+    DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1)
+#define TILES_2(DO)                                                                                                    \
+    DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(7, 2)                                                     \
+    DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(13, 2) DO(14, 2)
+#define TILES_3(DO) DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(5, 3) DO(6, 3) DO(7, 3) DO(8, 3)
+#define TILES_4(DO) DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4)
+#define TILES_8(DO) DO(1, 8) DO(2, 8) DO(3, 8)
+/* clang-format on */
+TILES_1(DEFINE_TILES)
+TILES_2(DEFINE_TILES)
+TILES_3(DEFINE_TILES)
+TILES_4(DEFINE_TILES)
+TILES_8(DEFINE_TILES)
+#undef DEFINE_TILE
+#undef DEFINE_TILES
+
+/* By transposed, partial, vectors (1, 2, 3, 4, 8) and rows - 1. */
+static const TYPED(tile_function) TYPED(tiles)[2][2][5][TILE_ROWS_LISTED] = {
+#define ENTRY_00(rows, vectors) TYPED(tile_##rows##x##vectors##_0_0),
+#define ENTRY_10(rows, vectors) TYPED(tile_##rows##x##vectors##_1_0),
+#define ENTRY_01(rows, vectors) TYPED(tile_##rows##x##vectors##_0_1),
+#define ENTRY_11(rows, vectors) TYPED(tile_##rows##x##vectors##_1_1),
+/* clang-format off */
+#define ENTRIES(ENTRY) {{TILES_1(ENTRY)}, {TILES_2(ENTRY)}, {TILES_3(ENTRY)}, {TILES_4(ENTRY)}, {TILES_8(ENTRY)}}
+    /* clang-format on */
+    {ENTRIES(ENTRY_00), ENTRIES(ENTRY_10)},
+    {ENTRIES(ENTRY_01), ENTRIES(ENTRY_11)},
+#undef ENTRY_00
+#undef ENTRY_10
+#undef ENTRY_01
+#undef ENTRY_11
+#undef ENTRIES
+};
+#undef TILES_1
+#undef TILES_2
+#undef TILES_3
+#undef TILES_4
+#undef TILES_8
+#undef TILE_ROWS_LISTED
+#undef TILE_VECTORS_LISTED
+
+/* The widths that tiles exist for, their place in the table, and the rows that the list above goes up to. */
+NN_INLINE int TYPED(tile_place)(int vectors) { return vectors == 8 ? 4 : vectors - 1; }
+NN_INLINE int64_t TYPED(tile_rows)(int vectors)
+{
+    static const int listed[5] = {12, 14, 8, 6, 3};
+    int fitting = NN_ACCUMULATORS / vectors;
+    int most = listed[TYPED(tile_place)(vectors)];
+    return fitting < most ? fitting : most;
+}
+
+/* How wide a tile over `rows` rows should be when `vectors` are left: the full tile where there are rows to
+   fill it, else as wide as the registers allow, so that there are enough independent sums. */
+NN_INLINE int TYPED(tile_vectors)(int64_t rows, int64_t vectors)
+{
+    static const int widths[] = {8, 4, 3, 2};
+    if (rows >= NN_TILE_ROWS)
+        return vectors < NN_TILE_VECTORS ? (int)vectors : NN_TILE_VECTORS;
+    for (int i = 0; i < 4; i++)
+        if (widths[i] <= vectors && rows <= TYPED(tile_rows)(widths[i]))
+            return widths[i];
+    return 1;
+}
+
+/* c (rows, columns) from a and b over `inner`; b_panel as in matmul. bias and mask in ends point at column 0. */
+static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, int64_t inner, const real *a,
+                           int64_t a_stride, const real *b, int64_t b_stride, int64_t b_panel, real *c,
+                           int64_t c_stride, const TYPED(tile_ends) *whole)
+{
+    /* an accumulated product keeps c for the end, so its chains cannot be parked there */
+    const int64_t most_inner = transposed ? TYPED(INNER_BLOCK_TRANSPOSED) : TYPED(INNER_BLOCK);
+    int64_t passes = whole->accumulate ? 1 : (inner + most_inner - 1) / most_inner;
+    if (passes < 1)
+        passes = 1;
+    TYPED(tile_ends) ends = *whole;
+    for (int64_t pass = 0; pass < passes; pass++) {
+        int64_t begin = inner * pass / passes, length = inner * (pass + 1) / passes - begin;
+        ends.continued = pass > 0;
+        ends.final = pass == passes - 1;
+        for (int64_t column = 0; column < columns;) {
+            int64_t vectors_left = (columns - column + LANES - 1) / LANES;
+            int vectors =
+                b_panel && vectors_left > NN_TILE_VECTORS ? NN_TILE_VECTORS : TYPED(tile_vectors)(rows, vectors_left);
+            int64_t last_lanes = columns - column - (int64_t)(vectors - 1) * LANES;
+            int partial = last_lanes < LANES;
+            const TYPED(tile_function) *functions = TYPED(tiles)[transposed][partial][TYPED(tile_place)(vectors)];
+            const real *b_here =
+                (b_panel ? b + column / (NN_TILE_VECTORS * LANES) * b_panel + column % (NN_TILE_VECTORS * LANES)
+                         : b + column) +
+                begin * b_stride;
+            /* The first tile of a panel would wait for each row of it: one of those before brings them near. */
+            const int64_t next_panel = b_panel ? b_panel : NN_TILE_VECTORS * LANES;
+            int64_t most = TYPED(tile_rows)(vectors), tiles = (rows + most - 1) / most;
+            ends.bias = whole->bias ? whole->bias + column : NULL;
+            for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
+                int64_t end = rows * (tile + 1) / tiles; /* even tiles: 8 + 8, not 14 + 2 */
+                const real *a_here = transposed ? a + row + begin * a_stride : a + row * a_stride + begin;
+                ends.mask = whole->mask ? whole->mask + row * whole->mask_stride + column : NULL;
+                functions[end - row - 1](length, a_here, a_stride, b_here, b_stride, c + row * c_stride + column,
+                                         c_stride, last_lanes, tile == tiles / 2 ? next_panel : 0, &ends);
+                row = end;
+            }
+            column += (int64_t)vectors * LANES;
+        }
+    }
+}
