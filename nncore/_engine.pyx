@@ -174,7 +174,8 @@ class Buffer:
                       self.offset + column * self.dtype.itemsize)
 
 
-_C_TYPES = {"float": np.dtype(np.float32), "double": np.dtype(np.float64), "int32_t": np.dtype(np.int32), "int64_t": np.dtype(np.int64)}
+_C_TYPES = {name: np.dtype(dtype) for name, dtype in
+            (("float", "f4"), ("double", "f8"), ("int32_t", "i4"), ("int64_t", "i8"))}
 
 
 cdef int fill_slot(nn_slot *slot, argument, value, object dtype) except -1:

@@ -23,6 +23,10 @@ from nncore import _engine
 BLOCK_ROWS = 128
 TILE_ELEMENTS = 6144
 TILE_COLUMNS = 64
+# Where inputs' rows are this far apart and a minibatch has so many, a tile works from a copy of them, which pays for
+# more columns.
+FAR_ROW_BYTES = 3072
+MANY_ROWS = 192
 # A row of this length, and its multiples, walks through few sets of a first-level cache; panels of a packed copy do
 # not. Packing pays from so many elements of a weight and rows of a minibatch.
 MIRRORED_ROW_BYTES = 1536
@@ -342,8 +346,9 @@ class Builder:
 
     def _weight_job(self, weight):
         rows, columns = weight.matrix_shape
-        block_columns = min(columns, TILE_COLUMNS)
-        block_rows = min(rows, TILE_ELEMENTS // block_columns // 16 * 16)
+        double = rows * self.dtype.itemsize >= FAR_ROW_BYTES and self.rows >= MANY_ROWS and columns > TILE_COLUMNS
+        block_columns = min(columns, TILE_COLUMNS * (2 if double else 1))
+        block_rows = min(rows, TILE_ELEMENTS * (2 if double else 1) // block_columns // 16 * 16)
         self.plan.matrix_job(rows, columns, block_rows, block_columns, block_rows * block_columns)
 
     def _steps(self, steps):

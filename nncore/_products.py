@@ -8,7 +8,7 @@ from nncore._plan import PARTED_ELEMENTS
 
 
 def emit_product(builder, emit, a, weight, c, *, transposed=False, bias=None, mask=None, relu=False, accumulate=False):
-    """Adds c = a w, or a w' if `transposed`; then + c (accumulate), + bias, ReLU, and zero where `mask` is not positive.
+    """Adds c = a w, or a w' if `transposed`; then + c (accumulate), + bias, ReLU, and 0 where `mask` is not positive.
 
     Parameters
     ----------

@@ -405,6 +405,11 @@ def matmul_gradient_cases(make, kernel):
         yield one(next(inners), rows, columns, block, number % 4 == 3)
     for rows in ROWS:
         yield one(next(inners), rows + 2, 40, (1, rows + 1, 3, 3 + rows % 37 + 1), rows % 4 == 3)
+    for minibatch, inputs, units in ((192, 37, 70), (301, 100, 64), (400, 5, 129)):  # rows of x a page apart
+        x, dy = make.matrix(make.normal(minibatch, inputs), 800), make.matrix(make.normal(minibatch, units))
+        yield make.case(f"({minibatch}, {inputs})' x ({minibatch}, {units}) far apart", (1, inputs, 0, units),
+                        {"rows": minibatch, "gradient": make.output(inputs - 1, units)}, x=x, dy=dy,
+                        x_stride=x.stride, dy_stride=dy.stride, accumulate=0)  # fmt: skip
     yield one(5, 6, 19, (0, 6, 0, 19), False, special=True)
     for minibatch, inputs, units in ((32, 64, 64), (32, 784, 128), (128, 784, 256), (128, 256, 10)):
         block_columns = min(units, 128)

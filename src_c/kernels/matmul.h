@@ -74,11 +74,39 @@ NN_INLINE void TYPED(outer_product)(int64_t rows, int64_t columns, const real *a
     }
 }
 
+/* c = a' b as product does, from a copy of the rows of a that lie close together. Where rows are a page apart, each
+   tile would go through as many pages of a as of b, more than there are entries in a first-level TLB: with a copy of a
+   it is those of b alone. */
+static void TYPED(product_from_copy)(int64_t rows, int64_t columns, int64_t inner, const real *a, int64_t a_stride,
+                                     const real *b, int64_t b_stride, real *c, int64_t c_stride, real *scratch)
+{
+    const int64_t stride = (rows + LANES - 1) / LANES * LANES, room = NN_SCRATCH_BYTES / (int64_t)sizeof(real) / stride;
+    const int64_t most = room < TYPED(INNER_BLOCK_TRANSPOSED) ? room : TYPED(INNER_BLOCK_TRANSPOSED);
+    const int64_t passes = (inner + most - 1) / most;
+    TYPED(tile_ends) ends = {0};
+    for (int64_t pass = 0; pass < passes; pass++) {
+        const int64_t begin = inner * pass / passes, length = inner * (pass + 1) / passes - begin;
+        for (int64_t p = 0; p < length; p++) {
+            const real *const from = a + (begin + p) * a_stride;
+            real *const to = scratch + p * stride;
+            int64_t r = 0;
+            for (; r + LANES <= rows; r += LANES)
+                v_store(to + r, v_load(from + r));
+            if (r < rows)
+                v_store_first(to + r, v_load_first(from + r, rows - r), rows - r);
+        }
+        ends.continued = pass > 0;
+        TYPED(product)
+        (1, rows, columns, length, scratch, stride, b + begin * b_stride, b_stride, 0, c, c_stride, &ends);
+    }
+}
+
 /* gradient (inputs, units) = x' dy, then + gradient (accumulate), for x (rows, inputs) and dy (rows, units). */
 static void TYPED(gradient_product)(int64_t rows, int64_t inputs, int64_t units, const real *x, int64_t x_stride,
                                     const real *dy, int64_t dy_stride, real *gradient, int64_t gradient_stride,
                                     int accumulate, real *scratch)
 {
+    enum { FAR_BYTES = 3072, MANY_ROWS = 192, MANY_UNITS = 64, MOST_INPUTS = 256 };
     const TYPED(tile_ends) ends = {.accumulate = accumulate};
     const int64_t empty_lanes = (LANES - units % LANES) % LANES, turned_stride = (inputs + LANES - 1) / LANES * LANES;
     if (rows == 1) {
@@ -88,6 +116,9 @@ static void TYPED(gradient_product)(int64_t rows, int64_t inputs, int64_t units,
         /* so few units would leave lanes of their vectors empty: the transpose has inputs in the lanes */
         TYPED(product)(1, units, inputs, rows, dy, dy_stride, x, x_stride, 0, scratch, turned_stride, &ends);
         TYPED(transpose)(units, inputs, scratch, turned_stride, gradient, gradient_stride);
+    } else if (x_stride * (int64_t)sizeof(real) >= FAR_BYTES && rows >= MANY_ROWS && units >= MANY_UNITS &&
+               inputs <= MOST_INPUTS && !accumulate) {
+        TYPED(product_from_copy)(inputs, units, rows, x, x_stride, dy, dy_stride, gradient, gradient_stride, scratch);
     } else {
         TYPED(product)(1, inputs, units, rows, x, x_stride, dy, dy_stride, 0, gradient, gradient_stride, &ends);
     }

@@ -185,7 +185,7 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
     TYPED(tile_ends) ends = *whole;
     for (int64_t pass = 0; pass < passes; pass++) {
         int64_t begin = inner * pass / passes, length = inner * (pass + 1) / passes - begin;
-        ends.continued = pass > 0;
+        ends.continued = whole->continued || pass > 0;
         ends.final = pass == passes - 1;
         for (int64_t column = 0; column < columns;) {
             int64_t vectors_left = (columns - column + LANES - 1) / LANES;
