@@ -1,8 +1,13 @@
-"""Measurements: kernels beside NumPy and the machine's own limits, training steps beside other libraries.
+"""Measurements of nncore on this machine, as one Markdown page: docs/benchmarks.md.
 
-    python -m benchmarks                     everything, as Markdown tables
-    python -m benchmarks --only kernels      or steps (nncore and NumPy), or peers (and what else is installed)
-    pytest benchmarks --benchmark-only       the same cases under pytest-benchmark, to store and compare
+    python -m benchmarks                            every section, printed
+    python -m benchmarks --page FILE --json FILE    and written
+    python -m benchmarks --only products,calls      some of them
+    python -m benchmarks --only kernels             every kernel of every variant, which the page leaves out
+    pytest benchmarks --benchmark-only              kernels and training steps under pytest-benchmark
+
+One file measures one thing and writes its section of the page; `__main__.py` lists them. peers.py has the networks of
+every library, contenders.py the processes that they run in, targets.py what nncore is to reach.
 
 An installed nncore is measured where there is one, else the one built in place.
 """

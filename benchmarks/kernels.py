@@ -1,4 +1,4 @@
-"""Kernels of every variant on one core, beside NumPy, and as a share of what peak.py measured.
+"""Kernels of every variant on one core, beside NumPy, and as a share of what peak.py measures.
 
 A case is one call of one kernel. The matrix products are those of a dense layer with m rows, k inputs and n units:
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from nncore import _engine, _kernels
 
-from . import ROOT, peak, timing
+from . import ROOT, page, peak, timing
 
 sys.path.append(str(ROOT / "tests"))
 
@@ -27,6 +27,7 @@ from cases import cases
 from harness import Native, Placed
 
 DTYPE = np.dtype(np.float32)
+TITLE = "Kernels on one core, one by one"
 
 # Rows, inputs and units. Those of --quick come first.
 PRODUCTS = (
@@ -74,7 +75,7 @@ class Case(NamedTuple):
             for _ in range(n):
                 self.numpy()
 
-        return peak._timed(loop, calls) / calls
+        return peak.timed(loop, calls) / calls
 
     @property
     def calls(self):
@@ -363,46 +364,41 @@ def listed_cases():
     }
 
 
-def measure(peaks, quick=False):
-    """Measures and prints the tables; returns a list of dicts, one a case and contender.
-
-    Parameters
-    ----------
-    peaks : what `peak.measure_all` returned
-    """
+def measure(run):
+    """The section of `--only kernels`, which the page leaves out."""
+    section = page.Section(TITLE, "kernels")
     variants = _engine.variants()
-    seconds, rounds = (0.005, 3) if quick else (0.03, 7)
-    results = []
+    try:
+        limits = {variant: peak.Limits(variant).measure() for variant in variants}
+    except peak.NoCompilerError:
+        limits = {}
+    seconds, rounds = (0.005, 3) if run.quick else (0.03, 7)
 
-    def run(name, build):
+    def cells(name, build, show):
         case = build()
         times = timing.take_turns(case.contenders(variants), seconds, rounds)
-        for contender, median in timing.medians(times).items():
-            results.append({"case": " ".join(map(str, name)), "contender": contender, "seconds": median,
-                            "rounds": times[contender], "dtype": DTYPE.name,
-                            **rates(case, median, (peaks or {}).get(contender))})  # fmt: skip
-        return results[-len(times) :]
+        results = [
+            {"case": " ".join(map(str, name)), "contender": contender, "seconds": median, "rounds": times[contender],
+             "dtype": DTYPE.name, **rates(case, median, limits.get(contender))}
+            for contender, median in timing.medians(times).items()
+        ]  # fmt: skip
+        section.results += results
+        return [show(result) for result in results]
 
-    head = " | ".join(["NumPy", *variants])
-    print("### Matrix products, one core, float32: GFLOP/s (share of the variant's multiply-add peak)\n")
-    print(f"| product | m, k, n | {head} |\n|---|---|" + "---:|" * (1 + len(variants)))
-    for name, build in product_cases(quick).items():
-        cells = [_cell(result, "gflops", "{:.1f}") for result in run(name, build)]
-        print(f"| {name[0]} | {', '.join(map(str, name[1:]))} | {' | '.join(cells)} |", flush=True)
-
-    print("\n### Passes over arrays, one core, float32: GB/s (share of the variant's measured bandwidth)\n")
-    print(f"| kernel | arrays in | {head} |\n|---|---|" + "---:|" * (1 + len(variants)))
-    for name, build in pass_cases().items():
-        cells = [_cell(result, "gigabytes", "{:.1f}") for result in run(name, build)]
-        print(f"| {name[0]} | {name[1]} | {' | '.join(cells)} |", flush=True)
-
-    print("\n### Every kernel, one core, float32, the timed cases of tests/cases.py: microseconds a call\n")
-    print(f"| kernel | case | {' | '.join(variants)} |\n|---|---|" + "---:|" * len(variants))
-    for name, build in listed_cases().items():
-        cells = [f"{result['seconds'] * 1e6:.2f}" for result in run(name, build)]
-        print(f"| {name[0]} | {name[1]} | {' | '.join(cells)} |", flush=True)
-    print(flush=True)
-    return results
+    contenders = ["NumPy", *variants]
+    section.heading("Matrix products, float32: GFLOP/s (share of the variant's multiply-add peak)")
+    section.table(["product", "m, k, n", *contenders],
+                  [[name[0], ", ".join(map(str, name[1:])), *cells(name, build, _rate("gflops"))]
+                   for name, build in product_cases(run.quick).items()])  # fmt: skip
+    section.heading("Passes over arrays, float32: GB/s (share of the variant's measured bandwidth)")
+    section.table(["kernel", "arrays in", *contenders],
+                  [[*name, *cells(name, build, _rate("gigabytes"))]
+                   for name, build in pass_cases().items()])  # fmt: skip
+    section.heading("Every kernel, float32, the timed cases of tests/cases.py: microseconds a call")
+    section.table(["kernel", "case", *variants],
+                  [[*name, *cells(name, build, lambda result: page.microseconds(result["seconds"]))]
+                   for name, build in listed_cases().items()])  # fmt: skip
+    return section
 
 
 def rates(case, seconds, limits=None):
@@ -416,6 +412,11 @@ def rates(case, seconds, limits=None):
     return {**rate, "share": limits and rate["gigabytes"] / limits["gigabytes"][case.kind][case.size]}
 
 
-def _cell(result, rate, form):
-    share = f" ({result['share']:.0%})" if result["share"] else ""
-    return form.format(result[rate]) + share
+def _rate(name):
+    """A function from a result to its cell: the rate of that name, and the share of the limit."""
+
+    def show(result):
+        share = f" ({result['share']:.0%})" if result["share"] else ""
+        return page.number(result[name]) + share
+
+    return show

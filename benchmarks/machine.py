@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, instruction sets, threads, versions, commit."""
+"""What is measured on what: processor, threads, versions, commit; and the most that the processor can do."""
 
 import datetime
 import os
@@ -10,7 +10,10 @@ import numpy as np
 import nncore as nn
 from nncore import _engine, config
 
-from . import ROOT
+from . import ROOT, page, peak, peers
+
+TITLE = "The machine, and the most that it can do"
+BUSY_LOAD = 0.5  # from which the page warns
 
 
 def describe(threads=None):
@@ -73,9 +76,56 @@ def _load():
         return None
 
 
-def print_description(described):
-    """Prints it as a Markdown list, before the tables."""
-    shown = ("processor", "caches", "variant", "threads", "compiler", "commit", "nncore", "numpy", "blas", "load")
-    for name in shown:
-        print(f"- {name}: {described[name]}")
-    print(flush=True)
+def measure(run):
+    """Section 1."""
+    section = page.Section(TITLE, "machine")
+    described = describe(run.threads)
+    section.results = {**described, "packages": run.contenders.versions}
+    packages = {package: version for found in run.contenders.versions.values() for package, version in found.items()}
+    changed = ", and changes that are not committed" if described["commit"].endswith("+changes") else ""
+    rows = {
+        "processor": f"{described['processor']}, {page.count(described['processors'], 'logical processor')}",
+        "caches, of a core": described["caches"],
+        "system": described["platform"],
+        "nncore": f"{described['nncore']}, commit {described['commit'].removesuffix('+changes')[:12]}{changed}",
+        "variant": f"{described['variant']} (this machine can run {', '.join(described['variants'])})",
+        "compiler of the kernels": described["compiler"],
+        "threads": f"{described['threads']}, by {described['threading']}",
+        "Python": described["python"],
+        "NumPy": f"{described['numpy']}, with {described['blas']}",
+        "beside": ", ".join(f"{name} {packages[name]}" for name in packages if name not in ("nncore", "numpy"))
+        or page.NOTHING,
+        "not installed, so left out": ", ".join(map(peers.title, run.contenders.missing)) or page.NOTHING,
+        "measured": f"{described['time']}, at a load of {described['load']} before the run",
+    }
+    section.table(["", ""], [[name, str(value)] for name, value in rows.items()])
+    if (described["load"] or 0) > BUSY_LOAD:
+        section.text(
+            "**The machine had other work when the run began. Its numbers are worse than they would be, those of "
+            "several threads most of all.**"
+        )
+    section.heading("Limits")
+    if run.limits is None:
+        section.text(f"No limits were measured, and no shares of them are given: {run.no_limits}")
+        return section
+    section.text(
+        f"The most that `benchmarks/peak.c` reaches with the vectors of {run.variant}, the best of {peak.ROUNDS} short "
+        "rounds: multiply-adds on registers (two operations each), and passes over arrays of float32. *Map* reads an "
+        "array and writes another, whose lines count twice, as the processor reads them before it writes; *update* "
+        "reads and writes one. Each core has arrays of its own, of "
+        f"{4 * peak.CACHED // 1024} KiB (cache) or {4 * peak.IN_MEMORY // 2**20} MiB (memory). Cores together run one "
+        "thread each, pinned, and the slowest counts. Every share of a peak on this page is a share of these "
+        "numbers."
+    )
+    headings = ["", "float32, GFLOP/s", "float64, GFLOP/s"]
+    headings += [f"{kind}, {size}, GB/s" for size in peak.SIZES for kind in ("map", "update")]
+    table = []
+    for cores in reversed(run.thread_counts):
+        measured = run.measured(cores)
+        section.results[f"limits_{cores}"] = measured
+        rates = [*measured["gflops"].values()]
+        rates += [measured["gigabytes"][kind][size] for size in peak.SIZES for kind in ("map", "update")]
+        label = "one core" if cores == 1 else f"{cores} cores together"
+        table.append([label, *map(page.number, rates)])
+    section.table(headings, table)
+    return section

@@ -1,6 +1,7 @@
-"""The limits that kernels are held against: multiply-adds a second, and bytes a second, of one core.
+"""The limits that kernels and steps are held against: multiply-adds a second, and bytes a second.
 
-peak.c is compiled for the occasion. Without a compiler there are no limits, and the tables say so.
+Of one core, and of several at once, each with a thread pinned to it. peak.c is compiled for the occasion. Without a
+compiler there are no limits, and the tables say so.
 """
 
 import ctypes
@@ -9,6 +10,7 @@ import pathlib
 import platform
 import subprocess
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -22,47 +24,68 @@ CACHED = 16 * 1024
 IN_MEMORY = 16 * 1024 * 1024
 SIZES = {"cache": CACHED, "memory": IN_MEMORY}
 ROUNDS = 25  # short ones: of a busy machine too, some are undisturbed
+SECONDS = 0.004  # of a round; longer where threads must meet first
+SECONDS_TOGETHER = 0.02
+STEP = 64  # a pass takes a multiple of so many elements
 
 
 class NoCompilerError(RuntimeError):
     """peak.c could not be compiled."""
 
 
-def measure(variant, seconds=0.004):
-    """The limits of one variant on one core.
+class Limits:
+    """Measures what one variant's vectors can do at most.
 
-    Returns
-    -------
-    dict
-        gflops: of multiply-adds, two operations each, by dtype. gigabytes: a second, of float32, by pass and size.
-        "map" reads one array and writes another, "update" reads and writes one. An array that is only written
-        counts twice, as the processor reads its lines before it writes them.
+    Parameters
+    ----------
+    variant : str
 
     Raises
     ------
     NoCompilerError
     """
-    with tempfile.TemporaryDirectory() as folder:
-        passes = _compile(variant, folder)
-        gflops = {"float32": _gflops(passes, "f32", seconds), "float64": _gflops(passes, "f64", seconds)}
-        gigabytes = {"map": {}, "update": {}}
-        for size, count in SIZES.items():
+
+    def __init__(self, variant):
+        with tempfile.TemporaryDirectory() as folder:
+            self.passes = _compile(variant, folder)
+
+    def gflops(self, dtype, cores=1):
+        """Multiply-adds, two operations each, of so many cores together."""
+        suffix = {"float32": "f32", "float64": "f64"}[dtype]
+        flops = getattr(self.passes, f"flops_of_round_{suffix}")()
+        return cores * flops / _best([getattr(self.passes, f"multiply_adds_{suffix}")] * cores) / 1e9
+
+    def gigabytes(self, kind, count, cores=1):
+        """Bytes of float32 that passes move, of so many cores together.
+
+        Parameters
+        ----------
+        kind : "map" or "update"
+            "map" reads one array and writes another, "update" reads and writes one. An array that is only written
+            counts twice, as the processor reads its lines before it writes them.
+        count : int, elements of an array; each core has its own
+        """
+        count = -(-count // STEP) * STEP
+        functions = []
+        for _ in range(cores):
             x, y = (_engine.aligned_zeros(count, np.float32) for _ in range(2))
             x[:] = y[:] = 1
-            mapped = _best(lambda n, x=x, y=y: passes.map_f32(_at(x), _at(y), x.size, n), seconds)
-            updated = _best(lambda n, y=y: passes.update_f32(_at(y), y.size, n), seconds)
-            gigabytes["map"][size] = 3 * x.nbytes / mapped / 1e9
-            gigabytes["update"][size] = 2 * y.nbytes / updated / 1e9
-        return {"gflops": gflops, "gigabytes": gigabytes}
+            if kind == "map":
+                functions.append(lambda n, x=x, y=y: self.passes.map_f32(_at(x), _at(y), count, n))
+            else:
+                functions.append(lambda n, y=y: self.passes.update_f32(_at(y), count, n))
+        moved = 4 * count * (3 if kind == "map" else 2)
+        return cores * moved / _best(functions) / 1e9
 
-
-def measure_all(seconds=0.004):
-    """The limits of every variant that this machine can run; None and the reason on one line without a compiler."""
-    try:
-        return {variant: measure(variant, seconds) for variant in _engine.variants()}
-    except NoCompilerError as error:
-        print(f"No peaks were measured: {error}\n", flush=True)
-        return None
+    def measure(self, cores=1):
+        """All of it: {"gflops": {dtype: rate}, "gigabytes": {kind: {size: rate}}}."""
+        return {
+            "gflops": {dtype: self.gflops(dtype, cores) for dtype in ("float32", "float64")},
+            "gigabytes": {
+                kind: {size: self.gigabytes(kind, count, cores) for size, count in SIZES.items()}
+                for kind in ("map", "update")
+            },
+        }
 
 
 def _compile(variant, folder):
@@ -92,34 +115,46 @@ def _at(array):
     return array.ctypes.data
 
 
-def _gflops(passes, suffix, seconds):
-    flops = getattr(passes, f"flops_of_round_{suffix}")()
-    return flops / _best(getattr(passes, f"multiply_adds_{suffix}"), seconds) / 1e9
+def _best(functions):
+    """The least seconds that one repetition of all functions takes, each in a thread on a core of its own.
 
-
-def _best(function, seconds):
-    """The least seconds of one repetition, of several turns of about `seconds`; `function` takes their number."""
-    repetitions, lasted = 1, _timed(function, 1)
+    A function takes the number of repetitions.
+    """
+    seconds = SECONDS if len(functions) == 1 else SECONDS_TOGETHER
+    repetitions, lasted = 1, timed(functions[0], 1)
     while lasted < seconds / 2:
         repetitions *= 2
-        lasted = _timed(function, repetitions)
-    return min(_timed(function, repetitions) for _ in range(ROUNDS)) / repetitions
+        lasted = timed(functions[0], repetitions)
+    if len(functions) == 1:
+        return min(timed(functions[0], repetitions) for _ in range(ROUNDS)) / repetitions
+    return min(_together(functions, repetitions)) / repetitions
 
 
-def _timed(function, argument):
+def _together(functions, repetitions):
+    """The seconds of each round in which all functions run, from the first one's beginning to the last one's end."""
+    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    barrier = threading.Barrier(len(functions))
+    spans = [[] for _ in functions]
+
+    def run(number):
+        if processors:
+            os.sched_setaffinity(0, {processors[number % len(processors)]})  # of this thread alone
+        for _ in range(ROUNDS):
+            barrier.wait()
+            begin = time.perf_counter()
+            functions[number](repetitions)
+            spans[number].append((begin, time.perf_counter()))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [max(end for _, end in round_) - min(begin for begin, _ in round_) for round_ in zip(*spans, strict=True)]
+
+
+def timed(function, argument):
+    """Seconds that a call takes."""
     start = time.perf_counter()
     function(argument)
     return time.perf_counter() - start
-
-
-def print_table(peaks):
-    """One row a variant."""
-    print("### Limits of one core\n")
-    print("| variant | GFLOP/s, float32 | GFLOP/s, float64 | GB/s, map in cache | update in cache | "
-          "map in memory | update in memory |")  # fmt: skip
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for variant, limits in peaks.items():
-        gigabytes = [limits["gigabytes"][kind][size] for size in SIZES for kind in ("map", "update")]
-        numbers = [*limits["gflops"].values(), *gigabytes]
-        print(f"| {variant} | " + " | ".join(f"{number:.1f}" for number in numbers) + " |")
-    print(flush=True)

@@ -1,177 +1,137 @@
-"""Training steps of nncore beside the peers, each in a process of its own, in turns."""
+"""Section 3: training steps of nncore beside the same steps of other libraries, each in a process of its own."""
 
-import itertools
-import json
-import math
-import os
-import statistics
-import subprocess
-import sys
+from . import page, peers, targets
+from .peers import Task
 
-from nncore._bench import THREAD_VARIABLES
-from nncore.config import variant
+TITLE = "Training steps beside other libraries"
 
-from . import ROOT, peers, timing
-
-# Layer sizes and rows of a minibatch. Those of --quick come first.
+# Layer sizes and rows of a minibatch, the smallest first.
 CONFIGURATIONS = (
     ((4, 16, 16, 3), 32),
-    ((64, 64, 10), 32),
-    ((784, 256, 128, 10), 128),
     ((64, 64, 10), 1),
+    ((64, 64, 10), 32),
     ((17, 64, 64, 6), 64),
     ((17, 256, 256, 6), 256),
     ((784, 128, 10), 32),
+    ((784, 256, 128, 10), 128),
     ((784, 1024, 1024, 10), 256),
     ((128, 512, 512, 512, 2), 1024),
 )
-QUICK_CONFIGURATIONS = 3
+LARGEST = CONFIGURATIONS[-2:]
+QUICK = (CONFIGURATIONS[2], CONFIGURATIONS[6])
 
 
-def name_of(sizes, batch):
-    """The network and the rows of a minibatch, for tables."""
-    return f"{'-'.join(map(str, sizes))}, {batch}"
+def tasks(run, optimizer="adam"):
+    """The rows of the tables."""
+    return [Task(*configuration, optimizer) for configuration in (QUICK if run.quick else CONFIGURATIONS)]
 
 
-def flops_of(sizes, batch):
-    """Floating-point operations of the matrix products of one step: no layer needs the gradient of the data."""
-    pairs = [i * o for i, o in itertools.pairwise(sizes)]
-    return 2.0 * batch * (3 * sum(pairs) - pairs[0])
+def measure_task(run, task, names, threads):
+    """A dict for the JSON output: seconds of a step by library, and nncore's share of the multiply-add peak."""
+    works = {name: run.work(name, "peers.training", threads, **task._asdict()) for name in names}
+    medians, rounds = run.measure(works)
+    seconds = {name: median / task.steps for name, median in medians.items()}
+    return {
+        "case": str(task),
+        **task._asdict(),
+        "threads": threads,
+        "seconds": seconds,
+        "rounds": {name: [time / task.steps for time in times] for name, times in rounds.items()},
+        "share": run.share(task.flops, seconds.get("nncore"), threads),
+        "best": page.ratio_to_best(seconds),
+    }
 
 
-class PeerError(RuntimeError):
-    """A peer failed; the others go on."""
-
-    def __init__(self, peer, reason):
-        super().__init__(f"{peer}: {reason}")
-        self.peer = peer
+def ratio(result, name):
+    """How many times as long as nncore a library took; None where either is missing."""
+    seconds = result["seconds"]
+    return seconds[name] / seconds["nncore"] if name in seconds and "nncore" in seconds else None
 
 
-class Peer:
-    """A process that trains one library's networks when asked."""
-
-    def __init__(self, name, threads):
-        self.name = name
-        counts = dict.fromkeys(THREAD_VARIABLES, str(threads))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peers", name, str(threads)],
-            cwd=ROOT,
-            env={**os.environ, **counts, "JAX_PLATFORMS": "cpu", "PYTHONWARNINGS": "ignore"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **request):
-        """Sends a request and returns the answer."""
-        try:
-            print(json.dumps(request), file=self.process.stdin, flush=True)
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise PeerError(self.name, f"ended with exit code {self.process.wait()}")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise PeerError(self.name, answer["error"])
-        return answer
-
-    def prepare(self, sizes, batch):
-        """Makes the network; returns the function that `timing.take_turns` takes: its calls are epochs."""
-        self.ask(sizes=sizes, batch=batch)
-        return lambda epochs: self.ask(epochs=epochs)["seconds"] / epochs
-
-    def close(self):
-        """Ends the process."""
-        self.process.stdin.close()
-        self.process.wait()
+def measure(run):
+    """Section 3."""
+    section = page.Section(TITLE, "steps")
+    names = run.contenders.installed(*(name for name in peers.TRAINED if not run.quick or name != "sklearn"))
+    section.text(
+        f"ReLU classifiers, softmax cross-entropy, float32, over about {peers.ROWS} rows of random numbers that are "
+        "not shuffled: forward, backward, update. Every library has the same number of threads and is pinned to as "
+        "many processors. NumPy: one function a step, in place where that is easy. PyTorch: a call a minibatch, fused "
+        "optimizer. JAX: the whole epoch compiled into one call, whose compilation is not in the time. scikit-learn: "
+        "`partial_fit`. nncore: `fit`. SGD is without momentum. Each library is a process of its own; they take turns "
+        f"of {run.seconds:g} s, {run.rounds} rounds, and the median counts. The share is that of the products in the "
+        "multiply-add peak of as many cores."
+    )
+    for optimizer in ("adam", "sgd"):
+        for threads in run.thread_counts:
+            results = [measure_task(run, task, names, threads) for task in tasks(run, optimizer)]
+            section.results += results
+            _show(section, run, names, optimizer, threads, results)
+    return section
 
 
-def measure(names, threads, peaks=None, quick=False):
-    """Measures and prints the tables; returns a list of dicts, one a configuration and peer.
-
-    Parameters
-    ----------
-    names : list of str
-        Of `peers.PEERS`.
-    threads : int
-        For every peer.
-    peaks : what `peak.measure_all` returned, optional
-        Gives the share of the multiply-add peak.
-    """
-    seconds, rounds = (0.05, 3) if quick else (0.3, 7)
-    gflops = threads * peaks[variant()]["gflops"]["float32"] if peaks else None
-    results, table = [], {}
-    running = [Peer(name, threads) for name in names]
-    print(f"### One training step, {threads} {'thread' if threads == 1 else 'threads'}: microseconds "
-          "(nncore: share of the multiply-add peak)\n")  # fmt: skip
-    print("| network, minibatch | " + " | ".join(peers.PEERS[name][1] for name in names) + " |")
-    print("|---|" + "---:|" * len(names), flush=True)
-    try:
-        for sizes, batch in CONFIGURATIONS[:QUICK_CONFIGURATIONS] if quick else CONFIGURATIONS:
-            row = _measure_configuration(running, sizes, batch, seconds, rounds)
-            steps = peers.ROWS // batch
-            name = name_of(sizes, batch)
-            table[name] = {peer: statistics.median(times) / steps for peer, times in row.items()}
-            for peer, times in row.items():
-                rate = flops_of(sizes, batch) / table[name][peer] / 1e9
-                results.append({"case": name, "contender": peer, "seconds": table[name][peer], "threads": threads,
-                                "rounds": [time / steps for time in times], "gflops": rate,
-                                "share": rate / gflops if gflops else None})  # fmt: skip
-            print(f"| {name} | " + " | ".join(_cell(name, peer, results) for peer in names) + " |", flush=True)
-    finally:
-        for peer in running:
-            peer.close()
-    print()
-    if "nncore" in names:
-        _print_ratios(table, [name for name in names if name != "nncore"])
-    return results
-
-
-def _measure_configuration(running, sizes, batch, seconds, rounds):
-    """Seconds of an epoch in each round, by peer; without the peers that failed."""
-    contenders = {}
-    for peer in running:
-        try:
-            contenders[peer.name] = peer.prepare(sizes, batch)
-        except PeerError as error:
-            print(error, file=sys.stderr)
-    while True:
-        try:
-            return timing.take_turns(contenders, seconds, rounds)
-        except PeerError as error:
-            print(error, file=sys.stderr)
-            del contenders[error.peer]
-
-
-def _cell(name, peer, results):
+def _show(section, run, names, optimizer, threads, results):
+    section.heading(f"{'Adam' if optimizer == 'adam' else 'SGD'}, {page.count(threads, 'thread')}")
+    others = [name for name in names if name != "nncore"]
+    headings = ["network, minibatch", *(f"{peers.title(name)}, µs (over nncore's)" for name in others), "nncore, µs"]
+    headings += ["share of the peak", "fastest of the others over nncore's"]
+    stated = optimizer == "adam" and threads == 2 and "jax" in others
+    rows = []
     for result in results:
-        if result["case"] == name and result["contender"] == peer:
-            share = f" ({result['share']:.0%})" if result["share"] and peer == "nncore" else ""
-            return f"{result['seconds'] * 1e6:.1f}{share}"
-    return "failed"
+        seconds = result["seconds"]
+        row = [result["case"]]
+        for name in others:
+            row.append(f"{page.microseconds(seconds.get(name))} ({page.number(ratio(result, name))})")
+        row += [page.microseconds(seconds.get("nncore")), page.percent(result["share"]), page.number(result["best"])]
+        if stated:
+            row += _beside_jax(result)
+        rows.append(row)
+    means = [page.geometric_mean(filter(None, (ratio(result, name) for result in results))) for name in others]
+    means.append(page.geometric_mean(filter(None, (result["best"] for result in results))))
+    cells = [f"({page.number(mean)})" for mean in means[:-1]]
+    rows.append(["geometric mean", *cells, "", "", page.number(means[-1]), *[""] * (2 * stated)])
+    section.table(headings + ["JAX over nncore's, target", ""] * stated, rows)
+    if stated:
+        section.text(
+            "A row's own target is the ratio to JAX that follows from its target in microseconds, which was set beside "
+            "JAX on a machine with AVX-512."
+        )
+    times = [result["rounds"]["nncore"] for result in results if "nncore" in result["rounds"]]
+    if times:
+        spread = max(max(rounds) / min(rounds) for rounds in times)
+        section.text(f"nncore's slowest round took at most {page.number(spread)} times as long as its fastest.")
+    if optimizer == "adam":
+        section.list(_check(section, threads, results, means))
 
 
-def _print_ratios(table, names):
-    print("### How many times as long as nncore\n")
-    print("| network, minibatch | " + " | ".join(peers.PEERS[name][1] for name in names) + " | the fastest of them |")
-    print("|---|" + "---:|" * (len(names) + 1))
-    ratios = {name: [] for name in (*names, "fastest")}
-    for case, row in table.items():
-        if "nncore" not in row:
-            continue
-        cells = []
-        here = {name: row[name] / row["nncore"] for name in names if name in row}
-        if here:
-            here["fastest"] = min(here.values())
-        for name in ratios:
-            cells.append(f"{here[name]:.2f}" if name in here else "-")
-            if name in here:
-                ratios[name].append(here[name])
-        print(f"| {case} | {' | '.join(cells)} |")
-    means = [_geometric_mean(values) for values in ratios.values()]
-    print("| geometric mean | " + " | ".join(means) + " |\n", flush=True)
+def _beside_jax(result):
+    """The two cells of a row's own target."""
+    jax, wanted = targets.STEPS[tuple(result["sizes"]), result["batch"]]
+    reached = ratio(result, "jax")
+    if reached is None:
+        return ["", ""]
+    return [page.number(jax / wanted), page.verdict(reached >= jax / wanted)]
 
 
-def _geometric_mean(values):
-    return f"{math.exp(statistics.fmean(map(math.log, values))):.2f}" if values else "-"
+def _check(section, threads, results, means):
+    """Checks what is to be reached with Adam; returns the sentences that say so."""
+    said = []
+    where = f"Adam, {page.count(threads, 'thread')}"
+
+    def check(what, wanted, reached, form=page.number):
+        met = section.target(f"{where}: {what}", f"≥ {form(wanted)}", form(reached), reached >= wanted)
+        said.append(f"{what}: {form(reached)}, target {form(wanted)}, {met}")
+
+    compared = [result for result in results if ratio(result, "jax")]
+    if compared:
+        worst = min(compared, key=lambda result: result["best"])
+        check("fastest peer / nncore, geometric mean", targets.BEST_PEER_MEAN, means[-1])
+        check(f"fastest peer / nncore, worst row ({worst['case']})", targets.BEST_PEER_WORST, worst["best"])
+    torch = page.geometric_mean(filter(None, (ratio(result, "torch") for result in results)))
+    if torch:
+        check("PyTorch / nncore, geometric mean", targets.TORCH_MEAN, torch)
+    if not (compared and torch):
+        said.append("not checked: what needs PyTorch and JAX beside nncore")
+    for result in results:
+        if (tuple(result["sizes"]), result["batch"]) in LARGEST and result["share"]:
+            check(f"{result['case']}, share of the peak", targets.STEP_OF_PEAK, result["share"], page.percent)
+    return said

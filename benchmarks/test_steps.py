@@ -12,14 +12,15 @@ from . import peers, steps
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("contender", peers.PEERS)
+@pytest.mark.parametrize("contender", peers.TRAINED)
 @pytest.mark.parametrize(("sizes", "batch"), steps.CONFIGURATIONS, ids=lambda part: str(part).replace(" ", ""))
 def test_epoch(benchmark, sizes, batch, contender):
-    if contender not in peers.installed():
+    if contender not in peers.versions([contender]):
         pytest.skip(f"{contender} is not installed")
-    train = peers.PEERS[contender][0](sizes, batch, nn.config.get_num_threads())
-    benchmark.group = steps.name_of(sizes, batch)
+    task = peers.Task(sizes, batch)
+    train = peers.training(contender, nn.config.get_num_threads(), **task._asdict())
+    benchmark.group = str(task)
     benchmark.pedantic(train, (1,), rounds=7, warmup_rounds=2)
-    benchmark.extra_info["steps"] = peers.ROWS // batch
+    benchmark.extra_info["steps"] = task.steps
     if benchmark.stats:
-        benchmark.extra_info["seconds_per_step"] = benchmark.stats.stats.median * batch / peers.ROWS
+        benchmark.extra_info["seconds_per_step"] = benchmark.stats.stats.median / task.steps

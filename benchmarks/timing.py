@@ -1,6 +1,7 @@
 """Medians of contenders that take turns, so that a disturbance of the machine meets them all."""
 
 import statistics
+import time
 
 
 def calls_lasting(measure, seconds):
@@ -20,7 +21,7 @@ def calls_lasting(measure, seconds):
         calls = max(2 * calls, min(10 * calls, int(calls * seconds / max(lasted, 1e-9))))
 
 
-def take_turns(contenders, seconds, rounds):
+def take_turns(contenders, seconds, rounds, pause=0.0):
     """The seconds of one call in each round, by contender.
 
     Parameters
@@ -30,11 +31,14 @@ def take_turns(contenders, seconds, rounds):
     seconds : float
         How long a contender's turn lasts, at least one call.
     rounds : int
+    pause : float
+        Seconds before each turn, in which the threads of the last one stop waiting for work.
     """
     calls = {name: calls_lasting(measure, seconds) for name, measure in contenders.items()}
     times = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, measure in contenders.items():
+            time.sleep(pause)
             times[name].append(measure(calls[name]))
     return times
 
