@@ -25,7 +25,7 @@ class Run:
         self.contenders, self.quick, self.mnist = contenders, quick, mnist
         self.threads = threads or nn.config.get_num_threads()
         self.variant = nn.config.variant()
-        self.seconds, self.rounds = (0.03, 3) if quick else (0.3, 7)
+        self.seconds, self.rounds = (0.03, 3) if quick else (0.3, 5)
         try:
             self.limits, self.no_limits = peak.Limits(self.variant), None
         except peak.NoCompilerError as error:
