@@ -141,16 +141,22 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self._bar is not None:
             self._bar.set_postfix_str(_numbers(logs or {}))
-            self._bar.close()
-            self._bar = None
+            self._close()
         elif self.verbose == 2:
             seconds = time.perf_counter() - self._start
             print(f"{self._title} - {seconds:.2f}s - {_numbers(logs or {})}", file=sys.stdout, flush=True)
 
     def on_train_end(self, logs=None):
         if self._bar is not None:  # an epoch that was not finished
-            self._bar.close()
-            self._bar = None
+            self._close()
+
+    def _close(self):
+        bar, self._bar = self._bar, None
+        try:
+            bar.close()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")  # the bar may not have ended its line, and closes only once
+            raise
 
 
 def _numbers(logs):

@@ -134,6 +134,25 @@ def test_an_interrupt_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "nncore info: interrupted\n"
 
 
+def test_an_interrupt_while_the_bar_closes_ends_its_line(capsys):
+    from nncore.callbacks import ProgressBar
+
+    class Bar:
+        def set_postfix_str(self, *_, **__):
+            pass
+
+        def close(self):
+            sys.stderr.write("\rEpoch 1/1: 100%")
+            raise KeyboardInterrupt
+
+    progress = ProgressBar()
+    progress._bar = Bar()
+    with pytest.raises(KeyboardInterrupt):
+        progress.on_epoch_end(0, {})
+    progress.on_train_end()
+    assert capsys.readouterr().err == "\rEpoch 1/1: 100%\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_an_interrupted_training_is_one_line(tmp_path):
     folder = tmp_path / "empty"
