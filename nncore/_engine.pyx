@@ -510,7 +510,7 @@ cdef int choose_team(Pace *pace, double now, int threads) noexcept:
     if pace.plays < 3:
         pace.team = pace.plays != 1  # the first with the team counts for nothing: it makes the threads
     else:
-        pace.team = pace.cost[1] <= pace.cost[0]
+        pace.team = pace.cost[1] <= 0.95 * pace.cost[0]  # for less a processor is better left to others
         pace.probing = now > pace.next_probe
         if pace.probing:
             pace.team = not pace.team
