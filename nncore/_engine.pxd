@@ -92,6 +92,8 @@ cdef struct Job:
     int first_step
     int last_step
     double cost  # of a block, in any unit
+    int64_t across  # blocks beside each other
+    int64_t blocks
 
 cdef struct Phase:
     int first_job

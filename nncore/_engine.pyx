@@ -239,11 +239,6 @@ cdef struct Run:
     int64_t warm_finished  # minibatches finished by then
 
 
-cdef int64_t count_blocks(const Job *job) noexcept nogil:
-    return ((job.rows + job.block_rows - 1) // job.block_rows) * (
-        (job.columns + job.block_columns - 1) // job.block_columns)
-
-
 cdef int64_t first_block_from(double bound, double before, double cost, int64_t blocks) noexcept nogil:
     """The first block whose middle lies at or after `bound`, where block 0 starts at `before`."""
     cdef double position = (bound - before) / cost - 0.5
@@ -260,7 +255,7 @@ cdef void share_blocks(Run *run, const Phase *phase, int64_t *bounds) noexcept n
     cdef double total = 0, before, bound
     cdef int thread, job
     for job in range(phase.first_job, phase.last_job):
-        total += count_blocks(run.jobs + job) * run.jobs[job].cost
+        total += run.jobs[job].blocks * run.jobs[job].cost
     bounds[0] = 0
     bounds[run.threads] = phase.blocks
     for thread in range(1, run.threads):
@@ -268,8 +263,8 @@ cdef void share_blocks(Run *run, const Phase *phase, int64_t *bounds) noexcept n
         bounds[thread] = 0
         before = 0
         for job in range(phase.first_job, phase.last_job):
-            bounds[thread] += first_block_from(bound, before, run.jobs[job].cost, count_blocks(run.jobs + job))
-            before += count_blocks(run.jobs + job) * run.jobs[job].cost
+            bounds[thread] += first_block_from(bound, before, run.jobs[job].cost, run.jobs[job].blocks)
+            before += run.jobs[job].blocks * run.jobs[job].cost
 
 
 cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block) noexcept nogil:
@@ -325,31 +320,29 @@ cdef void run_matrix_blocks(
     Run *run, const Phase *phase, nn_worker *worker, int64_t first, int64_t last
 ) noexcept nogil:
     """Blocks `first` to `last` of a phase, counted through its jobs, in each along its rows of blocks."""
-    cdef int job = phase.first_job
-    cdef int64_t across, row, column, _, blocks
+    cdef const Job *job = run.jobs + phase.first_job
+    cdef int64_t row, column, _
     cdef nn_block block
     while first < last:
-        blocks = count_blocks(run.jobs + job)
-        if first >= blocks:
-            first -= blocks
-            last -= blocks
+        if first >= job.blocks:
+            first -= job.blocks
+            last -= job.blocks
             job += 1
             continue
-        across = (run.jobs[job].columns + run.jobs[job].block_columns - 1) // run.jobs[job].block_columns
-        row = first // across
-        column = first - row * across
-        for _ in range(first, min(last, blocks)):
-            block.row_begin = row * run.jobs[job].block_rows
-            block.row_end = min(block.row_begin + run.jobs[job].block_rows, run.jobs[job].rows)
-            block.column_begin = column * run.jobs[job].block_columns
-            block.column_end = min(block.column_begin + run.jobs[job].block_columns, run.jobs[job].columns)
+        row = first // job.across if first else 0
+        column = first - row * job.across
+        for _ in range(first, min(last, job.blocks)):
+            block.row_begin = row * job.block_rows
+            block.row_end = min(block.row_begin + job.block_rows, job.rows)
+            block.column_begin = column * job.block_columns
+            block.column_end = min(block.column_begin + job.block_columns, job.columns)
             worker.gradient_stride = block.column_end - block.column_begin
-            run_steps(run, run.jobs + job, worker, &block)
+            run_steps(run, job, worker, &block)
             column += 1
-            if column == across:
+            if column == job.across:
                 column = 0
                 row += 1
-        first = min(last, blocks)
+        first = min(last, job.blocks)
 
 
 cdef void open_worker(Run *run, nn_worker *worker, int thread) noexcept nogil:
@@ -603,13 +596,15 @@ cdef class Plan:
         job.cost = max(cost, 1e-9)
         job.exact_from = INT64_MAX
         job.even = False
+        job.across = (columns + block_columns - 1) // block_columns
+        job.blocks = (rows + block_rows - 1) // block_rows * job.across
         self.job_count += 1
         cdef Phase *phase = self.phases + self.phase_count - 1
         assert not phase.over_rows and (rows >= 0 or phase.first_job == phase.last_job), "a job over rows stands alone"
         phase.last_job = self.job_count
         phase.over_rows = rows < 0
         if rows >= 0:
-            phase.blocks += count_blocks(job)
+            phase.blocks += job.blocks
 
     def step(self, kernel, values, rows_from=0, rows_below=None):
         """Adds a step to the job last opened, or to the opening; returns its number for `bind`.
