@@ -94,10 +94,8 @@ def add_rows(a, w, block):
 # ---------------------------------------------------------------- matmul.h
 
 
-@reference
-def matmul(a, w, block):
-    left, right = wide(a.a[block.rows]), wide(a.b)
-    value, magnitude = left @ right, np.abs(left) @ np.abs(right)
+def with_ends(a, block, value, magnitude):
+    """What becomes of a product's sums, and of the sums of absolute values."""
     if a.accumulate:
         before = wide(a.c[block.rows])
         value, magnitude = before + value, np.abs(before) + magnitude
@@ -108,6 +106,14 @@ def matmul(a, w, block):
     if a.mask is not None:
         open_ = a.mask[block.rows] > 0
         value, magnitude = np.where(open_, value, 0), np.where(open_, magnitude, 0)
+    return value, magnitude
+
+
+@reference
+def matmul(a, w, block):
+    left, right = wide(a.a[block.rows]), wide(a.b)
+    value, magnitude = left @ right, np.abs(left) @ np.abs(right)
+    value, magnitude = with_ends(a, block, value, magnitude)
     return {"c": nearly(block.rows, value, a.inner / 2 + 2, magnitude)}
 
 
@@ -224,16 +230,7 @@ def pack_pairs_transposed(a, w, block):
 @reference
 def matmul_pairs(a, w, block):
     value, magnitude = product_of_pairs(a.a[block.rows], a.b)
-    if a.accumulate:
-        before = wide(a.c[block.rows])
-        value, magnitude = before + value, np.abs(before) + magnitude
-    if a.bias is not None:
-        value, magnitude = value + wide(a.bias), magnitude + np.abs(wide(a.bias))
-    if a.relu:
-        value = np.where(value < 0, 0, value)
-    if a.mask is not None:
-        open_ = a.mask[block.rows] > 0
-        value, magnitude = np.where(open_, value, 0), np.where(open_, magnitude, 0)
+    value, magnitude = with_ends(a, block, value, magnitude)
     return {"c": nearly(block.rows, value, a.inner + 2, magnitude)}
 
 
