@@ -218,6 +218,11 @@ cdef class Call:
         self.totals = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.totals_array)
         self.reports = len(builder.totals)
 
+    @property
+    def current(self):
+        """Whether nothing has changed since it was made."""
+        return self.made == changes
+
     cdef bint takes(self, int64_t rows) noexcept:
         """Whether the plan is meant for so many rows, and nothing has changed since it was made."""
         return self.fewest <= rows <= self.plan.rows and self.made == changes

@@ -8,7 +8,21 @@ from nncore._calls import forget_calls
 from nncore._weight import Weight
 
 
-class Layer:
+class Trainable:
+    """What has the switch `trainable`: a layer, a model."""
+
+    @property
+    def trainable(self):
+        """Whether training changes its weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = _checks.boolean(type(self).__name__, "trainable", value)
+        forget_calls()
+
+
+class Layer(Trainable):
     """A node of a network.
 
     A layer is built once, for the shape of its inputs without the axis of samples, and then emits its steps into
@@ -37,16 +51,6 @@ class Layer:
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name!r} built={self.built}>"
-
-    @property
-    def trainable(self):
-        """Whether training changes the layer's weights."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        self._trainable = _checks.boolean(type(self).__name__, "trainable", value)
-        forget_calls()
 
     # ---- what subclasses define
 

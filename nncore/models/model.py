@@ -3,16 +3,16 @@
 import numpy as np
 
 from nncore import _checks, _data, _engine, config, losses, metrics, optimizers
-from nncore._calls import Call, Exclusive, forget_calls
+from nncore._calls import Call, Exclusive
 from nncore._plan import MIRRORING_ROWS
-from nncore.layers.layer import WeightMaker, copy_into, unique_name
+from nncore.layers.layer import Trainable, WeightMaker, copy_into, unique_name
 from nncore.models import saving, training
 from nncore.models.programs import PREDICT_ROWS, Program
 
 MAX_PROGRAMS = 8  # plans kept; the one not used for longest goes first
 
 
-class Model(training.Training):
+class Model(Trainable, training.Training):
     """Base of the models: weights, compilation, single steps. `Sequential` makes the graph.
 
     Parameters
@@ -51,16 +51,6 @@ class Model(training.Training):
     def _forget_programs(self):
         self._programs.clear()
         self._calls.clear()
-
-    @property
-    def trainable(self):
-        """Whether training changes any weight."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        self._trainable = _checks.boolean(type(self).__name__, "trainable", value)
-        forget_calls()
 
     # ---- structure
 
@@ -239,7 +229,8 @@ class Model(training.Training):
 
     def _prepare_call(self, kind, program, source, **options):
         """Lets the next calls of this kind go straight into the program, where their data has the form of this one."""
-        if config.get_check_finite():
+        known = self._calls.get(kind)
+        if config.get_check_finite() or (known is not None and known.program is program and known.current):
             return
         rows = source.rows
         self._calls[kind] = Call(self._lock, program, self.seed, config.get_num_threads(),

@@ -39,20 +39,13 @@ DEFINE_KERNEL(matmul)
 {
     ARGUMENTS(matmul);
     UNUSED(worker);
-    enum { ROWS_IN_CACHE = 128 }; /* of a, INNER_BLOCK long: a part of the second-level cache */
-    int64_t rows = block->row_end - block->row_begin, chunks = (rows + ROWS_IN_CACHE - 1) / ROWS_IN_CACHE;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        int64_t row = block->row_begin + rows * chunk / chunks, end = block->row_begin + rows * (chunk + 1) / chunks;
-        TYPED(tile_ends)
-        ends = {.bias = a->bias,
-                .mask = a->mask ? a->mask + row * a->mask_stride : NULL,
-                .mask_stride = a->mask_stride,
-                .accumulate = a->accumulate != 0,
-                .relu = a->relu != 0};
-        TYPED(product)
-        (0, end - row, a->columns, a->inner, a->a + row * a->a_stride, a->a_stride, a->b, a->b_stride, a->b_panel,
-         a->c + row * a->c_stride, a->c_stride, &ends);
-    }
+    const TYPED(tile_ends) ends = {.bias = a->bias,
+                                   .mask = a->mask,
+                                   .mask_stride = a->mask_stride,
+                                   .accumulate = a->accumulate != 0,
+                                   .relu = a->relu != 0};
+    TYPED(product_of_rows)
+    (block, a->columns, a->inner, a->a, a->a_stride, a->b, a->b_stride, a->b_panel, a->c, a->c_stride, &ends);
 }
 
 /* c (rows, columns) = a b', then + c (accumulate), for vectors a (rows) and b (columns): a chain of one product. */

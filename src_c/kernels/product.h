@@ -214,3 +214,22 @@ static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, 
         }
     }
 }
+
+/* c = a b for the block's rows of a, c and the mask, which all point at row 0; a part of the rows at a time, so that
+   as many of a, INNER_BLOCK long, stay in a part of the second-level cache. */
+static void TYPED(product_of_rows)(const nn_block *block, int64_t columns, int64_t inner, const real *a,
+                                   int64_t a_stride, const real *b, int64_t b_stride, int64_t b_panel, real *c,
+                                   int64_t c_stride, const TYPED(tile_ends) *whole)
+{
+    enum { ROWS_IN_CACHE = 128 };
+    const int64_t rows = block->row_end - block->row_begin, chunks = (rows + ROWS_IN_CACHE - 1) / ROWS_IN_CACHE;
+    for (int64_t chunk = 0; chunk < chunks; chunk++) {
+        const int64_t row = block->row_begin + rows * chunk / chunks;
+        const int64_t end = block->row_begin + rows * (chunk + 1) / chunks;
+        TYPED(tile_ends) ends = *whole;
+        ends.mask = whole->mask ? whole->mask + row * whole->mask_stride : NULL;
+        TYPED(product)
+        (0, end - row, columns, inner, a + row * a_stride, a_stride, b, b_stride, b_panel, c + row * c_stride, c_stride,
+         &ends);
+    }
+}

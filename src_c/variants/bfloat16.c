@@ -26,20 +26,14 @@ void nn_matmul_pairs_bfloat16(const nn_slot *arguments, nn_worker *worker, const
 {
     ARGUMENTS(matmul_pairs);
     UNUSED(worker);
-    enum { ROWS_IN_CACHE = 128, PANEL = NN_TILE_VECTORS * LANES };
-    const int64_t rows = block->row_end - block->row_begin, chunks = (rows + ROWS_IN_CACHE - 1) / ROWS_IN_CACHE;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        const int64_t row = block->row_begin + rows * chunk / chunks;
-        const int64_t end = block->row_begin + rows * (chunk + 1) / chunks;
-        const TYPED(tile_ends) ends = {.bias = a->bias,
-                                       .mask = a->mask ? a->mask + row * a->mask_stride : NULL,
-                                       .mask_stride = a->mask_stride,
-                                       .accumulate = a->accumulate != 0,
-                                       .relu = a->relu != 0};
-        TYPED(product)
-        (0, end - row, a->columns, a->inner, a->a + row * a->a_stride, a->a_stride, a->b, PANEL, a->b_panel,
-         a->c + row * a->c_stride, a->c_stride, &ends);
-    }
+    const TYPED(tile_ends) ends = {.bias = a->bias,
+                                   .mask = a->mask,
+                                   .mask_stride = a->mask_stride,
+                                   .accumulate = a->accumulate != 0,
+                                   .relu = a->relu != 0};
+    TYPED(product_of_rows)
+    (block, a->columns, a->inner, a->a, a->a_stride, a->b, NN_TILE_VECTORS * LANES, a->b_panel, a->c, a->c_stride,
+     &ends);
 }
 
 void nn_matmul_gradient_pairs_bfloat16(const nn_slot *arguments, nn_worker *worker, const nn_block *block)
