@@ -220,7 +220,10 @@ def compilers(tmp_path_factory):
                 found[variant] = subprocess.Popen(compile_command(variant, target), stderr=log), target
         else:
             found[variant] = reason
-    return found
+    yield found
+    for process, _ in (compiler for compiler in found.values() if not isinstance(compiler, str)):
+        process.kill()  # where no test wanted what it makes
+        process.wait()
 
 
 def built(compilers, variant):
