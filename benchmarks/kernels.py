@@ -7,7 +7,7 @@ A case is one call of one kernel. The matrix products are those of a dense layer
     NT   dx = dy w'    (m, n) (n, k)   gradient of the inputs, over a mirror of w'
 
 "in panels" means that w or its mirror was packed before, as plans do where it pays; packing is not in the time.
-Besides these and the passes over arrays, every kernel has cases in tests/cases.py of sizes that training has; they are
+Besides these and the passes over arrays, every kernel has cases in tests/cases/ of sizes that training has; they are
 measured without NumPy.
 """
 
@@ -297,7 +297,7 @@ def transposition(size):
 
 
 class ListedCase:
-    """A case of tests/cases.py. Panels are as wide as each variant wants them, so that each has its own memory."""
+    """A case of tests/cases/. Panels are as wide as each variant wants them, so that each has its own memory."""
 
     def __init__(self, case):
         self.case = case
@@ -356,7 +356,7 @@ def pass_cases():
 
 
 def listed_cases():
-    """Names and constructors of the cases of tests/cases.py."""
+    """Names and constructors of the cases of tests/cases/."""
     return {
         (kernel, " ".join(case.label.removesuffix(", timed").split())): functools.partial(ListedCase, case)
         for kernel in _engine.KERNELS
@@ -394,7 +394,7 @@ def measure(run):
     section.table(["kernel", "arrays in", *contenders],
                   [[*name, *cells(name, build, _rate("gigabytes"))]
                    for name, build in pass_cases().items()])  # fmt: skip
-    section.heading("Every kernel, float32, the timed cases of tests/cases.py: microseconds a call")
+    section.heading("Every kernel, float32, the timed cases of tests/cases/: microseconds a call")
     section.table(["kernel", "case", *variants],
                   [[*name, *cells(name, build, lambda result: page.microseconds(result["seconds"]))]
                    for name, build in listed_cases().items()])  # fmt: skip

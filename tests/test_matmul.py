@@ -13,7 +13,7 @@ import pytest
 from cases import INNER, Panels
 from guarded import PlainMemory
 from harness import DTYPES, VARIANTS, Native, PlacedArray, same_bits
-from reference import fused_multiply_add, product_chains
+from reference.chains import fused_multiply_add, product_chains
 
 from nncore import _engine
 

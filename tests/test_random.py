@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 import pytest
-import reference
+import reference.random as reference
 from harness import DTYPES
 
 from nncore import _engine, _kernels

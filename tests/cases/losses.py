@@ -1,0 +1,181 @@
+"""Calls of the kernels of losses.h and metrics.h."""
+
+import itertools
+
+import numpy as np
+
+from cases.base import Array, cases_for
+from cases.elementwise import group_shapes, logits
+
+
+def loss_case(make, kernel, number, rows, target, prediction, block, sizes, *, timed=False, note=""):
+    """A case of a loss: weights in every other one; a gradient nowhere, in memory of its own or in place."""
+    in_place, wanted = number % 6 == 2, number % 3 != 0 or timed
+    weighted = number % 2 == 1
+    if prediction.shape[1] * rows < 1000 and number % 6 == 5:
+        sizes = {**sizes, "scale": 0.75}
+    t, p = make.matrix(target, 0 if timed else None), make.matrix(prediction, 0 if timed else None)
+    gradient = None
+    if wanted:
+        gradient = p if in_place and not timed else make.output(*prediction.shape, padding=0 if timed else None)
+    given = {"weighted": weighted, "gradient": wanted, "in place": in_place and wanted and not timed}
+    label = " ".join([f"({rows}, {', '.join(str(n) for n in sizes.values() if isinstance(n, int))})", note,
+                      *(name for name, on in given.items() if on)])  # fmt: skip
+    smoothing = {"label_smoothing": 0.1 if number // 2 % 2 else 0.0} if takes_smoothing(kernel) else {}
+    weight = Array(make.uniform(rows, high=3) * (make.random.random(rows) > 0.2).astype(make.dtype))
+    return make.case(
+        label, block, {"rows": rows + number % 3}, timed=timed, target=t, prediction=p,
+        weight=weight if weighted else None, loss=make.output(rows), gradient=gradient, target_stride=t.stride,
+        prediction_stride=p.stride, gradient_stride=gradient.stride if wanted else 0,
+        **{"scale": 1.0, **sizes, **smoothing},
+    )  # fmt: skip
+
+
+def takes_smoothing(kernel):
+    """Whether targets are probabilities, which can be smoothed."""
+    return "crossentropy" in kernel and "sparse" not in kernel
+
+
+@cases_for("mean_squared_error", "binary_crossentropy", "binary_crossentropy_logits")
+def feature_loss_cases(make, kernel):
+    def arrays(rows, columns, number):
+        if kernel == "mean_squared_error":
+            return make.normal(rows, columns), make.normal(rows, columns)
+        target = make.random.integers(0, 2, (rows, columns)).astype(make.dtype)
+        if number % 4 == 3:
+            target = make.uniform(rows, columns)
+        if kernel == "binary_crossentropy":
+            return target, make.uniform(rows, columns)
+        return target, make.normal(rows, columns, scale=(1, 10, 100)[number % 3])
+
+    for number, (rows, columns, block) in enumerate(make.row_shapes()):
+        target, prediction = arrays(rows, columns, number)
+        yield loss_case(make, kernel, number, rows, target, prediction, block, {"features": columns})
+    shapes = ((300, 1), (257, 1), (130, 2), (2, 600), (90, 3))  # around the 256 elements that are taken at a time
+    for number, (rows, columns) in enumerate(shapes):
+        target, prediction = arrays(rows, columns, number)
+        yield loss_case(make, kernel, number + 1, rows, target, prediction, (1, rows), {"features": columns})
+    for number in (1, 2, 4, 5):
+        target, prediction = arrays(5, 31, 0)
+        if kernel == "binary_crossentropy":
+            p = np.array([0, 1, 1e-7, 1 - 1e-7, 1e-30, 0.5, 0.999999, 2e-7, -0.0], make.dtype)
+            prediction = np.resize(p, (5, 31))
+            prediction[2, 3], prediction[3, 4], prediction[4, 5:7] = np.nan, np.inf, -np.inf
+        elif kernel == "binary_crossentropy_logits":
+            prediction = np.resize(np.array([0, -0.0, 1e-30, 88, -88, 105, -105, 750, -750, 1e30, -1e30], make.dtype), (5, 31))  # noqa: E501
+            prediction[2, 3], prediction[3, 4], prediction[4, 5] = np.nan, np.inf, -np.inf
+        else:
+            target[0, :4] = prediction[0, :4] = 1e-30
+            target[1, 0], target[2, 0] = np.inf, np.nan
+        yield loss_case(make, kernel, number, 5, target, prediction, 5, {"features": 31}, note="special")
+    for rows, columns in ((128, 1), (128, 10), (128, 784)):
+        target, prediction = arrays(rows, columns, 0)
+        yield loss_case(make, kernel, 1, rows, target, prediction, rows, {"features": columns}, timed=True)
+
+
+@cases_for("categorical_crossentropy", "categorical_crossentropy_logits", "sparse_categorical_crossentropy",
+           "sparse_categorical_crossentropy_logits")  # fmt: skip
+def class_loss_cases(make, kernel):
+    sparse, from_logits = "sparse" in kernel, kernel.endswith("logits")
+
+    def targets(rows, groups, classes, number):
+        labels = make.random.integers(0, classes, (rows, groups))
+        if sparse:
+            return labels.astype(np.int32)
+        if number % 3 == 2:
+            return make.probabilities(rows, groups, classes).reshape(rows, -1)
+        return (labels[..., None] == np.arange(classes)).astype(make.dtype).reshape(rows, -1)
+
+    def predictions(rows, groups, classes, number):
+        if from_logits:
+            return logits(make, number, rows, groups, classes)
+        scale = (1, 1, 7)[number % 3]  # a sum of 1 is not required
+        return make.probabilities(rows, groups, classes).reshape(rows, -1) * make.dtype.type(scale)
+
+    def one(number, rows, groups, classes, block, target=None, prediction=None, **options):
+        target = targets(rows, groups, classes, number) if target is None else target
+        prediction = predictions(rows, groups, classes, number) if prediction is None else prediction
+        sizes = {"groups": groups, "classes": classes}
+        return loss_case(make, kernel, number, rows, target, prediction, block, sizes, **options)
+
+    for number, (rows, groups, classes, block) in enumerate(group_shapes(make)):
+        yield one(number, rows, groups, classes, block)
+    for number, classes in itertools.product((1, 2, 4, 5), (5, 16, 17, 40)):
+        if sparse:
+            labels = np.resize(np.array([0, classes - 1, classes, -1, 2**31 - 1, -(2**31), 1], np.int32), (20, 1))
+            yield one(number, 20, 1, classes, 20, labels, note="labels that are no class")
+        if from_logits and sparse:  # classes that are ruled out
+            x, target = make.normal(9, classes), targets(9, 1, classes, 0)
+            x[(make.random.random(x.shape) < 0.4) & (target != np.arange(classes))] = -np.inf
+            x[7, 0], x[8, target[8, 0]] = np.inf, -np.inf
+            yield one(number, 9, 1, classes, 9, target, x, note="infinite")
+        if from_logits:
+            x = make.normal(6, classes)
+            x[0, 0], x[1], x[2] = 1e4, np.linspace(-200, 200, classes), 1e30
+            target = targets(6, 1, classes, 0)
+        else:
+            x = make.probabilities(6, classes)
+            x[0], x[1], x[2] = np.eye(1, classes), np.eye(1, classes)[:, ::-1], np.eye(1, classes) * 3
+            x[3, 1] = 1e-12
+            target = targets(6, 1, classes, 0)
+            if not sparse:
+                target[1] = x[0]
+        x[5, classes // 2] = np.nan
+        yield one(number, 6, 1, classes, 6, target, x, note="extreme")
+    for rows, groups, classes in ((128, 1, 10), (128, 1, 256)):
+        yield one(1, rows, groups, classes, rows, timed=True)
+
+
+def metric_case(make, kernel, target, prediction, block, sizes, timed=False):
+    """A case of a metric."""
+    t, p = make.matrix(target, 0 if timed else None), make.matrix(prediction, 0 if timed else None)
+    shape = ", ".join(str(n) for n in (len(target), *sizes.values()))
+    return make.case(f"({shape})", block, {"rows": len(target)}, timed=timed, target=t, prediction=p,
+                     value=make.output(len(target)), target_stride=t.stride, prediction_stride=p.stride,
+                     **sizes)  # fmt: skip
+
+
+@cases_for("mean_absolute_error", "binary_accuracy")
+def feature_metric_cases(make, kernel):
+    binary = kernel == "binary_accuracy"
+
+    def arrays(rows, columns):
+        if not binary:
+            return make.normal(rows, columns), make.normal(rows, columns)
+        prediction = np.round(make.uniform(rows, columns), 1).astype(make.dtype)  # some on the threshold
+        return make.random.integers(0, 2, (rows, columns)).astype(make.dtype), prediction
+
+    shapes = [*make.row_shapes(), (300, 1, (1, 299)), (130, 2, (0, 130)), (2, 600, (0, 2))]
+    for number, (rows, columns, block) in enumerate(shapes):
+        sizes = {"threshold": (0.5, 0.0, 0.3)[number % 3]} if binary else {}
+        yield metric_case(make, kernel, *arrays(rows, columns), block, {"features": columns, **sizes})
+    target, prediction = arrays(5, 31)
+    if binary:
+        prediction[0, :6] = np.nan, np.inf, -np.inf, -0.0, 0.0, 0.5
+        target[0, 7:10] = -0.0, 0.5, np.nan
+    else:
+        target[1, 0], target[2, 0], target[3] = np.inf, np.nan, 1e-30
+    sizes = {"threshold": 0.5} if binary else {}
+    yield metric_case(make, kernel, target, prediction, 5, {"features": 31, **sizes})
+    yield metric_case(make, kernel, *arrays(128, 10), 128, {"features": 10, **sizes}, timed=True)
+
+
+@cases_for("categorical_accuracy", "sparse_categorical_accuracy")
+def class_metric_cases(make, kernel):
+    sparse = kernel.startswith("sparse")
+
+    def one(rows, groups, classes, block, steps, timed=False):
+        # few different values: the first of equals counts
+        prediction = np.round(make.normal(rows, groups * classes) * steps).astype(make.dtype)
+        target = np.round(make.normal(rows, groups * classes) * steps).astype(make.dtype)
+        right = make.random.random((rows, groups)) < 0.5
+        guess = prediction.reshape(rows, groups, classes).argmax(axis=-1)
+        labels = np.where(right, guess, make.random.integers(-1, classes + 1, (rows, groups)))
+        if not sparse:
+            target.reshape(rows, groups, classes)[right] = prediction.reshape(rows, groups, classes)[right]
+        return metric_case(make, kernel, labels.astype(np.int32) if sparse else target, prediction, block,
+                           {"groups": groups, "classes": classes}, timed)  # fmt: skip
+
+    for number, (rows, groups, classes, block) in enumerate(group_shapes(make)):
+        yield one(rows, groups, classes, block, (1, 100)[number % 2])
+    yield one(128, 1, 10, 128, 100, timed=True)
