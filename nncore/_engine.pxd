@@ -10,6 +10,8 @@ cdef extern from "nncore.h" nogil:
         NN_KERNEL_COUNT
         NN_STREAM_INITIALIZER
         NN_STREAM_DROPOUT
+        NN_ACCUMULATING
+        NN_UPDATING
 
     ctypedef struct nn_block:
         int64_t row_begin
@@ -22,6 +24,8 @@ cdef extern from "nncore.h" nogil:
         int64_t first_row
         const int64_t *order
         int64_t step
+        int64_t update
+        int64_t turn
         uint64_t seed
         double learning_rate
         double coefficient[8]
@@ -80,6 +84,7 @@ cdef struct Step:
     nn_kernel kernel
     int64_t rows_from  # minibatches that the step is for: of rows_from rows or more, and of fewer than rows_below
     int64_t rows_below
+    int64_t turns  # NN_ACCUMULATING, NN_UPDATING or both: the training steps that it is for
     nn_slot arguments[NN_MAX_ARGUMENTS]
 
 cdef struct Job:
@@ -131,6 +136,7 @@ cdef class Plan:
     cdef readonly int64_t rows
     cdef Step *steps
     cdef int step_count, step_capacity, opening_steps
+    cdef readonly int64_t update_every
     cdef Job *jobs
     cdef int job_count, job_capacity
     cdef Phase *phases

@@ -62,6 +62,9 @@ STREAM_INITIALIZER = NN_STREAM_INITIALIZER
 STREAM_DROPOUT = NN_STREAM_DROPOUT
 STREAM_NUMBERS = 1 << 28  # of one stream
 
+# The training steps that a step of a plan is for, where gradients of several make one update.
+ACCUMULATING, UPDATING, ALWAYS = NN_ACCUMULATING, NN_UPDATING, NN_ACCUMULATING | NN_UPDATING
+
 # The source types of the gather kernels, in the order of nncore.h.
 SOURCE_TYPES = tuple(np.dtype(t) for t in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"))
 
@@ -211,6 +214,7 @@ cdef struct Run:
     Phase *phases
     int opening_steps
     int step_count
+    int64_t update_every  # training steps for one update
     double *spent  # of each thread and step; NULL where nobody asked
     int first_phase
     int phase_count  # of a minibatch
@@ -273,13 +277,13 @@ cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block
     cdef double begin, now
     if worker.spent == NULL:
         while step < end:
-            if step.rows_from <= worker.rows < step.rows_below:
+            if step.rows_from <= worker.rows < step.rows_below and step.turns & worker.turn:
                 step.kernel(step.arguments, worker, block)
             step += 1
         return
     begin = nn_seconds()
     while step < end:
-        if step.rows_from <= worker.rows < step.rows_below:
+        if step.rows_from <= worker.rows < step.rows_below and step.turns & worker.turn:
             step.kernel(step.arguments, worker, block)
         now = nn_seconds()
         worker.spent[step - run.steps] += now - begin
@@ -358,6 +362,8 @@ cdef void open_minibatch(Run *run, nn_worker *worker, int64_t minibatch) noexcep
     worker.first_row = run.position + minibatch * run.minibatch
     worker.rows = min(run.minibatch, run.end - worker.first_row)
     worker.step = run.worker.step + minibatch
+    worker.update = (worker.step - 1) // run.update_every + 1
+    worker.turn = NN_ACCUMULATING if worker.step % run.update_every else NN_UPDATING
     for i in range(run.opening_steps):
         run.steps[i].kernel(run.steps[i].arguments, worker, NULL)
 
@@ -531,14 +537,16 @@ cdef class Plan:
     ----------
     dtype : float32 or float64, the plan's real type.
     rows : rows of the largest minibatch.
+    update_every : training steps whose gradients make one update.
     """
 
-    def __cinit__(self, dtype, int64_t rows):
+    def __cinit__(self, dtype, int64_t rows, int64_t update_every=1):
         self.dtype = np.dtype(dtype)
         self.rows = rows
         self.values = []  # of each step: {argument name: value}; what a pointer points to lives here
         self.kernels = []
         self.gradient_size = 0
+        self.update_every = update_every
         memset(&self.pace, 0, sizeof(Pace))
 
     def __dealloc__(self):
@@ -606,7 +614,7 @@ cdef class Plan:
         if rows >= 0:
             phase.blocks += job.blocks
 
-    def step(self, kernel, values, rows_from=0, rows_below=None):
+    def step(self, kernel, values, rows_from=0, rows_below=None, turns=ALWAYS):
         """Adds a step to the job last opened, or to the opening; returns its number for `bind`.
 
         Parameters
@@ -615,6 +623,8 @@ cdef class Plan:
         values : dict from argument name to value
         rows_from, rows_below : int
             The step is for minibatches of `rows_from` rows or more, and of fewer than `rows_below`.
+        turns : ACCUMULATING, UPDATING or ALWAYS
+            The step is for training steps before the one with the update, for that one, or for all.
         """
         described = KERNELS[kernel]
         names = [argument.name for argument in described.arguments]
@@ -624,6 +634,7 @@ cdef class Plan:
             self.steps = <Step *>grow(self.steps, &self.step_capacity, sizeof(Step))
         self.steps[self.step_count].kernel = chosen.kernels[DTYPES.index(self.dtype)][<int>described.number]
         self.steps[self.step_count].rows_from = rows_from
+        self.steps[self.step_count].turns = turns
         self.steps[self.step_count].rows_below = INT64_MAX if rows_below is None else rows_below
         self.values.append(dict(values))
         self.kernels.append(described)
@@ -711,6 +722,7 @@ cdef class Plan:
         memset(&run, 0, sizeof(Run))
         run.steps, run.jobs, run.phases = self.steps, self.jobs, self.phases
         run.opening_steps, run.step_count = self.opening_steps, self.step_count
+        run.update_every = self.update_every
         run.first_phase, run.phase_count = task.first_phase, task.last_phase - task.first_phase
         run.prologue = task.prologue and self.phases[0].blocks > 0
         run.position, run.end = task.position, task.end
@@ -727,6 +739,7 @@ cdef class Plan:
         run.warm_from = begin + WARM_UP_SECONDS
         run.clock_interval = run.until_clock = 1
         run.worker.order = task.order
+        run.worker.turn = NN_UPDATING  # for the prologue
         run.worker.step = 1 if task.counter == NULL else task.counter[0] + 1
         run.worker.seed = task.seed
         run.worker.learning_rate = task.learning_rate

@@ -7,6 +7,7 @@ cimport numpy as cnp
 from nncore._engine cimport (
     NN_MAX_ARGUMENTS,
     NN_SCRATCH_BYTES,
+    NN_UPDATING,
     fill_slot,
     find_variant,
     nn_block,
@@ -24,7 +25,8 @@ cnp.import_array()
 
 
 def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=None, int64_t rows=0,
-        int64_t first_row=0, int64_t step=1, seed=0, double learning_rate=0.0, coefficient=None, int64_t repeats=1):
+        int64_t first_row=0, int64_t step=1, update=None, seed=0, double learning_rate=0.0, coefficient=None,
+        int64_t repeats=1):
     """Calls one kernel, `repeats` times over.
 
     Parameters
@@ -40,13 +42,14 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
         The one in use unless given.
     gradient : array, optional
         worker->gradient, two-dimensional; its row stride is worker->gradient_stride.
-    order, rows, first_row, step, seed, learning_rate, coefficient
-        The worker's other fields.
+    order, rows, first_row, step, update, seed, learning_rate, coefficient
+        The worker's other fields; `update` is `step` unless given.
 
     Returns
     -------
     dict
-        seconds: of one call, the mean; nonfinite: whether the kernel set that mark; coefficient: the worker's.
+        seconds: of one call, the mean; nonfinite: whether the kernel set that mark; coefficient, learning_rate: the
+        worker's afterwards.
     """
     cdef nn_slot slots[NN_MAX_ARGUMENTS]
     cdef nn_worker worker
@@ -62,6 +65,8 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
     scratch = np.zeros(NN_SCRATCH_BYTES + 64, np.uint8)
     worker.scratch = <void *>((<int64_t>cnp.PyArray_DATA(<cnp.ndarray>scratch) + 63) // 64 * 64)
     worker.rows, worker.first_row, worker.step, worker.seed = rows, first_row, step, seed
+    worker.update = step if update is None else update
+    worker.turn = NN_UPDATING
     worker.learning_rate = learning_rate
     for i in range(8):
         worker.coefficient[<int>i] = coefficient[i] if coefficient is not None else 0.0
@@ -89,4 +94,5 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
         "seconds": seconds / repeats,
         "nonfinite": bool(worker.nonfinite),
         "coefficient": [worker.coefficient[i] for i in range(8)],
+        "learning_rate": worker.learning_rate,
     }

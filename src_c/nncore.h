@@ -19,6 +19,8 @@ typedef struct nn_worker {
     int64_t first_row;       /* position of its first row in `order`, or in the data where order is NULL */
     const int64_t *order;    /* data row at each position of the epoch */
     int64_t step;            /* number of this training step, from 1 */
+    int64_t update;          /* number of the update that it is part of, from 1 */
+    int64_t turn;            /* NN_UPDATING where the update comes in this step, else NN_ACCUMULATING */
     uint64_t seed;           /* of everything random */
     double learning_rate;    /* of this step */
     double coefficient[8];   /* of this step's update: written by a kernel of the plan's opening */
@@ -34,6 +36,9 @@ enum {
     NN_MAX_ARGUMENTS = 20, /* of a kernel */
     NN_MAX_ROW_TILE = 24   /* the largest row tile of any variant's matrix product */
 };
+
+/* Gradients of several steps may be accumulated for one update: what a step of the plan is for. */
+enum { NN_ACCUMULATING = 1, NN_UPDATING = 2 };
 
 /* Every argument of a kernel is one slot of eight bytes; src_c/kernels.def gives their names and order. */
 typedef union nn_slot {

@@ -25,7 +25,7 @@ class Native:
         self._panel_widths = {}
 
     def run(self, kernel, dtype, arguments, block, worker):
-        """Calls a kernel; returns {"nonfinite", "coefficient"}."""
+        """Calls a kernel; returns {"nonfinite", "coefficient", "learning_rate"}."""
         return _kernels.run(kernel, dtype, arguments, tuple(block), variant=self.name, **worker)
 
     def panel_width(self, dtype):
@@ -136,6 +136,7 @@ def expectation(case, fused):
     arguments = {**case.arguments, **{n: a.values for n, a in case.arrays().items() if n not in (ORDER, GRADIENT)}}
     unset = {"order": None, "gradient": None, "first_row": 0, "step": 1, "seed": 0, "learning_rate": 0.0}
     worker = {**unset, **case.worker}
+    worker.setdefault("update", worker["step"])
     for key in ("order", "gradient"):
         worker[key] = None if worker[key] is None else worker[key].values
     with np.errstate(all="ignore"):
@@ -226,7 +227,8 @@ def outcome(case, runner, memory, blocks=None):
         returned = placed.run(runner, block)
         nonfinite |= returned["nonfinite"]
     results = {name: placed[name].read() for name in placed.names()}
-    return {**results, "nonfinite": np.array(nonfinite), "coefficient": np.array(returned["coefficient"])}
+    return {**results, "nonfinite": np.array(nonfinite), "coefficient": np.array(returned["coefficient"]),
+            "learning_rate": np.array(returned["learning_rate"])}  # fmt: skip
 
 
 def different_bits(case, first, second, names):

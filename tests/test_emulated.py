@@ -77,7 +77,8 @@ def address(array):
 
 
 def result(call):
-    return {"nonfinite": bool(call[0]["nonfinite"]), "coefficient": call[0]["coefficient"].tolist()}
+    return {"nonfinite": bool(call[0]["nonfinite"]), "coefficient": call[0]["coefficient"].tolist(),
+            "learning_rate": float(call[0]["learning_rate"])}  # fmt: skip
 
 
 class Library:

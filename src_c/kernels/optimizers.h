@@ -5,7 +5,7 @@
  */
 
 /* Running means of a parameter that gets no gradient any more decay into denormal numbers and would stay there. They
-   become zero, in steps whose number is a multiple of this. */
+   become zero, in updates whose number is a multiple of this. */
 enum { TYPED(FLUSH_INTERVAL) = 32 };
 
 /* One vector's worth of a kernel: the first `count` elements of the parameter at `offset`, `count` being LANES or
@@ -42,7 +42,7 @@ NN_INLINE void TYPED(flush_vector)(const void *state, int64_t offset, real *grad
 
 static void TYPED(flush)(const nn_worker *worker, const nn_block *block, int64_t columns, real *state)
 {
-    if (state && worker->step % TYPED(FLUSH_INTERVAL) == 0)
+    if (state && worker->update % TYPED(FLUSH_INTERVAL) == 0)
         TYPED(for_each_vector)(worker, block, columns, TYPED(flush_vector), &state);
 }
 
@@ -168,13 +168,13 @@ NN_INLINE double TYPED(one_minus_power)(double beta, int64_t exponent)
     return result;
 }
 
-/* coefficient[0] = learning_rate / (1 - beta_1^t), coefficient[1] = 1 / (1 - beta_2^t); t is the step, from 1 */
+/* coefficient[0] = learning_rate / (1 - beta_1^t), coefficient[1] = 1 / (1 - beta_2^t); t is the number of the update, from 1 */
 DEFINE_KERNEL(adam_coefficients)
 {
     ARGUMENTS(adam_coefficients);
     UNUSED(block);
-    worker->coefficient[0] = worker->learning_rate / TYPED(one_minus_power)(a->beta_1, worker->step);
-    worker->coefficient[1] = 1 / TYPED(one_minus_power)(a->beta_2, worker->step);
+    worker->coefficient[0] = worker->learning_rate / TYPED(one_minus_power)(a->beta_1, worker->update);
+    worker->coefficient[1] = 1 / TYPED(one_minus_power)(a->beta_2, worker->update);
 }
 
 struct TYPED(adam_update) {

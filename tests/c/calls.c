@@ -34,6 +34,8 @@ __attribute__((visibility("default"))) void tested_call(call *c, char *memory)
         .first_row = c->first_row,
         .order = at(c->order, memory),
         .step = c->step,
+        .update = c->step,
+        .turn = NN_UPDATING,
         .seed = c->seed,
         .learning_rate = c->learning_rate,
         .gradient = at(c->gradient, memory),
@@ -46,6 +48,7 @@ __attribute__((visibility("default"))) void tested_call(call *c, char *memory)
             c->slots[i].pointer = at(c->slots[i].size, memory);
     NN_TESTED_VARIANT.kernels[c->dtype][c->kernel](c->slots, &worker, &c->block);
     memcpy(c->coefficient, worker.coefficient, sizeof worker.coefficient);
+    c->learning_rate = worker.learning_rate;
     c->nonfinite = worker.nonfinite;
 }
 

@@ -44,7 +44,7 @@ def sgd_momentum(a, w, block):
 @reference
 def adam_coefficients(a, w, block):
     def one_minus_power(beta):
-        return -np.expm1(w.step * np.log1p(np.longdouble(beta) - 1)) if beta > 0 else np.longdouble(1)
+        return -np.expm1(w.update * np.log1p(np.longdouble(beta) - 1)) if beta > 0 else np.longdouble(1)
 
     values = [w.learning_rate / one_minus_power(a.beta_1), 1 / one_minus_power(a.beta_2)]
     return {"worker_coefficient": nearly(slice(2), np.array(values), 64)}
