@@ -9,6 +9,7 @@ from nncore import (
     activations,
     callbacks,
     config,
+    constraints,
     datasets,
     initializers,
     interop,
@@ -17,6 +18,7 @@ from nncore import (
     metrics,
     models,
     optimizers,
+    regularizers,
 )
 from nncore._version import __version__
 from nncore.layers import Input
@@ -32,6 +34,7 @@ __all__ = [
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "datasets",
     "initializers",
     "interop",
@@ -40,4 +43,5 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "regularizers",
 ]

@@ -187,7 +187,7 @@ cdef class Call:
     cdef Rows x, y
     cdef Slots output, dy, dx
     cdef uint64_t seed
-    cdef int limit, threads
+    cdef int limit, threads, backward_phase
     cdef cnp.ndarray counter
     cdef int64_t classes, fewest, made, threads_rows
     cdef int dimensions, input_dimensions, type_number
@@ -204,10 +204,10 @@ cdef class Call:
         self.lock, self.seed, self.limit, self.made = lock, seed, limit, changes
         self.plan = builder.plan
         self.type_number = builder.dtype.num
-        self.x = Rows(self.plan, bindings, "x", input_shape)
-        self.y = None if target_shape is None else Rows(self.plan, bindings, "y", target_shape, loose=True)
-        self.output = Slots(self.plan, bindings.get("output", ()))
-        self.dy, self.dx = Slots(self.plan, bindings.get("dy", ())), Slots(self.plan, bindings.get("dx", ()))
+        self.x = Rows(self.plan, bindings, "x0", input_shape)
+        self.y = None if target_shape is None else Rows(self.plan, bindings, "y0", target_shape, loose=True)
+        self.output = Slots(self.plan, bindings.get("output0", ()))
+        self.dy, self.dx = Slots(self.plan, bindings.get("dy0", ())), Slots(self.plan, bindings.get("dx0", ()))
         self.counter, self.classes, self.fewest = counter, classes, fewest
         self.dimensions, self.input_dimensions = len(output_shape) + 1, len(input_shape) + 1
         for i, extent in enumerate(output_shape):
@@ -217,6 +217,7 @@ cdef class Call:
         self.totals_array = builder.totals
         self.totals = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.totals_array)
         self.reports = len(builder.totals)
+        self.backward_phase = builder.backward_phase or 0
 
     @property
     def current(self):
@@ -265,15 +266,18 @@ cdef class Call:
         finally:
             self.lock.give()
 
-    def infer(self, x, int last_phase=-1):
-        """Returns the outputs for the rows of x; None where it is of another form."""
+    def infer(self, x, bint with_backward=False):
+        """Returns the outputs for the rows of x; None where it is of another form.
+
+        `with_backward` says that the plan has a backward pass, for a call of its own.
+        """
         cdef Task task
         cdef int64_t rows = self.x.fit(x)
         if not self.takes(rows):
             return None
         self.prepare(&task, rows)
-        if last_phase >= 0:
-            task.last_phase = last_phase
+        if with_backward:
+            task.last_phase = self.backward_phase
         self.shape[0] = rows
         cdef cnp.ndarray output = cnp.PyArray_EMPTY(self.dimensions, self.shape, self.type_number, 0)
         self.lock.take()
@@ -299,7 +303,7 @@ cdef class Call:
             if cnp.PyArray_DIM(array, i) != self.shape[i]:
                 return None
         self.prepare(&task, rows)
-        task.first_phase = 2
+        task.first_phase = self.backward_phase
         dx = cnp.PyArray_ZEROS(self.input_dimensions, self.input_shape, self.type_number, 0)
         self.lock.take()
         try:

@@ -55,6 +55,16 @@ def boolean(owner, name, value):
     raise TypeError(f"{owner}: {name} must be True or False, not {value!r}")
 
 
+def name_of_dtype(owner, dtype):
+    """Returns the name of a type of numbers."""
+    import numpy as np
+
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        raise ValueError(f"{owner}: dtype must be a type of numbers, not {dtype!r}") from None
+
+
 def resolve(kind, identifier, base, by_name, by_class):
     """The object that a name, a class, a configuration or an object itself stands for.
 

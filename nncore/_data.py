@@ -56,6 +56,25 @@ def as_source(array, dtype):
     return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
 
 
+def per_name(what, data, names, missing=...):
+    """One entry for each of several names: of a dict by name, of a list or tuple in order; alone, the data itself.
+
+    With `missing` names that a dict lacks, and a list's entries that are None, stand for that.
+    """
+    if isinstance(data, dict):
+        unknown = [name for name in data if name not in names]
+        absent = [name for name in names if name not in data]
+        if unknown or (absent and missing is ...):
+            raise ValueError(f"{what} is wanted for {', '.join(names)}; got {', '.join(map(str, data))}")
+        return [data.get(name, missing) for name in names]
+    if len(names) == 1:
+        return [data[0] if isinstance(data, (list, tuple)) and len(data) == 1 and hasattr(data[0], "shape") else data]
+    if not isinstance(data, (list, tuple)) or len(data) != len(names):
+        got = f"{len(data)} things" if isinstance(data, (list, tuple)) else type(data).__name__
+        raise ValueError(f"{what} must be a list or dict of arrays for {', '.join(names)}; got {got}")
+    return list(data)
+
+
 def features(data, shape, dtype, owner, name="x"):
     """Inputs for samples of `shape`, as a Source of the rows.
 

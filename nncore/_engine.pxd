@@ -140,7 +140,8 @@ cdef class Plan:
     cdef Job *jobs
     cdef int job_count, job_capacity
     cdef Phase *phases
-    cdef int phase_count, phase_capacity
+    cdef readonly int phase_count
+    cdef int phase_capacity
     cdef int64_t arena_size, gradient_size
     cdef object arena, values, kernels, thread_memory, bounds, cursors, spent
     cdef int memory_threads

@@ -1,46 +1,128 @@
-"""The graph of a network: layers in topological order, and the tensors between them."""
-
-from typing import NamedTuple
-
-
-class Node(NamedTuple):
-    """One use of a layer: tensor numbers in, tensor number out."""
-
-    layer: object
-    inputs: tuple
-    output: int
+"""The graph of a network: nodes between symbolic tensors, in topological order."""
 
 
 class Graph:
-    """Nodes in topological order; tensor 0 is the input.
+    """What lies between input tensors and output tensors.
+
+    Nodes and layers stand in Keras's order: by the longest way to an output, and of equals by who is reached first
+    from the outputs. So lists of weights have the same order as there.
 
     Parameters
     ----------
-    input_shape : shape of a sample of the input
-    nodes : list of Node
-    output : number of the output tensor
+    inputs, outputs : lists of Tensor
+    owner : str, whom errors name
+    entry : function from Tensor to a Tensor of an input layer of its own
+        For inputs that are the outputs of other layers: the graph begins there.
     """
 
-    def __init__(self, input_shape, nodes, output):
-        self.input_shape, self.nodes, self.output = input_shape, nodes, output
+    def __init__(self, inputs, outputs, owner, entry):
+        self.nodes, self.layers = _in_order(inputs, outputs, owner)
+        entries = {id(tensor): entry(tensor) for tensor in inputs if tensor.node.inputs}
+        self.inputs = [entries.get(id(tensor), tensor) for tensor in inputs]
+        self.outputs = list(outputs) if not entries else self._begin_at(entries, outputs)
+        self.input_shapes = [tensor.sample_shape for tensor in self.inputs]
+        self.output_shapes = [tensor.sample_shape for tensor in self.outputs]
 
-    @classmethod
-    def chain(cls, input_shape, layers):
-        """Each layer takes what the one before it gives."""
-        return cls(input_shape, [Node(layer, (i,), i + 1) for i, layer in enumerate(layers)], len(layers))
+    def _begin_at(self, entries, outputs):
+        """Puts other nodes in the place of those behind `entries`, {id of a Tensor: Tensor}; returns the outputs."""
+        known, nodes, layers = dict(entries), [], {}
+        for node in self.nodes:
+            if any(id(tensor) in entries for tensor in node.outputs):
+                twin = entries[id(node.outputs[0])].node
+            else:
+                shapes = [tensor.sample_shape for tensor in node.outputs]
+                twin = type(node)(node.layer, [known.get(id(t), t) for t in node.inputs], shapes)
+                known.update(zip(map(id, node.outputs), twin.outputs, strict=True))
+            nodes.append(twin)
+            layers[id(node.layer)] = twin.layer
+        self.nodes, self.layers = nodes, [layers[id(layer)] for layer in self.layers]
+        return [known.get(id(tensor), tensor) for tensor in outputs]
 
     def build(self, weights):
-        """Builds every layer; returns the shape of the output."""
-        shapes = {0: self.input_shape}
+        """Builds every layer that is not built yet, with weights from a WeightMaker."""
         for node in self.nodes:
-            inputs = [shapes[i] for i in node.inputs]
-            node.layer.build_for(*inputs, weights)
-            shapes[node.output] = node.layer.compute_output_shape(*inputs)
-        return shapes[self.output]
+            if node.inputs:
+                shapes = [tensor.sample_shape for tensor in node.inputs]
+                node.layer.build_for(shapes if node.layer.merges else shapes[0], weights)
 
-    def emit(self, builder, value):
-        """Emits every layer into a plan; returns the output Value."""
-        values = {0: value}
+    def emit(self, builder, values, emit_layer):
+        """Emits every layer into a plan, by emit_layer(layer, values); returns the output Values.
+
+        `values` are those of the inputs.
+        """
+        known = dict(zip(map(id, self.inputs), values, strict=True))
         for node in self.nodes:
-            values[node.output] = node.layer.emit(builder, *(values[i] for i in node.inputs))
-        return values[self.output]
+            if node.inputs:
+                given = emit_layer(builder, node.layer, [known[id(tensor)] for tensor in node.inputs])
+                known.update(zip(map(id, node.outputs), given, strict=True))
+        return [known[id(tensor)] for tensor in self.outputs]
+
+    def numbered(self):
+        """The graph as numbers: (nodes, inputs, outputs); a node is (number of its layer, tensors that go in)."""
+        tensors, nodes = {}, []
+        layers = {id(layer): number for number, layer in enumerate(self.layers)}
+        for node in self.nodes:
+            nodes.append([layers[id(node.layer)], [tensors[id(tensor)] for tensor in node.inputs]])
+            for tensor in node.outputs:
+                tensors[id(tensor)] = len(tensors)
+        return nodes, [tensors[id(t)] for t in self.inputs], [tensors[id(t)] for t in self.outputs]
+
+
+def _in_order(inputs, outputs, owner):
+    """The nodes and the layers between inputs and outputs."""
+    ends = {id(tensor) for tensor in inputs}
+    finished, found = [], {}  # nodes in the order of a depth-first search; layers as they are reached
+    state = {}  # of each node: "open" while what it needs is looked for, then "done"
+
+    def visit(first):
+        stack = [(first, iter(_needs(first, ends)))]
+        reach(first)
+        while stack:
+            node, needs = stack[-1]
+            for needed in needs:
+                if state.get(id(needed)) is None:
+                    reach(needed)
+                    stack.append((needed, iter(_needs(needed, ends))))
+                    break
+            else:
+                state[id(node)] = "done"
+                finished.append(node)
+                stack.pop()
+
+    def reach(node):
+        state[id(node)] = "open"
+        found.setdefault(id(node.layer), (len(found), node.layer))
+        if not node.inputs and id(node.outputs[0]) not in ends:
+            raise ValueError(
+                f"{owner}: the output needs the input {node.layer.name!r}, which is not among the model's inputs"
+            )
+
+    for tensor in outputs:
+        if state.get(id(tensor.node)) is None:
+            visit(tensor.node)
+    depths, layer_depths = {id(node): 0 for node in finished}, {}
+    for node in reversed(finished):
+        depth = max(depths[id(node)], layer_depths.get(id(node.layer), 0))
+        depths[id(node)] = layer_depths[id(node.layer)] = depth
+        for needed in _needs(node, ends):
+            depths[id(needed)] = max(depths[id(needed)], depth + 1)
+    for tensor in inputs:  # one that no output needs
+        if id(tensor.node) not in depths:
+            depths[id(tensor.node)] = layer_depths[id(tensor.node.layer)] = 0
+            found[id(tensor.node.layer)] = (len(found), tensor.node.layer)
+            finished.append(tensor.node)
+    nodes = sorted(finished, key=lambda node: -depths[id(node)])
+    layers = sorted(found.values(), key=lambda entry: (-layer_depths[id(entry[1])], entry[0]))
+    layers = [layer for _, layer in layers]
+    names = {}
+    for layer in layers:
+        if names.setdefault(layer.name, layer) is not layer:
+            raise ValueError(f"{owner}: two layers are named {layer.name!r}: a name must be unique in its model")
+    return nodes, layers
+
+
+def _needs(node, ends):
+    """The nodes whose outputs go into this one; none where the graph begins with it."""
+    if any(id(tensor) in ends for tensor in node.outputs):
+        return []
+    return [tensor.node for tensor in node.inputs]

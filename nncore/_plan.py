@@ -8,10 +8,13 @@ then lays all of it out in phases:
     1  rows: forward, loss and the gradient towards the inputs, depth-first in blocks of rows
     2  parameters: each tile of a weight's gradient, its update, its mirrors; and the sums of losses and metrics
 
-A plan for forward and backward in two calls has the backward rows in a phase of their own.
+A plan for forward and backward in two calls has the backward rows in a phase of their own. A layer that mixes rows
+cuts the rows' phase in two, with jobs over columns between them. An update that needs whole gradients, or whole
+weights, goes on in further phases.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,6 +50,68 @@ FLOPS_PER_THREAD = 150_000
 
 # The kernel that computes one part of what a gradient's kernel does.
 _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
+
+
+class Tiles(NamedTuple):
+    """How a matrix is cut into the blocks of a job."""
+
+    rows: int
+    columns: int
+    block_rows: int
+    block_columns: int
+
+    @classmethod
+    def of(cls, rows, columns, double=False):
+        """Tiles for gradients and updates; twice as wide if `double`."""
+        block_columns = min(columns, TILE_COLUMNS * (2 if double else 1))
+        block_rows = min(rows, TILE_ELEMENTS * (2 if double else 1) // block_columns // 16 * 16)
+        return cls(rows, columns, block_rows, block_columns)
+
+    @property
+    def across(self):
+        """Blocks beside each other."""
+        return -(-self.columns // self.block_columns)
+
+    @property
+    def count(self):
+        """Blocks in all."""
+        return -(-self.rows // self.block_rows) * self.across
+
+    @property
+    def numbering(self):
+        """What a kernel with a result for each block needs to know: its arguments."""
+        return {"block_rows": self.block_rows, "block_columns": self.block_columns, "across": self.across}
+
+
+class Job(NamedTuple):
+    """Steps over the blocks of a matrix, in a phase with others of its kind."""
+
+    tiles: Tiles
+    steps: list
+
+
+class Total(NamedTuple):
+    """Numbers among a plan's `totals`: an argument of steps that add to them."""
+
+    start: int
+    count: int
+
+
+class _Pass:
+    """The forward or the backward pass: steps over rows, and between them lists of jobs where rows meet."""
+
+    def __init__(self):
+        self.sections = [[]]
+
+    def step(self, kernel, arguments):
+        self.sections[-1].append((kernel, arguments))
+
+    def meet(self, jobs):
+        self.sections += [jobs, []]
+
+    @property
+    def row_sections(self):
+        return self.sections[::2]
 
 
 class Value:
@@ -85,23 +150,29 @@ class Builder:
     input_gradient : bool, also that with respect to the inputs
     require_finite : bool, a loss that is not finite ends the run
     mixed : bool, large products are over pairs of bfloat16
+    update_every : int, training steps whose gradients make one update
     """
 
     def __init__(self, dtype, rows, *, training=False, backward=False, input_gradient=False, require_finite=False,
-                 mixed=False):  # fmt: skip
-        self.plan = _engine.Plan(dtype, rows)
+                 mixed=False, update_every=1):  # fmt: skip
+        self.plan = _engine.Plan(dtype, rows, update_every)
         self.dtype, self.rows = np.dtype(dtype), rows
         self.training, self.backward, self.input_gradient = training, backward, input_gradient
         self.require_finite, self.mixed = require_finite, mixed
         self.opening_steps = []
-        self.forward_steps = []
-        self.backward_steps = []
+        self._forward, self._backward = _Pass(), _Pass()
         self._backward_functions = []
+        self._prologue = []  # jobs
+        self._after = []  # jobs of the parameters' phase
         self._gradient_steps = {}  # of each weight
         self._mirrors = {}  # of each weight: {transposed: the step that refreshes it}
         self._paired = {}  # of each kernel and tensor: its pairs
-        self._reports = []
-        self.totals = None  # sums over rows of every report, filled by a run
+        self._regularized = {}  # of each weight: its regularizer's arguments
+        self._sums = []  # (buffer, Total, scale)
+        self._total_count = 0
+        self.totals = None  # what a run adds up: losses, metrics
+        self.penalties = None  # the Total of them that has the loss, in plans that have one
+        self.backward_phase = None  # the first of the backward pass, where it has calls of its own
         self.bindings = {}  # of each name given with Later: [(step, argument)]
         self._numbers = {}
         self._flops = 0.0
@@ -132,7 +203,11 @@ class Builder:
 
     def forward(self, kernel, **arguments):
         """Adds a step over rows to the forward pass."""
-        self.forward_steps.append((kernel, arguments))
+        self._forward.step(kernel, arguments)
+
+    def forward_meeting(self, jobs):
+        """Ends a phase over rows of the forward pass: jobs that read all rows, and do not need each other."""
+        self._forward.meet(jobs)
 
     def on_backward(self, function):
         """Registers what emits the backward steps of the layer at hand: called in reverse order."""
@@ -141,7 +216,23 @@ class Builder:
 
     def backward_step(self, kernel, **arguments):
         """Adds a step over rows to the backward pass."""
-        self.backward_steps.append((kernel, arguments))
+        self._backward.step(kernel, arguments)
+
+    def backward_meeting(self, jobs):
+        """As `forward_meeting`, in the backward pass."""
+        self._backward.meet(jobs)
+
+    def once_after_rows(self, kernel, **arguments):
+        """Adds a step over the whole minibatch to the parameters' phase."""
+        self._after.append(Job(Tiles(1, 1, 1, 1), [(kernel, arguments)]))
+
+    def prologue(self, job):
+        """Adds a job that runs once at the beginning of a call: what follows from weights alone."""
+        self._prologue.append(job)
+
+    def after_rows(self, job):
+        """Adds a job to the parameters' phase: it comes when the rows are done and no loss was NaN or infinite."""
+        self._after.append(job)
 
     def opening(self, kernel, **arguments):
         """Adds a step that each thread runs for itself at the beginning of a minibatch."""
@@ -166,25 +257,28 @@ class Builder:
             return value.gradient, False
         return value.gradient, True
 
-    def add_gradient(self, value, emit):
-        """Lets `emit(buffer)` write a gradient of `value`, through a buffer of its own where one is there already."""
+    def add_gradient(self, value, emit, add_step=None):
+        """Lets `emit(buffer)` write a gradient of `value`, through a buffer of its own where one is there already.
+
+        `add_step` adds steps to the pass at hand, the backward one unless given.
+        """
         target, accumulate = self.gradient_target(value)
         if not accumulate:
             emit(target)
             return
         part = self.buffer(value.width)
         emit(part)
-        self._add(part, target, value.width)
+        self._add(part, target, value.width, add_step or self.backward_step)
 
     def _take_gradient(self, value, buffer):
         if value.gradient is None:
             value.gradient = buffer
         else:
-            self._add(buffer, value.gradient, value.width)
+            self._add(buffer, value.gradient, value.width, self.backward_step)
 
-    def _add(self, source, target, width):
-        self.backward_step("add_rows", x=source, y=target, features=width, x_stride=source.stride,
-                           y_stride=target.stride)  # fmt: skip
+    @staticmethod
+    def _add(source, target, width, add_step):
+        add_step("add_rows", x=source, y=target, features=width, x_stride=source.stride, y_stride=target.stride)
 
     # ---- weights
 
@@ -204,7 +298,7 @@ class Builder:
         parts = _engine.aligned_zeros((-(-self.rows // BLOCK_ROWS), rows * columns), self.dtype)
         layout = {"parts": parts, "part_rows": BLOCK_ROWS, "parts_stride": rows * columns}
         sizes = {"units": columns} if kernel == "column_sum" else {"inputs": rows, "units": columns}
-        self.backward_steps.append((_PARTS[kernel], {**arguments, **sizes, **layout}, PARTED_ROWS, None))
+        self._backward.sections[-1].append((_PARTS[kernel], {**arguments, **sizes, **layout}, PARTED_ROWS, None))
         steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": accumulate}, PARTED_ROWS, None))
 
     def operand(self, weight, transposed=False):
@@ -228,7 +322,7 @@ class Builder:
                 array = _engine.aligned_zeros(inner * stride, self.dtype)
             arguments = {"matrix": weight.array, "packed": array, "columns": columns, "packed_stride": stride,
                          "packed_panel": panel}  # fmt: skip
-            mirrors[transposed] = ("pack_transposed" if transposed else "pack", arguments)
+            mirrors[transposed] = _at_updates("pack_transposed" if transposed else "pack", arguments)
         arguments = mirrors[transposed][1]
         return {"b": arguments["packed"], "b_stride": arguments["packed_stride"], "b_panel": arguments["packed_panel"]}
 
@@ -254,7 +348,7 @@ class Builder:
             panel = (inner + 1) // 2 * width
             packed = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
             arguments = {"matrix": weight.array, "packed": packed, "columns": columns, "packed_panel": panel}
-            mirrors[kernel] = (kernel, arguments)
+            mirrors[kernel] = _at_updates(kernel, arguments)
         arguments = mirrors[kernel][1]
         return {"b": arguments["packed"], "b_panel": arguments["packed_panel"]}
 
@@ -266,6 +360,10 @@ class Builder:
             for number, argument in self.bindings[name]:
                 self.plan.bind(number, **{argument: value})
 
+    def unbound(self, name):
+        """Says that no step takes anything under this name."""
+        self.bindings.setdefault(name, [])
+
     def bind_gradients(self, array_of):
         """Sets where gradients are stored: in array_of(weight), for each weight."""
         for weight, number in self._gradient_stores:
@@ -276,10 +374,37 @@ class Builder:
         if self.require_finite:
             self.forward("require_finite", values=buffer)
 
-    def report(self):
-        """A buffer (rows,) whose sum over all rows of a run is added to `totals`; returns it."""
+    def regularize(self, weight, l1, l2, total):
+        """Adds l1 sum |w| + l2 sum w² to a Total for each row, and its derivative to the weight's gradient."""
+        self._regularized[weight] = (l1, l2, total)
+
+    def penalize_activity(self, value, l1, l2):
+        """Adds l1 sum |x| + l2 sum x², the mean over rows, to the loss, and its derivative to the tensor's gradient."""
+        common = {"x": value.buffer, "features": value.width, "x_stride": value.stride, "l1": l1, "l2": l2}
+        self.forward("activity_penalty", penalty=self.report(self.penalties), dx=None, dx_stride=0, accumulate=False,
+                     **common)  # fmt: skip
+        if value.needs_gradient:
+            value.uses += 1
+
+        def backward():
+            if value.needs_gradient:
+                target, accumulate = self.gradient_target(value)
+                self.backward_step("activity_penalty", penalty=None, dx=target, dx_stride=target.stride,
+                                   accumulate=accumulate, **common)  # fmt: skip
+
+        self.on_backward(backward)
+
+    def total(self, count=1):
+        """Places among `totals`, zero at the beginning of a run, for steps to add to."""
+        self._total_count += count
+        return Total(self._total_count - count, count)
+
+    def report(self, *totals):
+        """A buffer (rows,) whose sum over all rows of a run is added to each Total, or (Total, scale); returns it."""
         buffer = self.buffer(None)
-        self._reports.append(buffer)
+        for total in totals:
+            total, scale = total if isinstance(total[0], Total) else (total, 1.0)
+            self._sums.append((buffer, total, scale))
         return buffer
 
     # ---- laying out
@@ -289,8 +414,8 @@ class Builder:
 
         Parameters
         ----------
-        update : function (builder, weight) -> list of steps (kernel, arguments), optional
-            The optimizer's steps over a tile whose gradient is at hand.
+        update : function (weights) -> for each weight a list of phases: lists of steps (kernel, arguments), optional
+            The optimizer's steps over a tile; in the first phase its gradient is at hand.
         store_gradients : "set" or "add", optional
             Gradients go where `bind_gradients` says.
         split : bool
@@ -299,66 +424,129 @@ class Builder:
         for function in reversed(self._backward_functions):
             function()
         plan = self.plan
-        self.totals = np.zeros(len(self._reports), np.float64)
+        self.totals = np.zeros(self._total_count, np.float64)
         self._gradient_stores = []
         plan.opening()
         self._steps(self.opening_steps)
+        mirrors = {w: Job(self._tiles(w), list(steps.values())) for w, steps in self._mirrors.items()}
         plan.phase()
-        for weight, mirrors in self._mirrors.items():
-            self._weight_job(weight)
-            self._steps(mirrors.values())
-        plan.phase()
-        exact_from = PARTED_ROWS if self._parted else None
-        even = bool(self._paired)
-        plan.row_job(BLOCK_ROWS, exact_from, even)
-        self._steps(self.forward_steps)
+        self._jobs([*mirrors.values(), *self._prologue])
+        forward, backward = self._forward.sections, self._backward.sections
         if split:
-            plan.phase()
-            plan.row_job(BLOCK_ROWS, exact_from, even)
-        self._steps(self.backward_steps)
-        if self.backward or self._reports:
-            plan.phase()
-        for weight, steps in self._gradient_steps.items():
-            self._weight_job(weight)
-            updates = [] if update is None else update(weight)
-            self._steps(self._prefetches(weight, updates))
-            self._steps(steps)
-            if store_gradients:
-                number = plan.step("store_gradient", {"target": _engine.BIND_LATER, "columns": weight.matrix_shape[1],
-                                                      "accumulate": store_gradients == "add"})  # fmt: skip
-                self._gradient_stores.append((weight, number))
-            self._steps(updates)
-            if update is not None:
-                self._steps(self._mirrors.get(weight, {}).values())
-        for number, buffer in enumerate(self._reports):
-            plan.matrix_job(1, 1, 1, 1, self.rows)
-            self._steps([("accumulate_sum", {"values": buffer, "total": self.totals[number : number + 1]})])
+            self._rows_and_meetings(forward)
+            self.backward_phase = plan.phase_count
+            self._rows_and_meetings(backward)
+        else:
+            self._rows_and_meetings([*forward[:-1], forward[-1] + backward[0], *backward[1:]])
+        for jobs in self._parameter_phases(update, store_gradients, mirrors):
+            if any(job.steps for job in jobs):
+                plan.phase()
+                self._jobs(jobs)
         plan.finish()
         return self
+
+    def _rows_and_meetings(self, sections):
+        exact_from, even = PARTED_ROWS if self._parted else None, bool(self._paired)
+        for number, section in enumerate(sections):
+            self.plan.phase()
+            if number % 2:
+                self._jobs(section)
+            else:
+                self.plan.row_job(BLOCK_ROWS, exact_from, even)
+                self._steps(section)
+
+    def _parameter_phases(self, update, store_gradients, mirrors):
+        """Lists of jobs: gradients and updates of weights, and what else waits for the rows."""
+        phases = []
+
+        def add(number, *jobs):
+            while len(phases) <= number:
+                phases.append([])
+            phases[number] += jobs
+
+        updates = [[[]]] * len(self._gradient_steps) if update is None else update(list(self._gradient_steps))
+        penalties = []
+        for (weight, steps), stages in zip(self._gradient_steps.items(), updates, strict=True):
+            stages = [list(stage) for stage in stages]
+            penalty, parts = self._penalty(weight, with_gradient=True)
+            penalties += parts
+            stored = []
+            if store_gradients:
+                stored = [("store_gradient", {"target": Later(weight), "columns": weight.matrix_shape[1],
+                                              "accumulate": store_gradients == "add"})]  # fmt: skip
+            wanted = [step for stage in stages for step in stage]
+            stages[0] = [*self._prefetches(weight, wanted), *steps, *penalty, *stored, *stages[0]]
+            if update is not None and weight in mirrors and weight.constraint is None:
+                stages[-1] += mirrors[weight].steps
+            for number, stage in enumerate(stages):
+                add(number, Job(self._tiles(weight), stage))
+            if update is not None and weight.constraint is not None:
+                add(len(stages), weight.constraint.job(weight.array))
+                if weight in mirrors:
+                    add(len(stages) + 1, mirrors[weight])
+        for weight in self._regularized:
+            if weight not in self._gradient_steps:
+                steps, parts = self._penalty(weight, with_gradient=False)
+                penalties += parts
+                add(0, Job(self._tiles(weight), steps))
+        once = Tiles(1, 1, 1, 1)
+        for buffer, total, scale in self._sums:
+            add(0, Job(once, [("accumulate_sum", {"values": buffer, "total": total, "scale": scale})]))
+        for job in self._after:
+            add(0, job)
+        for parts, total in penalties:
+            add(1, Job(once, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})]))
+        return phases
+
+    def _penalty(self, weight, with_gradient):
+        """The step of a weight's regularizer, and [(penalties of its tiles, Total)]."""
+        if weight not in self._regularized:
+            return [], []
+        l1, l2, total = self._regularized[weight]
+        tiles = self._tiles(weight)
+        parts = _engine.aligned_zeros(tiles.count, np.float64)
+        step = ("regularize", {"parameter": weight.array, "parts": parts, "columns": tiles.columns, "l1": l1, "l2": l2,
+                               "add_gradient": with_gradient, **tiles.numbering})  # fmt: skip
+        return [step], [(parts, total)]
 
     @staticmethod
     def _prefetches(weight, updates):
         """Steps that ask for what the update of a large weight will change."""
         if weight.array.size < PREFETCHED_ELEMENTS:
             return []
-        arrays = [v for _, arguments in updates for v in arguments.values() if isinstance(v, np.ndarray)]
-        return [("prefetch", {"array": array, "columns": weight.matrix_shape[1]}) for array in arrays]
+        size = weight.array.size
+        arrays = {id(v): v for _, arguments, *_ in updates for v in arguments.values()
+                  if isinstance(v, np.ndarray) and v.size == size and v.dtype == weight.array.dtype}  # fmt: skip
+        return [("prefetch", {"array": array, "columns": weight.matrix_shape[1]}) for array in arrays.values()]
 
-    def _weight_job(self, weight):
+    def _tiles(self, weight):
         rows, columns = weight.matrix_shape
-        double = rows * self.dtype.itemsize >= FAR_ROW_BYTES and self.rows >= MANY_ROWS and columns > TILE_COLUMNS
-        block_columns = min(columns, TILE_COLUMNS * (2 if double else 1))
-        block_rows = min(rows, TILE_ELEMENTS * (2 if double else 1) // block_columns // 16 * 16)
-        self.plan.matrix_job(rows, columns, block_rows, block_columns, block_rows * block_columns)
+        far = rows * self.dtype.itemsize >= FAR_ROW_BYTES and self.rows >= MANY_ROWS and columns > TILE_COLUMNS
+        return Tiles.of(rows, columns, double=far)
+
+    tiles = _tiles
+
+    def _jobs(self, jobs):
+        for tiles, steps in jobs:
+            if steps:
+                self.plan.matrix_job(*tiles, tiles.block_rows * tiles.block_columns)
+                self._steps(steps)
 
     def _steps(self, steps):
-        for kernel, arguments, *rows in steps:
-            later = {name: value.name for name, value in arguments.items() if isinstance(value, Later)}
-            number = self.plan.step(
-                kernel, {n: _engine.BIND_LATER if n in later else v for n, v in arguments.items()}, *rows
-            )
+        for kernel, arguments, *rest in steps:
+            bound, later = {}, {}
+            for name, value in arguments.items():
+                if isinstance(value, Later):
+                    later[name], value = value.name, _engine.BIND_LATER
+                elif isinstance(value, Total):
+                    value = self.totals[value.start : value.start + value.count]
+                bound[name] = value
+            number = self.plan.step(kernel, bound, *rest)
             for argument, name in later.items():
-                self.bindings.setdefault(name, []).append((number, argument))
+                if isinstance(name, str):
+                    self.bindings.setdefault(name, []).append((number, argument))
+                else:
+                    self._gradient_stores.append((name, number))
 
     def threads(self, rows, limit):
         """How many of `limit` threads pay for a minibatch of `rows`."""
@@ -366,8 +554,13 @@ class Builder:
         return max(1, min(limit, rows, int(work / FLOPS_PER_THREAD) + 1 if work >= FLOPS_PER_THREAD else 1))
 
 
+def _at_updates(kernel, arguments):
+    """A step that training steps without an update leave out."""
+    return kernel, arguments, 0, None, _engine.UPDATING
+
+
 class Later:
-    """In place of a step's argument: it is bound under this name before a run."""
+    """In place of a step's argument: it is bound under this name, or as this weight's gradient, before a run."""
 
     def __init__(self, name):
         self.name = name

@@ -65,7 +65,7 @@ class Loss:
         """Returns the shape of a row's target for predictions of `shape`."""
         return shape[:-1] if self.labels else shape
 
-    def emit(self, builder, target, prediction, weight):
+    def emit(self, builder, target, prediction, weight, scale, totals):
         """Adds the loss and its gradient to a plan.
 
         Parameters
@@ -73,10 +73,11 @@ class Loss:
         target : Buffer, of labels or of an array like the prediction
         prediction : Value
         weight : Buffer or None, a weight for each row
+        scale : float, of the gradient: the loss's part in the whole
+        totals : list of (Total, scale), to which the sum over rows is added
         """
         source, logits = self._source(prediction)
-        loss = builder.report()
-        gradient = None
+        loss = builder.report(*totals)
         if builder.backward and source.needs_gradient:
             source.uses += 1
         arguments = {
@@ -86,14 +87,17 @@ class Loss:
             "loss": loss,
             "target_stride": target.stride,
             "prediction_stride": source.stride,
-            "scale": 1.0,
+            "scale": scale,
             **self.kernel_arguments(source.shape),
         }
+        kernel = self.kernel_for(logits)
         if builder.backward and source.needs_gradient:
-            # The loss is the first whose gradient arrives: nothing is there to be added to.
-            gradient, _ = builder.gradient_target(source)
-        builder.forward(self.kernel_for(logits), gradient=gradient, gradient_stride=gradient.stride if gradient else 0,
-                        **arguments)  # fmt: skip
+            # losses come before all of the backward pass: only another loss can have been here
+            builder.add_gradient(source, lambda gradient: builder.forward(
+                kernel, gradient=gradient, gradient_stride=gradient.stride, **arguments
+            ), builder.forward)  # fmt: skip
+        else:
+            builder.forward(kernel, gradient=None, gradient_stride=0, **arguments)
         builder.forward_finite_check(loss)
 
     def _source(self, prediction):
@@ -144,7 +148,7 @@ class Loss:
         kernel = self.kernel_for(getattr(self, "from_logits", False))
         _kernels.run(kernel, y_pred.dtype, arguments, (0, rows), rows=rows)
         total = np.zeros(1)
-        _kernels.run("accumulate_sum", y_pred.dtype, {"values": loss, "total": total}, (0, 1), rows=rows)
+        _kernels.run("accumulate_sum", y_pred.dtype, {"values": loss, "total": total, "scale": 1.0}, (0, 1), rows=rows)
         return float(total[0]) / rows, gradient
 
 

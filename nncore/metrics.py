@@ -17,6 +17,7 @@ class Metric:
     labels = False  # as in losses.Loss
     default_name = ""
     kernel = ""
+    weighted = False  # in a model's training: the mean over rows is weighted by sample_weight
 
     def __init__(self, name=None, dtype=None):
         _checks.refuse(type(self).__name__, dtype=dtype)
@@ -43,11 +44,39 @@ class Metric:
         """Makes a metric from `get_config`."""
         return cls(**config)
 
-    def emit(self, builder, target, prediction):
-        """Adds the metric to a plan, over a Buffer of targets and a Value."""
+    # ---- in a plan, which adds up a state for the metric
+
+    @property
+    def is_plain_mean(self):
+        """Whether the state is one sum over rows, and the metric that sum divided by the number of rows."""
+        return not self.weighted
+
+    def state_size(self, shape):
+        """Returns how many numbers the state holds for predictions of `shape`."""
+        return 2 if self.weighted else 1
+
+    def value(self, state, rows):
+        """Returns the metric as a float, from the state over so many rows."""
+        if self.weighted:
+            return float(state[0] / state[1]) if state[1] else 0.0
+        return float(state[0]) / rows
+
+    def emit(self, builder, target, prediction, weight, total):
+        """Adds the metric to a plan.
+
+        Parameters
+        ----------
+        target : Buffer
+        prediction : Value
+        weight : Buffer or None, a weight for each row, which weighted metrics look at
+        total : Total, where the state is added up
+        """
+        values = builder.buffer(None) if self.weighted else builder.report(total)
         builder.forward(self.kernel, **self._arguments(
-            target, target.stride, prediction.buffer, prediction.stride, builder.report(), prediction.shape
+            target, target.stride, prediction.buffer, prediction.stride, values, prediction.shape
         ))  # fmt: skip
+        if self.weighted:
+            builder.once_after_rows("accumulate_weighted_sum", values=values, weight=weight, totals=total)
 
     def _arguments(self, target, target_stride, prediction, prediction_stride, value, shape):
         return {"target": target, "target_stride": target_stride, "prediction": prediction,
@@ -153,22 +182,31 @@ def get(identifier):
     return _checks.resolve("metric", identifier, Metric, _BY_NAME, _BY_CLASS)
 
 
-def for_model(identifier, loss, output_shape):
-    """Like `get`, where "accuracy" is the accuracy that fits the loss and the output, under that name."""
+def for_model(identifier, loss, output_shape, weighted=False):
+    """Like `get`, where "accuracy" is the accuracy that fits the loss and the output, under that name.
+
+    `loss` may be None; with `weighted` the metric takes notice of sample_weight.
+    """
     if identifier in ("accuracy", "acc"):
-        if loss.labels:
-            return SparseCategoricalAccuracy(name=identifier)
-        if output_shape[-1] == 1 or loss.default_name == "binary_crossentropy":
-            return BinaryAccuracy(name=identifier)
-        return CategoricalAccuracy(name=identifier)
-    metric = get(identifier)
-    if isinstance(identifier, str):
-        metric.name = identifier
-    if metric.labels != loss.labels:
+        metric = _accuracy(loss, output_shape)(name=identifier)
+    else:
+        metric = get(identifier)
+        if isinstance(identifier, str):
+            metric.name = identifier
+    metric.weighted = weighted
+    if loss is not None and metric.labels != loss.labels:
         wanted = "class numbers" if metric.labels else "an array like the output"
         raise ValueError(f"metric {metric.name!r} needs targets that are {wanted}; the loss {loss.name!r} does not")
     metric.check_output(output_shape)
     return metric
+
+
+def _accuracy(loss, output_shape):
+    if loss is not None and loss.labels:
+        return SparseCategoricalAccuracy
+    if output_shape[-1] == 1 or (loss is not None and loss.default_name == "binary_crossentropy"):
+        return BinaryAccuracy
+    return CategoricalAccuracy
 
 
 def serialize(metric):

@@ -247,7 +247,7 @@ def pieces(case):
     """Ways to cut the case's block into several: row by row and column by column, and into uneven parts."""
     block = case.block
     kind = _engine.KERNELS[case.kernel].range
-    if kind == "ONCE":
+    if kind in ("ONCE", "TILE"):
         return
     for parts in (_every(3), _uneven):
         rows = parts(block.row_begin, block.row_end)

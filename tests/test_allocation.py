@@ -121,7 +121,7 @@ COUNTED = """
         # the plan alone, bound to the data of the last call
         options = {"minibatch": 8, "counter": model.optimizer.counter, "learning_rate": 0.001, "threads": threads}
         options["order"] = random.permutation(8 * many)
-        run = model._program("train", 8, True).builder.plan.run
+        run = model._program("train", 8, (True,)).builder.plan.run
         print("plan", *[counted(run, 8 * steps, **options) for steps in (few, many)])
         nncore.models.training.SLICE_SECONDS = 0.0  # Python for each minibatch
         print("slices", *[counted(fit, model, steps) for steps in (50, 100)])

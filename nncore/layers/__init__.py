@@ -14,6 +14,13 @@ __all__ = ["Activation", "Dense", "Dropout", "Flatten", "Input", "InputLayer", "
 _BY_CLASS = {cls.__name__: cls for cls in (Activation, Dense, Dropout, Flatten, InputLayer, Rescaling)}
 
 
+def _models():
+    """Kinds of models, which may stand among layers."""
+    from nncore import models
+
+    return {"Model": models.Model, "Sequential": models.Sequential}
+
+
 def serialize(layer):
     """Returns {"class_name", "config"} of a layer."""
     return {"class_name": type(layer).__name__, "config": layer.get_config()}
@@ -23,4 +30,4 @@ def deserialize(config):
     """Returns a new layer, without weights, as `serialize` described one."""
     from nncore import _checks
 
-    return _checks.resolve("layer", config, Layer, {}, _BY_CLASS)
+    return _checks.resolve("layer", config, Layer, {}, {**_models(), **_BY_CLASS})

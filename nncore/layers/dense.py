@@ -1,6 +1,6 @@
 """The fully connected layer."""
 
-from nncore import _checks, activations, initializers
+from nncore import _checks, activations, constraints, initializers, regularizers
 from nncore._products import emit_gradient, emit_product
 from nncore.layers.layer import Layer
 
@@ -16,20 +16,26 @@ class Dense(Layer):
     use_bias : bool
     kernel_initializer, bias_initializer
         Initial values of W and b.
+    kernel_regularizer, bias_regularizer, activity_regularizer : str or Regularizer, optional
+        Penalties on W, b and y.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What W and b are brought back to after each update.
     """
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, lora_rank=None, lora_alpha=None, **common):  # fmt: skip
-        super().__init__(**common)
-        _checks.refuse("Dense", kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-                       activity_regularizer=activity_regularizer, kernel_constraint=kernel_constraint,
-                       bias_constraint=bias_constraint, lora_rank=lora_rank, lora_alpha=lora_alpha)  # fmt: skip
+        super().__init__(activity_regularizer=activity_regularizer, **common)
+        _checks.refuse("Dense", lora_rank=lora_rank, lora_alpha=lora_alpha)
         self.units = _checks.positive_integer("Dense", "units", units)
         self.activation = activations.get(activation)
         self.use_bias = _checks.boolean("Dense", "use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self._kernel = self._bias = None
 
     @property
@@ -48,9 +54,11 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def build(self, input_shape):
-        self._kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
+        self._kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer,
+                                       self.kernel_regularizer, self.kernel_constraint)  # fmt: skip
         if self.use_bias:
-            self._bias = self.add_weight("bias", (self.units,), self.bias_initializer)
+            self._bias = self.add_weight("bias", (self.units,), self.bias_initializer, self.bias_regularizer,
+                                         self.bias_constraint)  # fmt: skip
 
     def emit(self, builder, x):
         inputs, units = self._kernel.matrix_shape
@@ -101,5 +109,9 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
             **super().get_config(),
         }

@@ -2,6 +2,7 @@
 
 from nncore import _checks
 from nncore.layers.layer import Layer
+from nncore.layers.tensor import Node
 
 
 class InputLayer(Layer):
@@ -15,13 +16,23 @@ class InputLayer(Layer):
 
     def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, *, name=None):
         super().__init__(name=name)
-        _checks.refuse("Input", batch_size=batch_size, dtype=dtype, sparse=sparse or None, batch_shape=batch_shape)
+        if dtype is not None:  # data of any type comes in; the model has the dtype of what is computed
+            _checks.name_of_dtype("Input", dtype)
+        _checks.refuse("Input", batch_size=batch_size, sparse=sparse or None)
+        if batch_shape is not None:
+            if shape is not None or not batch_shape or batch_shape[0] is not None:
+                raise ValueError(
+                    f"Input takes shape, or batch_shape (None, ...) in its place; got shape={shape}, "
+                    f"batch_shape={batch_shape}"
+                )
+            shape = batch_shape[1:]
         if shape is None:
             raise ValueError("Input needs a shape: that of one sample, such as (784,)")
         shape = (shape,) if hasattr(shape, "__index__") else tuple(shape)
         self.shape = tuple(_checks.positive_integer("Input", f"shape {shape}", n) for n in shape)
         self.input_shape = self.output_shape = self.shape
         self.built = True
+        self.node = Node(self, [], [self.shape])
 
     def emit(self, builder, x):
         return x
@@ -30,13 +41,16 @@ class InputLayer(Layer):
         return {"shape": list(self.shape), "name": self.name}
 
 
-def Input(shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, name=None, tensor=None):  # noqa: N802
-    """Returns the first element of a Sequential: the shape of one sample.
+def Input(shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, name=None, tensor=None, *,
+          layer=None):
+    """Returns a symbolic tensor for samples of a shape: where a graph begins, or the first element of a Sequential.
 
     Parameters
     ----------
     shape : tuple of int
         Without the axis of samples: ``(784,)`` for rows of 784 features.
+    name : str, optional
+        Of the input; data for several inputs may be a dict by name.
 
     Examples
     --------
@@ -45,4 +59,5 @@ def Input(shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None
     (None, 3)
     """
     _checks.refuse("Input", tensor=tensor)
-    return InputLayer(shape, batch_size, dtype, sparse, batch_shape, name=name)
+    layer = layer or InputLayer(shape, batch_size, dtype, sparse, batch_shape, name=name)
+    return layer.node.outputs[0]

@@ -3,9 +3,12 @@
 import itertools
 import re
 
-from nncore import _checks, _engine
+import numpy as np
+
+from nncore import _checks, _engine, regularizers
 from nncore._calls import forget_calls
 from nncore._weight import Weight
+from nncore.layers.tensor import Node, Tensor, is_symbolic
 
 
 class Trainable:
@@ -22,12 +25,70 @@ class Trainable:
         forget_calls()
 
 
-class Layer(Trainable):
+class Symbolic:
+    """What can be called on symbolic tensors, to be a node of a graph: a layer, a model."""
+
+    merges = False  # whether it takes a list of tensors
+
+    def prepare(self, shapes):
+        """Called before shapes are asked for, with those of a sample of each input."""
+
+    def sample_shapes(self, shapes):
+        """The shapes of a sample of each output, for a list of those of the inputs."""
+        try:
+            return [self.compute_output_shape(list(shapes) if self.merges else shapes[0])]
+        except ValueError as error:
+            text = str(error)
+            raise ValueError(text if self.name in text else f"layer {self.name!r}: {text}") from None
+
+    def connect(self, inputs):
+        """Makes a node of a graph; returns its output Tensor, or a list of several."""
+        tensors = self._tensors(inputs)
+        shapes = [tensor.sample_shape for tensor in tensors]
+        self.prepare(shapes)
+        self.node = Node(self, tensors, self.sample_shapes(shapes))
+        return self.node.outputs if len(self.node.outputs) > 1 else self.node.outputs[0]
+
+    def _tensors(self, inputs):
+        """The symbolic inputs as a list."""
+        tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"layer {self.name!r} takes symbolic tensors or arrays, not both; got {tensor!r}")
+        if self.merges and not isinstance(inputs, (list, tuple)):
+            raise ValueError(f"layer {self.name!r} takes a list of inputs; got one")
+        if not self.merges and len(tensors) != 1:
+            raise ValueError(f"layer {self.name!r} takes one input; got {len(tensors)}")
+        return tensors
+
+    node = None  # the last one that it was called for
+
+    @property
+    def input(self):
+        """The symbolic tensor, or list of them, that it was last called on."""
+        inputs = self._called().inputs
+        return inputs if self.merges else inputs[0]
+
+    @property
+    def output(self):
+        """The symbolic tensor, or list of them, that it gave when it was last called."""
+        outputs = self._called().outputs
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def _called(self):
+        if self.node is None:
+            raise AttributeError(f"layer {self.name!r} has not been called: it has no input and output")
+        return self.node
+
+
+class Layer(Trainable, Symbolic):
     """A node of a network.
 
     A layer is built once, for the shape of its inputs without the axis of samples, and then emits its steps into
     any number of plans. Subclasses define `compute_output_shape`, `emit`, `get_config`, and `build` where they
     have weights.
+
+    Called on symbolic tensors (`nn.Input`), a layer becomes part of a graph; called on arrays, it computes.
 
     Parameters
     ----------
@@ -35,15 +96,18 @@ class Layer(Trainable):
         Made from the class and a count unless given.
     trainable : bool
         Whether training changes the layer's weights.
+    activity_regularizer : str or Regularizer, optional
+        Of the layer's outputs: its penalty, the mean over rows, is added to the loss.
     """
 
-    def __init__(self, *, name=None, trainable=True, dtype=None, **unknown):
+    def __init__(self, *, name=None, trainable=True, dtype=None, activity_regularizer=None, **unknown):
         _checks.refuse_unknown(type(self).__name__, unknown)
         _checks.refuse(f"{type(self).__name__} (the model has the dtype)", dtype=dtype)
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"a layer's name must be a non-empty string without '/'; got {name!r}")
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self._weights = []
         self.input_shape = None
@@ -52,10 +116,29 @@ class Layer(Trainable):
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name!r} built={self.built}>"
 
+    def __call__(self, inputs, training=None):
+        """On symbolic tensors: returns the output's. On arrays: returns f(inputs), an array.
+
+        Parameters
+        ----------
+        inputs : Tensor or array (rows, ...); a list of them where the layer merges several
+        training : bool
+            For arrays: whether the layer behaves as in training (dropout, statistics of the minibatch).
+        """
+        if is_symbolic(inputs):
+            _checks.refuse(f"layer {self.name!r} in a graph", training=training)
+            return self.connect(inputs)
+        from nncore.layers.eager import compute  # which few programs need
+
+        return compute(self, inputs, bool(training))
+
     # ---- what subclasses define
 
     def compute_output_shape(self, input_shape):
-        """Returns the shape of a sample's output for the shape of a sample's input, or raises ValueError."""
+        """Returns the shape of a sample's output for the shape of a sample's input, or raises ValueError.
+
+        Layers that merge several inputs get a list of shapes.
+        """
         return input_shape
 
     def build(self, input_shape):
@@ -67,7 +150,10 @@ class Layer(Trainable):
 
     def get_config(self):
         """Returns the constructor's arguments."""
-        return {"name": self.name, "trainable": self.trainable}
+        config = {"name": self.name, "trainable": self.trainable}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
 
     @classmethod
     def from_config(cls, config):
@@ -80,48 +166,83 @@ class Layer(Trainable):
         """Builds the layer for samples of this shape, with weights from a WeightMaker; a second time checks only."""
         output_shape = self.compute_output_shape(input_shape)
         if self.built:
-            if input_shape != self.input_shape:
+            if self._weights and input_shape != self.input_shape:
                 raise ValueError(
                     f"layer {self.name!r} is built for samples of shape {self.input_shape}; got {input_shape}"
                 )
+            for weight in self._weights:
+                if weight.array.dtype != weights.dtype:
+                    raise ValueError(
+                        f"layer {self.name!r} is built with weights of {weight.array.dtype}; the model has "
+                        f"{weights.dtype}"
+                    )
             return
         self._maker = weights
-        self.build(input_shape)
-        del self._maker
+        try:
+            self.build(input_shape)
+        except BaseException:
+            self._weights = []  # no half of them: it can be built again
+            raise
+        finally:
+            del self._maker
         self.input_shape, self.output_shape = input_shape, output_shape
         self.built = True
 
-    def add_weight(self, name, shape, initializer):
-        """Makes a weight, trainable with the layer; returns it."""
+    def add_weight(self, name, shape, initializer, regularizer=None, constraint=None, trainable=True):
+        """Makes a weight; with `trainable` it is trained with the layer. Returns it."""
         weight = self._maker.make(name, shape, initializer)
+        weight.regularizer, weight.constraint, weight.trainable = regularizer, constraint, trainable
         self._weights.append(weight)
         return weight
 
     def weight_list(self, trainable_only=False):
-        """The layer's Weight objects."""
-        return [w for w in self._weights if not trainable_only or (self.trainable and w.trainable)]
+        """The layer's Weight objects; as in Keras those that training changes come first."""
+        trained = [w for w in self._weights if w.trainable]
+        if trainable_only:
+            return trained if self.trainable else []
+        return trained + [w for w in self._weights if not w.trainable]
 
     @property
     def weights(self):
         """The layer's weights: arrays that view the engine's memory."""
-        return [w.array for w in self._weights]
+        return [w.array for w in self.weight_list()]
 
     @property
     def trainable_variables(self):
         """The weights that training changes."""
         return [w.array for w in self.weight_list(trainable_only=True)]
 
+    trainable_weights = trainable_variables
+
+    @property
+    def non_trainable_variables(self):
+        """The weights that training does not change."""
+        trained = {id(w) for w in self.weight_list(trainable_only=True)}
+        return [w.array for w in self.weight_list() if id(w) not in trained]
+
+    non_trainable_weights = non_trainable_variables
+
     def get_weights(self):
         """Returns copies of the weights."""
-        return [w.array.copy() for w in self._weights]
+        return [array.copy() for array in self.weights]
 
     def set_weights(self, weights):
         """Copies a list of arrays of the right shapes into the weights."""
-        copy_into(self._weights, weights, f"layer {self.name!r}")
+        copy_into(self.weight_list(), weights, f"layer {self.name!r}")
 
     def count_params(self):
         """Returns how many numbers the layer's weights hold."""
         return sum(w.array.size for w in self._weights)
+
+
+def emit_layer(builder, layer, values):
+    """Emits a layer into a plan, and the penalty on its output; returns the output Values."""
+    outputs = layer.emit(builder, *values)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    if layer.activity_regularizer is not None and builder.penalties is not None:
+        for value in outputs:
+            builder.penalize_activity(value, layer.activity_regularizer.l1, layer.activity_regularizer.l2)
+    return outputs
 
 
 class WeightMaker:
@@ -140,8 +261,6 @@ class WeightMaker:
 
 def copy_into(weights, arrays, owner):
     """Copies arrays into Weight objects, after all of them have been checked."""
-    import numpy as np
-
     arrays = [np.asarray(a) for a in arrays]
     if len(arrays) != len(weights):
         raise ValueError(f"{owner} has {len(weights)} weights; got {len(arrays)} arrays")

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from nncore import losses, metrics, optimizers
+from nncore import _checks, optimizers
 from nncore._version import __version__
 
 FORMAT = 1
@@ -28,8 +28,7 @@ def state_of(model):
             "optimizer": optimizers.serialize(optimizer),
             "iterations": optimizer.iterations,
             "has_state": bool(optimizer._variables),
-            "loss": None if model.loss is None else losses.serialize(model.loss),
-            "metrics": [m if isinstance(m, str) else metrics.serialize(m) for m in model._metrics_given],
+            **{key: _described(given) for key, given in model._compilation.items()},
         }
         tensors.update({f"optimizer.{i}": array for i, array in enumerate(optimizer.variables)})
     return {"state": state, "tensors": {name: np.array(array) for name, array in tensors.items()}}
@@ -51,8 +50,7 @@ def restore(model, saved):
         return
     model.compile(
         optimizers.deserialize(compiled["optimizer"]),
-        None if compiled["loss"] is None else losses.deserialize(compiled["loss"]),
-        metrics=[m if isinstance(m, str) else metrics.deserialize(m) for m in compiled["metrics"]],
+        **{key: compiled.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")},
     )
     if compiled["has_state"]:
         model.optimizer.build(model.trainable_variables)
@@ -62,6 +60,17 @@ def restore(model, saved):
                 raise ValueError(f"optimizer state {i} should be {array.shape} of {array.dtype}")
             array[...] = kept
     model.optimizer.counter[0] = compiled["iterations"]
+
+
+def _described(given):
+    """Losses, metrics and their like as JSON-able data: names as they are, objects as their configurations."""
+    if isinstance(given, dict):
+        return {key: _described(value) for key, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [_described(value) for value in given]
+    if hasattr(given, "get_config"):
+        return _checks.serialize(given)
+    return given
 
 
 def save_model(model, path, overwrite):
@@ -86,7 +95,7 @@ def load_weights(model, path):
     from nncore.layers.layer import copy_into
 
     try:
-        copy_into(model._weight_list(), [tensors[name] for name in found], f"model {model.name!r}")
+        copy_into(model.weight_list(), [tensors[name] for name in found], f"model {model.name!r}")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -106,19 +115,18 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     ValueError
         For a file that is broken, truncated, altered or no model. No code of the file's is ever run.
     """
-    from nncore import _checks
-
     _checks.refuse("load_model", custom_objects=custom_objects, safe_mode=None if safe_mode is True else safe_mode)
     state, tensors = _read(filepath)
     if not compile:
         state["compiled"] = None
     if "class_name" not in state:
         raise ValueError(f"{filepath}: holds weights and no architecture; use model.load_weights")
-    from nncore.models.sequential import Sequential
+    from nncore import models
 
-    if state["class_name"] != "Sequential":
+    cls = {"Sequential": models.Sequential, "Model": models.Model}.get(state["class_name"])
+    if cls is None:
         raise ValueError(f"{filepath}: unknown kind of model {state['class_name']!r}")
-    model = Sequential.__new__(Sequential)
+    model = cls.__new__(cls)
     try:
         restore(model, {"state": state, "tensors": tensors})
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

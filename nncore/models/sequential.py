@@ -2,8 +2,9 @@
 
 from nncore import _data, layers
 from nncore._graph import Graph
-from nncore.layers.input import InputLayer
+from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
+from nncore.layers.tensor import Tensor
 from nncore.models.model import Model
 
 
@@ -12,7 +13,7 @@ class Sequential(Model):
 
     Parameters
     ----------
-    layers : list of Layer, optional
+    layers : list of Layer or Model, optional
         The first may be ``nn.Input(shape)``; without it the model gets its shape from the first data, or from
         `build`.
     dtype : "float32", "float64" or "mixed_bfloat16"
@@ -27,12 +28,14 @@ class Sequential(Model):
     """
 
     def __init__(self, layers=None, trainable=True, name=None, *, dtype="float32", seed=None):
-        super().__init__(name=name, trainable=trainable, dtype=dtype, seed=seed)
         self._layers = []
         self._input = None
+        self._open(name, trainable, dtype, seed)
         for layer in layers or ():
             self._append(layer)
         self._try_to_build()
+        if not self._trainable:
+            self.trainable = False
 
     def add(self, layer):
         """Appends a layer."""
@@ -50,21 +53,43 @@ class Sequential(Model):
             self._try_to_build()
             return layer
 
+    @property
+    def layers(self):
+        """The layers in order, without that of the input."""
+        return list(self._layers)
+
     def _append(self, layer):
+        if isinstance(layer, Tensor) and isinstance(layer.node.layer, InputLayer):
+            layer = layer.node.layer
         if isinstance(layer, InputLayer):
             if self._layers or self._input is not None:
                 raise ValueError("Input can only be the first layer")
             self._input = layer
             return
-        if not isinstance(layer, Layer):
+        if not isinstance(layer, (Layer, Model)):
             raise TypeError(f"Sequential takes layers; got {layer!r}")
         if any(layer.name == other.name for other in self._layers):
             raise ValueError(f"two layers are named {layer.name!r}: a name must be unique in its model")
         self._layers.append(layer)
 
     def _try_to_build(self):
+        if self._input is None and self._layers and isinstance(self._layers[0], Model) and self._layers[0].built:
+            first = self._layers[0].inputs
+            if len(first) > 1:
+                raise ValueError(f"Sequential cannot begin with model {self._layers[0].name!r} of {len(first)} inputs")
+            self._input = InputLayer(first[0].sample_shape)
         if self._input is not None and self._layers:
-            self._build_graph(Graph.chain(self._input.shape, self._layers))
+            start = end = Input(layer=self._input)
+            for layer in self._layers:
+                end = layer.connect([end] if layer.merges else end)
+                if isinstance(end, list):
+                    raise ValueError(f"Sequential cannot go on behind layer {layer.name!r} of {len(end)} outputs")
+            self._build_graph(Graph([start], [end], f"model {self.name!r}", None))
+
+    def prepare(self, shapes):
+        """Gives the model its shape, as a layer of another one."""
+        if not self.built and self._layers:
+            self._append_input(shapes[0])
 
     def build(self, input_shape=None):
         """Gives a model without Input its shape: (None, ...), where None is the axis of samples."""
@@ -90,33 +115,11 @@ class Sequential(Model):
         array = _data.as_array(x, "x")
         self._append_input(array.shape[1:] if array.ndim > 1 else (1,))
 
-    def summary(self, line_length=80, print_fn=print):
-        """Prints a table of the layers, their output shapes and their numbers of weights."""
-        self._require_built()
-        rows = [("layer", "output shape", "parameters")]
-        for layer in self._layers:
-            shape = ", ".join(["None", *map(str, layer.output_shape)])
-            rows.append((f"{layer.name} ({type(layer).__name__})", f"({shape})", f"{layer.count_params():,}"))
-        middle = line_length // 2
-        lines = [f"Model {self.name!r}", "-" * line_length]
-        for name, shape, count in rows:
-            lines.append(f"{name[: middle - 1]:{middle}}{shape:{line_length - middle - 14}}{count:>14}")
-        trainable = sum(w.array.size for w in self._weight_list(trainable_only=True))
-        lines += [
-            "-" * line_length,
-            f"{self.count_params():,} parameters, {trainable:,} of them trainable, "
-            f"{self.count_params() * self.dtype.itemsize / 1024:,.1f} KiB of {self.dtype}",
-        ]
-        print_fn("\n".join(lines))
-
     def get_config(self):
         """Returns the architecture: layers and their configurations."""
         chain = [] if self._input is None else [self._input]
         return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": self.dtype_policy,
-            "seed": self.seed,
+            **self._own_config(),
             "layers": [layers.serialize(layer) for layer in [*chain, *self._layers]],
         }
 
@@ -124,4 +127,10 @@ class Sequential(Model):
     def from_config(cls, config):
         """Makes a model, with new weights, from `get_config`."""
         config = dict(config)
-        return cls([layers.deserialize(layer) for layer in config.pop("layers")], **config)
+        made = [layers.deserialize(layer) for layer in config.pop("layers")]
+        switches = [layer.trainable for layer in made]
+        model = cls(made, **config)
+        for layer, trainable in zip(made, switches, strict=True):
+            if layer.trainable != trainable:
+                layer.trainable = trainable
+        return model

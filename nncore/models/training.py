@@ -2,17 +2,40 @@
 
 import itertools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from nncore import _checks, _data, _engine
+from nncore import _checks, _engine
 from nncore.callbacks import Callback, CallbackList, History, ProgressBar
+from nncore.models.objective import slice_weights, weighted
 
 SLICE_SECONDS = 0.05  # of training between two looks at the progress bar and at Ctrl-C
 
 
 class NonFiniteLossError(ArithmeticError):
     """The loss became NaN or infinite. The weights are those before that minibatch."""
+
+
+class Batch(NamedTuple):
+    """Checked rows: a Source for each input; for each output a Source or None, and weights of rows or None."""
+
+    x: list
+    y: list
+    weights: list
+
+    @property
+    def rows(self):
+        """How many rows there are."""
+        return self.x[0].rows
+
+    def part(self, rows):
+        """The rows of a slice."""
+        return Batch(
+            [source._replace(array=source.array[rows]) for source in self.x],
+            [source and source._replace(array=source.array[rows]) for source in self.y],
+            slice_weights(self.weights, rows),
+        )
 
 
 class Training:
@@ -27,6 +50,7 @@ class Training:
         Parameters
         ----------
         x : array (rows, ...), or an iterable of (x, y) or (x, y, sample_weight) minibatches
+            A list of arrays, or a dict by name, for several inputs; so are y and sample_weight for several outputs.
         y : array of targets
         batch_size : int
             Rows of a minibatch, 32 unless given. The last minibatch of an epoch may be smaller.
@@ -66,19 +90,26 @@ class Training:
             steps = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
             shuffle = _checks.boolean("fit", "shuffle", shuffle)
             split = _checks.real_number("fit", "validation_split", validation_split, 0, 1, high_open=True)
-            if y is None and not hasattr(x, "__array__") and hasattr(x, "__iter__"):
+            held_out = None
+            if _is_iterable_of_batches(x, y):
                 if split or sample_weight is not None:
                     raise ValueError("validation_split and sample_weight are for arrays, not for minibatches")
                 feed = _BatchFeed(self, x, class_weight, steps)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
-                x, y, weight = self._minibatch(x, y, sample_weight, class_weight, "fit")
+                rows = self._minibatch(x, y, sample_weight, class_weight, "fit")
                 if split:
-                    if validation_data is None:
-                        validation_data = _tail(x, y, sample_weight, split)
-                    x, y, weight = _head(x, y, weight, split)
-                feed = _ArrayFeed(self, x, y, weight, batch_size, shuffle, steps)
-            validation = self._validation(validation_data, validation_batch_size or batch_size, validation_steps)
+                    kept = _cut(rows.rows, split)
+                    unweighted = rows if class_weight is None else self._minibatch(x, y, sample_weight, None, "fit")
+                    held_out = unweighted.part(slice(kept, None))
+                    rows = rows.part(slice(kept))
+                feed = _ArrayFeed(self, rows, batch_size, shuffle, steps)
+            validation_batch_size = validation_batch_size or batch_size
+            if validation_data is not None or held_out is None:
+                validation = self._validation(validation_data, validation_batch_size, validation_steps)
+            else:
+                size = _count("validation_batch_size", validation_batch_size)
+                validation = lambda: self._evaluate_rows(held_out, size, validation_steps)  # noqa: E731
             return self._fit(feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks)
 
     def _fit(self, feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks):
@@ -99,6 +130,7 @@ class Training:
                 calls.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
+            self.optimizer.finalize_variable_values(self.trainable_variables)
         finally:
             calls.call("on_train_end", {})
         return history
@@ -113,9 +145,9 @@ class Training:
             return lambda: self._evaluate_batches(data, steps)
         if len(data) not in (2, 3):
             raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight); got {len(data)} things")
-        sources = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
+        rows = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
         batch_size = 32 if batch_size is None else _count("validation_batch_size", batch_size)
-        return lambda: self._evaluate_sources(*sources, batch_size, steps)
+        return lambda: self._evaluate_rows(rows, batch_size, steps)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
                  return_dict=False):  # fmt: skip
@@ -130,25 +162,30 @@ class Training:
         _checks.refuse("evaluate", callbacks=callbacks)
         with self._exclusively():
             steps = None if steps is None else _count("steps", steps)
-            if y is None and not hasattr(x, "__array__") and hasattr(x, "__iter__"):
+            if _is_iterable_of_batches(x, y):
                 logs = self._evaluate_batches(x, steps)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
-                sources = self._minibatch(x, y, sample_weight, None, "evaluate")
-                logs = self._evaluate_sources(*sources, batch_size, steps)
+                rows = self._minibatch(x, y, sample_weight, None, "evaluate")
+                logs = self._evaluate_rows(rows, batch_size, steps)
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
-    def _evaluate_sources(self, x, y, weight, batch_size, steps=None):
-        """Means over the rows; the minibatch size is the engine's own, as it does not change them."""
-        end = x.rows if steps is None else min(x.rows, steps * batch_size)
-        rows = min(512, x.rows)
-        program = self._program("test", rows, weight is not None)
-        program.bind_x(x)
-        program.bind_y(y, weight)
+    def _evaluate_rows(self, rows, batch_size, steps=None):
+        """Reported values of rows; the minibatch size is the engine's own, as it does not change them."""
+        end = rows.rows if steps is None else min(rows.rows, steps * batch_size)
+        totals, _ = self._add_up(rows, end)
+        return self._named(totals, end)
+
+    def _add_up(self, rows, end):
+        """The totals over the first rows, and the program that has them."""
+        size = min(512, rows.rows)
+        program = self._program("test", size, weighted(rows.weights))
+        program.bind_inputs(rows.x)
+        program.bind_targets(rows.y, rows.weights)
         program.builder.totals[:] = 0
-        self._run_slices(program, end, minibatch=rows)
-        return self._named(program.builder.totals / end)
+        self._run_slices(program, end, minibatch=size)
+        return program.builder.totals, program
 
     def _run_slices(self, program, end, position=0, **options):
         """Runs to the end, with a look at Ctrl-C now and then."""
@@ -156,19 +193,18 @@ class Training:
             position, _ = program.run(end, position=position, seconds=SLICE_SECONDS, seed=self.seed, **options)
 
     def _evaluate_batches(self, batches, steps):
-        totals, rows = 0.0, 0
+        totals, count = 0.0, 0
         for batch in itertools.islice(batches, steps):
             x, y, sample_weight = _unpack(batch)
-            sources = self._minibatch(x, y, sample_weight, None, "evaluate")
-            logs = self._evaluate_sources(*sources, 32)
-            totals = totals + np.array(list(logs.values())) * sources[0].rows
-            rows += sources[0].rows
-        if not rows:
+            rows = self._minibatch(x, y, sample_weight, None, "evaluate")
+            sums, _ = self._add_up(rows, rows.rows)
+            totals, count = totals + sums, count + rows.rows
+        if not count:
             raise ValueError("evaluate needs at least one row; the iterable gave none")
-        return self._named(totals / rows)
+        return self._named(totals, count)
 
-    def _named(self, means):
-        return dict(zip(self.metrics_names, (float(v) for v in means), strict=True))
+    def _named(self, totals, rows):
+        return dict(zip(self.metrics_names, self.objective.values(totals, rows), strict=True))
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Returns the outputs for the rows of x, as an array of the model's dtype.
@@ -184,34 +220,38 @@ class Training:
             parts = [self.predict_on_batch(batch) for batch in batches]
             if not parts:
                 raise ValueError("predict needs at least one row; the iterable gave none")
+            if isinstance(parts[0], list):
+                return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
             return np.concatenate(parts)
         with self._exclusively():
-            source = self._features(x, "predict")
+            sources = self._features(x, "predict")
             if steps is not None:
-                rows = min(source.rows, _count("steps", steps) * (batch_size or 32))
-                source = source._replace(array=source.array[:rows])
-            return self._predict_source(source)
+                rows = min(sources[0].rows, _count("steps", steps) * (batch_size or 32))
+                sources = [source._replace(array=source.array[:rows]) for source in sources]
+            return self._predict_sources(sources)
 
 
 class _ArrayFeed:
     """Epochs over arrays, in the engine's loop."""
 
-    def __init__(self, model, x, y, weight, batch_size, shuffle, steps):
-        self.model, self.x, self.y, self.weight = model, x, y, weight
-        self.batch_size = min(batch_size, x.rows)
+    def __init__(self, model, data, batch_size, shuffle, steps):
+        self.model, self.data = model, data
+        self.batch_size = min(batch_size, data.rows)
         self.shuffle = shuffle
-        self.steps = math.ceil(x.rows / batch_size) if steps is None else min(steps, math.ceil(x.rows / batch_size))
-        self.rows = min(x.rows, self.steps * self.batch_size)
+        all_steps = math.ceil(data.rows / batch_size)
+        self.steps = all_steps if steps is None else min(steps, all_steps)
+        self.rows = min(data.rows, self.steps * self.batch_size)
 
     def run_epoch(self, epoch, calls):
         """Trains one epoch; returns its means by name."""
         model, optimizer = self.model, self.model.optimizer
-        program = model._program("train", self.batch_size, self.weight is not None)
-        program.bind_x(self.x)
-        program.bind_y(self.y, self.weight)
+        program = model._program("train", self.batch_size, weighted(self.data.weights))
+        program.bind_inputs(self.data.x)
+        program.bind_targets(self.data.y, self.data.weights)
         totals = program.builder.totals
         totals[:] = 0
-        order = _engine.shuffled(self.x.rows, model.seed, optimizer.iterations) if self.shuffle else None
+        steps_done = int(optimizer.counter[0])
+        order = _engine.shuffled(self.data.rows, model.seed, steps_done) if self.shuffle else None
         position, batch, foreign = 0, 0, True
         while position < self.rows and not (calls.per_batch and model.stop_training):
             if calls.per_batch:
@@ -236,11 +276,11 @@ class _ArrayFeed:
                     "those before it. A smaller learning rate, or scaled inputs, may help"
                 )
             foreign = calls.per_batch
-            logs = model._named(totals / max(1, position))
+            logs = model._named(totals, max(1, position))
             calls.progress(position, logs)
             if calls.per_batch:
                 calls.call("on_train_batch_end", batch - 1, logs)
-        return model._named(totals / max(1, position))
+        return model._named(totals, max(1, position))
 
 
 class _BatchFeed:
@@ -259,19 +299,19 @@ class _BatchFeed:
         model, optimizer = self.model, self.model.optimizer
         totals, rows = 0.0, 0
         for batch, data in enumerate(itertools.islice(self.batches, self.steps)):
-            x, y, weight = model._minibatch(*_unpack(data), self.class_weight, "fit")
+            now = model._minibatch(*_unpack(data), self.class_weight, "fit")
             calls.call("on_train_batch_begin", batch, {})
-            program = model._program("train", x.rows, weight is not None)
+            program = model._program("train", now.rows, weighted(now.weights))
             try:
-                sums = model._run_minibatch(program, x, y, weight, counter=optimizer.counter,
+                sums = model._run_minibatch(program, now, counter=optimizer.counter,
                                             learning_rate=optimizer.learning_rate)  # fmt: skip
             except NonFiniteLossError as error:
                 raise NonFiniteLossError(
                     f"the loss became NaN or infinite in epoch {epoch + 1}, minibatch {batch + 1}; the weights are "
                     "those before it. A smaller learning rate, or scaled inputs, may help"
                 ) from error
-            totals, rows = totals + sums, rows + x.rows
-            logs = model._named(totals / rows)
+            totals, rows = totals + sums, rows + now.rows
+            logs = model._named(totals, rows)
             calls.progress(rows, logs)
             calls.call("on_train_batch_end", batch, logs)
             if model.stop_training:
@@ -308,13 +348,6 @@ def _cut(rows, split):
     return kept
 
 
-def _head(x, y, weight, split):
-    kept = _cut(x.rows, split)
-    weight = None if weight is None else weight[:kept]
-    return x._replace(array=x.array[:kept]), y._replace(array=y.array[:kept]), weight
-
-
-def _tail(x, y, sample_weight, split):
-    kept = _cut(x.rows, split)
-    part = (x.array[kept:], y.array[kept:])
-    return part if sample_weight is None else (*part, _data.as_array(sample_weight, "sample_weight")[kept:])
+def _is_iterable_of_batches(x, y):
+    """Whether `x` gives minibatches: it is no array, and there are no targets beside it."""
+    return y is None and not hasattr(x, "__array__") and not isinstance(x, dict) and hasattr(x, "__iter__")

@@ -1,9 +1,25 @@
 """What all optimizers have in common: the step count, the state, and updates outside of a model's training."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from nncore import _checks, _engine
-from nncore._plan import TILE_ELEMENTS
+from nncore._plan import TILE_ELEMENTS, Tiles
+from nncore._weight import matrix_shape
+
+
+class Target(NamedTuple):
+    """A variable as an update sees it."""
+
+    parameter: np.ndarray
+    tiles: Tiles  # of the matrix that it counts as
+    state: dict  # arrays by slot
+
+    @property
+    def columns(self):
+        """Columns of that matrix, as kernels want them."""
+        return self.tiles.columns
 
 
 def _place(variable):
@@ -17,9 +33,28 @@ class Optimizer:
     Subclasses name their state (`slots`), and emit the kernel that updates a tile of a weight whose gradient is
     at hand, reading and writing parameter and state once.
 
+    An update is made of the mean gradient of `gradient_accumulation_steps` minibatches, is clipped, decays the
+    weights (θ ← θ - α λ θ), moves them, and then takes their running average (a ← m a + (1 - m) θ).
+
     Parameters
     ----------
     learning_rate : float
+    weight_decay : float, optional
+        λ, decoupled from the gradient. (Loshchilov and Hutter, 2019.)
+    clipnorm : float, optional
+        Each variable's gradient is scaled down to this norm.
+    clipvalue : float, optional
+        Elements of gradients are brought to [-clipvalue, clipvalue].
+    global_clipnorm : float, optional
+        All gradients are scaled by one factor, so that their common norm is at most this. (Pascanu et al., 2013.)
+    use_ema : bool
+        Whether running averages of the weights are kept; `fit` ends with them in the weights' place.
+    ema_momentum : float in [0, 1]
+        m.
+    ema_overwrite_frequency : int, optional
+        Every so many updates the averages take the weights' place.
+    gradient_accumulation_steps : int, optional
+        At least 2.
     """
 
     slots = ()  # names of the arrays kept for each weight
@@ -28,16 +63,36 @@ class Optimizer:
                  use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
                  gradient_accumulation_steps=None, name=None):  # fmt: skip
         owner = type(self).__name__
-        _checks.refuse(owner, weight_decay=weight_decay, clipnorm=clipnorm, clipvalue=clipvalue,
-                       global_clipnorm=global_clipnorm, use_ema=use_ema or None,
-                       ema_momentum=None if ema_momentum == 0.99 else ema_momentum,
-                       ema_overwrite_frequency=ema_overwrite_frequency, loss_scale_factor=loss_scale_factor,
-                       gradient_accumulation_steps=gradient_accumulation_steps)  # fmt: skip
+        _checks.refuse(owner, loss_scale_factor=loss_scale_factor)
         self.learning_rate = learning_rate
         self.name = name or owner.lower()
+        self.weight_decay = _optional(owner, "weight_decay", weight_decay)
+        clippings = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = [name for name, value in clippings.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"{owner}: only one of {', '.join(clippings)} can be set; got {' and '.join(given)}")
+        self.clipnorm, self.clipvalue, self.global_clipnorm = (
+            _optional(owner, name, value, low_open=True) for name, value in clippings.items()
+        )
+        self.use_ema = _checks.boolean(owner, "use_ema", use_ema)
+        self.ema_momentum = _checks.real_number(owner, "ema_momentum", ema_momentum, 0, 1)
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        if ema_overwrite_frequency is not None:
+            if not self.use_ema:
+                raise ValueError(f"{owner}: ema_overwrite_frequency needs use_ema=True")
+            self.ema_overwrite_frequency = _checks.positive_integer(
+                owner, "ema_overwrite_frequency", ema_overwrite_frequency
+            )
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        if gradient_accumulation_steps is not None:
+            steps = _checks.positive_integer(owner, "gradient_accumulation_steps", gradient_accumulation_steps)
+            if steps < 2:
+                raise ValueError(f"{owner}: gradient_accumulation_steps must be at least 2, or None; got {steps}")
+            self.gradient_accumulation_steps = steps
         self.counter = np.zeros(1, np.int64)  # training steps done; the engine counts in it
         self._state = []  # of each variable: {slot: array}
         self._variables = []
+        self._undecayed = []  # variables, and names of some
         self._apply_plan = None
 
     # ---- what subclasses define
@@ -50,9 +105,27 @@ class Optimizer:
         """Returns the steps (kernel, arguments) that update a tile of `parameter`, with its state arrays by name."""
         raise NotImplementedError
 
+    def update_phases(self, target):
+        """Returns lists of steps over the tiles of a Target, a list for each phase; the gradient is at hand in the first.
+
+        For optimizers whose update needs a whole gradient or a whole parameter.
+        """
+        return [self.update_steps(target.parameter, target.columns, target.state)]
+
     def get_config(self):
         """Returns the constructor's arguments."""
-        return {"learning_rate": self._learning_rate, "name": self.name}
+        return {
+            "learning_rate": self._learning_rate,
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "clipvalue": self.clipvalue,
+            "global_clipnorm": self.global_clipnorm,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "name": self.name,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -71,9 +144,14 @@ class Optimizer:
         self._learning_rate = _checks.real_number(type(self).__name__, "learning_rate", value, 0)
 
     @property
+    def update_every(self):
+        """Training steps whose gradients make one update."""
+        return self.gradient_accumulation_steps or 1
+
+    @property
     def iterations(self):
-        """Training steps done."""
-        return int(self.counter[0])
+        """Updates done."""
+        return int(self.counter[0]) // self.update_every
 
     @property
     def variables(self):
@@ -81,26 +159,112 @@ class Optimizer:
         return [array for state in self._state for array in state.values()]
 
     def build(self, variables):
-        """Makes the state for a list of weights; a second time it must be the same list."""
-        if self._variables:
-            if [_place(v) for v in self._variables] != [_place(v) for v in variables]:
-                raise ValueError(
-                    f"{type(self).__name__} keeps state for {len(self._variables)} other variables already; "
-                    "use an optimizer for each model"
-                )
-            return
-        self._state = [{slot: self._initial(slot, v) for slot in self.slots} for v in variables]
-        self._variables = list(variables)
+        """Makes the state for a list of weights. Later lists may lack some of them, or have more."""
+        known = {_place(v) for v in self._variables}
+        fresh = [v for v in variables if _place(v) not in known]
+        if known and len(fresh) == len(variables) > 0:
+            raise ValueError(
+                f"{type(self).__name__} keeps state for {len(self._variables)} other variables already; "
+                "use an optimizer for each model"
+            )
+        for variable in fresh:
+            state = {slot: self._initial(slot, variable) for slot in self.slots}
+            for slot, wanted in (("average", self.use_ema), ("accumulated", self.update_every > 1)):
+                if wanted:
+                    state[slot] = _engine.aligned_zeros(variable.shape, variable.dtype)
+            self._state.append(state)
+            self._variables.append(variable)
 
     def _initial(self, slot, variable):
         return _engine.aligned_zeros(variable.shape, variable.dtype)
 
     def state_of(self, variable):
         """The state arrays of one variable, by name."""
+        place = _place(variable)
         for known, state in zip(self._variables, self._state, strict=True):
-            if known is variable:
+            if _place(known) == place:
                 return state
         raise KeyError("the optimizer was not built for this variable")
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """Leaves variables without weight decay: those of a list, and those in whose name one of some texts is.
+
+        Has to be called before the first update. Names are those of weights in their layer: "kernel", "bias".
+        """
+        if self._variables:
+            raise ValueError("exclude_from_weight_decay has to be called before the first update")
+        self._undecayed += [*(var_list or ()), *(var_names or ())]
+
+    def _decays(self, target, name):
+        for excluded in self._undecayed:
+            if excluded in name if isinstance(excluded, str) else _place(excluded) == _place(target.parameter):
+                return False
+        return bool(self.weight_decay)
+
+    def finalize_variable_values(self, trainable_variables):
+        """Puts the running averages in the variables' place, where there are any."""
+        if self.use_ema and self.iterations:
+            for variable in trainable_variables:
+                variable[...] = self.state_of(variable)["average"]
+
+    # ---- the whole update
+
+    def phases(self, targets, names=None):
+        """The update of all variables: for each Target, a list of phases of steps.
+
+        `names` are the variables' own, for `exclude_from_weight_decay`.
+        """
+        clipping = self._clipping(targets)
+        result = []
+        for target, (before, after), name in zip(targets, clipping, names or [""] * len(targets), strict=True):
+            update = [list(phase) for phase in self.update_phases(target)]
+            if self._decays(target, name):
+                update[0].insert(0, ("weight_decay", {"parameter": target.parameter, "columns": target.columns,
+                                                      "rate": self.weight_decay}))  # fmt: skip
+            update[0][:0] = after or before
+            if after:
+                update.insert(0, before)
+            if self.use_ema:
+                update[-1].append(("average_weights", {"parameter": target.parameter, "columns": target.columns,
+                                                       "average": target.state["average"],
+                                                       "momentum": self.ema_momentum, "overwrite_every":
+                                                       self.ema_overwrite_frequency or 0}))  # fmt: skip
+            if self.update_every > 1:
+                update = [[(*step, 0, None, _engine.UPDATING) for step in phase] for phase in update]
+                update[0][:0] = self._accumulation(target)
+            result.append(update)
+        return result
+
+    def _accumulation(self, target):
+        accumulated = target.state["accumulated"]
+        return [
+            ("store_gradient", {"target": accumulated, "columns": target.columns, "accumulate": True}, 0, None,
+             _engine.ACCUMULATING),
+            ("take_accumulated", {"accumulated": accumulated, "columns": target.columns, "steps": self.update_every},
+             0, None, _engine.UPDATING),
+        ]  # fmt: skip
+
+    def _clipping(self, targets):
+        """For each Target: steps before the update; and where they need whole gradients, those of the next phase."""
+        if self.clipvalue is not None:
+            return [([("clip_by_value", {"columns": t.columns, "limit": self.clipvalue})], []) for t in targets]
+        if self.clipnorm is None and self.global_clipnorm is None:
+            return [([], [])] * len(targets)
+        counts = [target.tiles.count for target in targets]
+        parts = _engine.aligned_zeros(sum(counts), np.float64)
+        result = []
+        for number, target in enumerate(targets):
+            own = parts[sum(counts[:number]) : sum(counts[: number + 1])]
+            gradient = _engine.aligned_zeros(target.parameter.shape, target.parameter.dtype)
+            summed, limit = (own, self.clipnorm) if self.clipnorm is not None else (parts, self.global_clipnorm)
+            columns = target.columns
+            before = [("square_sum", {"parts": own, **target.tiles.numbering}),
+                      ("store_gradient", {"target": gradient, "columns": columns, "accumulate": False})]  # fmt: skip
+            after = [("load_gradient", {"source": gradient, "columns": columns}),
+                     ("clip_by_norm", {"parts": summed, "count": summed.size, "columns": columns,
+                                       "limit": limit})]  # fmt: skip
+            result.append((before, after))
+        return result
 
     # ---- updates outside of a model's training
 
@@ -139,9 +303,10 @@ class Optimizer:
         if not variables:
             return
         self.build(variables)
-        if self._apply_plan is None:
-            self._apply_plan = self._make_apply_plan()
-        plan, loads = self._apply_plan
+        places = [_place(v) for v in variables]
+        if self._apply_plan is None or self._apply_plan[2] != places:
+            self._apply_plan = (*self._make_apply_plan(variables), places)
+        plan, loads, _ = self._apply_plan
         for load, gradient in zip(loads, converted, strict=True):
             plan.bind(load, source=gradient)
         from nncore import config
@@ -150,17 +315,31 @@ class Optimizer:
         plan.run(1, counter=self.counter, learning_rate=self.learning_rate,
                  threads=config.get_num_threads() if size > 16 * TILE_ELEMENTS else 1)  # fmt: skip
 
-    def _make_apply_plan(self):
-        plan = _engine.Plan(self._variables[0].dtype, 1)
+    def targets(self, variables, tiles):
+        """Targets of variables that the optimizer was built for."""
+        return [Target(v, t, self.state_of(v)) for v, t in zip(variables, tiles, strict=True)]
+
+    def _make_apply_plan(self, variables):
+        plan = _engine.Plan(variables[0].dtype, 1, self.update_every)
         for kernel, arguments in self.opening():
             plan.step(kernel, arguments)
         plan.phase()
-        plan.phase()
+        tiles = [Tiles.of(*matrix_shape(v.shape)) for v in variables]
+        updates = self.phases(self.targets(variables, tiles))
         loads = []
-        for variable, state in zip(self._variables, self._state, strict=True):
-            # the update is element by element: any array is one row, cut into tiles
-            plan.matrix_job(1, variable.size, 1, min(variable.size, TILE_ELEMENTS), TILE_ELEMENTS)
-            loads.append(plan.step("load_gradient", {"source": _engine.BIND_LATER, "columns": variable.size}))
-            for kernel, arguments in self.update_steps(variable, variable.size, state):
-                plan.step(kernel, arguments)
+        for number in range(max(map(len, updates))):
+            plan.phase()
+            for variable, cut, phases in zip(variables, tiles, updates, strict=True):
+                if number < len(phases):
+                    plan.matrix_job(*cut, cut.block_rows * cut.block_columns)
+                    if number == 0:
+                        loads.append(plan.step("load_gradient", {"source": _engine.BIND_LATER,
+                                                                 "columns": cut.columns}))  # fmt: skip
+                    for step in phases[number]:
+                        plan.step(*step)
         return plan.finish(), loads
+
+
+def _optional(owner, name, value, low_open=False):
+    """A number that is not negative, or None."""
+    return None if value is None else _checks.real_number(owner, name, value, 0, low_open=low_open)

@@ -18,6 +18,7 @@
 #include "metrics.h"
 #include "reports.h"
 #include "optimizers.h"
+#include "updates.h"
 
 #undef NN_PASTE2
 #undef NN_PASTE3

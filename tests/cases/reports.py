@@ -23,4 +23,13 @@ def accumulate_sum_cases(make, kernel):
     for rows in (0, *ROWS, 31, 32, 33, 128, 1000):
         values = make.magnitudes(max(rows, 1), low=-4, high=4)
         yield make.case(f"({rows},)", (0, 1), {"rows": rows}, timed=rows == 128, values=Array(values[:rows]),
-                        total=Array(np.array([rows * 0.1])))  # fmt: skip
+                        total=Array(np.array([rows * 0.1])), scale=(1.0, -0.3)[rows % 2])  # fmt: skip
+
+
+@cases_for("accumulate_weighted_sum")
+def accumulate_weighted_sum_cases(make, kernel):
+    for rows in (0, *ROWS, 33, 128):
+        values = make.magnitudes(max(rows, 1), low=-2, high=2)
+        weight = Array(make.uniform(max(rows, 1))[:rows]) if rows % 3 else None
+        yield make.case(f"({rows},)", (0, 1), {"rows": rows}, values=Array(values[:rows]), weight=weight,
+                        totals=Array(np.array([rows * 0.1, 2.5])))  # fmt: skip

@@ -12,6 +12,14 @@ def require_finite(a, w, block):
 
 @reference
 def accumulate_sum(a, w, block):
-    values = a.values[: w.rows].astype(np.longdouble)
+    values = a.scale * a.values[: w.rows].astype(np.longdouble)
     magnitude = np.abs(values).sum() + np.abs(a.total)
-    return {"total": nearly(..., a.total + values.sum(), 1 + rounding_depth(w.rows), magnitude)}
+    return {"total": nearly(..., a.total + values.sum(), 2 + rounding_depth(w.rows), magnitude)}
+
+
+@reference
+def accumulate_weighted_sum(a, w, block):
+    weight = np.ones(w.rows) if a.weight is None else a.weight[: w.rows].astype(np.longdouble)
+    added = np.array([(weight * a.values[: w.rows]).sum(), weight.sum()])
+    magnitude = np.array([(weight * np.abs(a.values[: w.rows])).sum(), weight.sum()]) + np.abs(a.totals)
+    return {"totals": nearly(..., a.totals + added, 3 + rounding_depth(w.rows), magnitude)}

@@ -1,0 +1,57 @@
+"""How arrays come into a plan and out of it: steps that gather rows, and steps that store them.
+
+What they read and write is bound before each run, under names: those of `gather` with `_type` and `_bytes` behind
+them for the type of the elements and the distance of the rows.
+"""
+
+from nncore import _engine
+from nncore._plan import Later
+
+
+def gather(builder, name, buffer, features, labels=False):
+    """Adds a step that reads the rows of a Source into a buffer, in the epoch's order; `labels` are class numbers."""
+    source = {"source": Later(name), "type": Later(f"{name}_type"), "source_stride_bytes": Later(f"{name}_bytes")}
+    if labels:
+        builder.forward("gather_labels", y=buffer, **source)
+    else:
+        builder.forward("gather_rows", y=buffer, features=features, y_stride=buffer.stride, **source)
+
+
+def bind_source(builder, name, source):
+    """Sets where a `gather` reads."""
+    builder.bind(**{name: source.array, f"{name}_type": source.type, f"{name}_bytes": source.row_bytes})
+
+
+def gather_weights(builder, name):
+    """A buffer (rows,) that is read from a contiguous array (rows,) of the plan's type."""
+    buffer = builder.buffer(None)
+    builder.forward("gather_rows", source=Later(name), y=buffer, features=1, y_stride=1, **_dense(builder, 1))
+    return buffer
+
+
+def store(builder, name, value):
+    """Adds a step that writes a tensor to a contiguous array of its own shape."""
+    builder.forward("store_rows", x=value.buffer, target=Later(name), features=value.width, x_stride=value.stride,
+                    target_stride=value.width)  # fmt: skip
+
+
+def gather_gradient(builder, name, value):
+    """Adds a step of the backward pass that reads the gradient of a tensor."""
+    target, _ = builder.gradient_target(value)
+    builder.backward_step("gather_rows", source=Later(name), y=target, features=value.width, y_stride=target.stride,
+                          **_dense(builder, value.width))  # fmt: skip
+
+
+def store_gradient(builder, name, value):
+    """Adds a step of the backward pass that writes the gradient of a tensor; where there is none it writes nothing."""
+    gradient = value.gradient
+    if gradient is None:
+        builder.unbound(name)
+        return
+    builder.backward_step("store_rows", x=gradient, target=Later(name), features=value.width,
+                          x_stride=gradient.stride, target_stride=value.width)  # fmt: skip
+
+
+def _dense(builder, width):
+    size = builder.dtype.itemsize
+    return {"type": _engine.SOURCE_TYPES.index(builder.dtype), "source_stride_bytes": width * size}

@@ -1,0 +1,41 @@
+"""A layer called on arrays: a plan of this one layer, made for the call."""
+
+from nncore import _data, _engine, _ports, config
+from nncore._plan import Builder
+from nncore.layers.layer import WeightMaker
+
+
+def compute(layer, inputs, training):
+    """Returns the layer's output for arrays, which have one number of rows. Builds the layer where it is not yet."""
+    given = list(inputs) if layer.merges else [inputs]
+    arrays = [_data.as_array(x, "inputs") for x in given]
+    for array in arrays:
+        if array.ndim == 0 or len(array) == 0 or len(array) != len(arrays[0]):
+            shapes = ", ".join(str(a.shape) for a in arrays)
+            raise ValueError(f"layer {layer.name!r} needs arrays (rows, ...) of one number of rows; got {shapes}")
+    dtype = _dtype(layer, arrays)
+    shapes = [array.shape[1:] for array in arrays]
+    layer.build_for(shapes if layer.merges else shapes[0], WeightMaker(dtype, config.get_seed()))
+    rows = len(arrays[0])
+    builder = Builder(dtype, rows, training=training)
+    values = []
+    for number, shape in enumerate(shapes):
+        value = builder.value(shape, False)
+        _ports.gather(builder, f"x{number}", value.buffer, value.width)
+        values.append(value)
+    y = layer.emit(builder, *values)
+    _ports.store(builder, "output", y)
+    builder.finish()
+    for number, array in enumerate(arrays):
+        _ports.bind_source(builder, f"x{number}", _data.as_source(array, dtype))
+    output = _engine.aligned_zeros((rows, *y.shape), dtype)
+    builder.bind(output=output)
+    threads = builder.threads(rows, config.get_num_threads())
+    builder.plan.run(rows, seed=config.get_seed(), threads=threads)
+    return output
+
+
+def _dtype(layer, arrays):
+    for weight in layer.weight_list():
+        return weight.array.dtype
+    return _engine.DTYPES[1 if all(array.dtype == _engine.DTYPES[1] for array in arrays) else 0]

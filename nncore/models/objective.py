@@ -1,0 +1,224 @@
+"""What a compiled model minimises and reports: losses and metrics of its outputs."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from nncore import _checks, _data, _ports, losses, metrics
+
+
+class Output(NamedTuple):
+    """An output with what is wanted of it."""
+
+    name: str
+    shape: tuple  # of a sample
+    loss: object  # Loss or None
+    weight: float  # of the loss
+    all_metrics: list
+
+    @property
+    def judged(self):
+        """Whether it has targets."""
+        return self.loss is not None or bool(self.all_metrics)
+
+    @property
+    def target_of(self):
+        """The loss or metric that says what targets look like."""
+        return self.loss or self.all_metrics[0]
+
+
+class Objective:
+    """Losses and metrics, resolved for a model's outputs.
+
+    Parameters
+    ----------
+    names, shapes : of the outputs
+    loss, loss_weights, given_metrics, weighted_metrics : as `Model.compile` takes them
+    """
+
+    def __init__(self, names, shapes, loss, loss_weights, given_metrics, weighted_metrics):
+        chosen = _per_output("loss", loss, names, lambda x: isinstance(x, (list, tuple, dict)) and not _is_config(x))
+        weights = _per_output("loss_weights", loss_weights, names, lambda x: isinstance(x, (list, tuple, dict)))
+        plain = _metrics_per_output("metrics", given_metrics, names)
+        weighted = _metrics_per_output("weighted_metrics", weighted_metrics, names)
+        self.outputs = []
+        for number, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+            of_output = None if chosen[number] is None else losses.get(chosen[number])
+            _check_loss(of_output, shape)
+            weight = 1.0 if weights[number] is None else weights[number]
+            weight = _checks.real_number("compile", "loss_weights", weight)
+            all_metrics = [metrics.for_model(m, of_output, shape) for m in plain[number]]
+            all_metrics += [metrics.for_model(m, of_output, shape, weighted=True) for m in weighted[number]]
+            self.outputs.append(Output(name, shape, of_output, weight, all_metrics))
+        self.judged = [output for output in self.outputs if output.judged]
+        self.losses = [output.loss for output in self.outputs]
+
+    @property
+    def with_loss(self):
+        """Whether there is anything to minimise."""
+        return any(loss is not None for loss in self.losses)
+
+    @property
+    def plain(self):
+        """Whether each reported value is the mean over rows of one total."""
+        return len(self.outputs) == 1 and all(metric.is_plain_mean for metric in self.outputs[0].all_metrics)
+
+    @property
+    def names(self):
+        """"loss", the losses of several outputs, and the metrics' names."""
+        several = len(self.outputs) > 1
+        names = ["loss"]
+        if several:
+            names += [f"{output.name}_loss" for output in self.outputs if output.loss is not None]
+        for output in self.outputs:
+            for metric in output.all_metrics:
+                names.append(f"{output.name}_{metric.name}" if several else metric.name)
+        return names
+
+    # ---- in a plan
+
+    def emit(self, builder, values, weighted, with_metrics=True):
+        """Adds losses and metrics to a plan.
+
+        Parameters
+        ----------
+        values : the outputs' Values
+        weighted : for each output, whether its rows have weights
+        """
+        total = builder.penalties
+        several = len(self.outputs) > 1
+        judged = []
+        for number, (output, value) in enumerate(zip(self.outputs, values, strict=True)):
+            if not output.judged:
+                continue
+            target = _gather_target(builder, f"y{number}", output)
+            weight = _ports.gather_weights(builder, f"weight{number}") if weighted[number] else None
+            judged.append((output, target, value, weight))
+            if output.loss is not None:
+                totals = [(total, output.weight)]
+                if several:
+                    totals.append((builder.total(), 1.0))
+                output.loss.emit(builder, target, value, weight, output.weight, totals)
+        for output, target, value, weight in judged if with_metrics else ():
+            for metric in output.all_metrics:
+                metric.emit(builder, target, value, weight, builder.total(metric.state_size(output.shape)))
+
+    def values(self, totals, rows):
+        """The reported values in the order of `names`, from the totals over so many rows."""
+        place = 1
+        values = [float(totals[0]) / rows]
+        if len(self.outputs) > 1:
+            for output in self.outputs:
+                if output.loss is not None:
+                    values.append(float(totals[place]) / rows)
+                    place += 1
+        for output in self.outputs:
+            for metric in output.all_metrics:
+                size = metric.state_size(output.shape)
+                values.append(metric.value(totals[place : place + size], rows))
+                place += size
+        return values
+
+    # ---- targets
+
+    def targets(self, y, sample_weight, class_weight, rows, dtype):
+        """Checked targets and weights of the rows: a Source or None, and an array or None, for each output."""
+        names = [output.name for output in self.outputs]
+        judged = [output.name for output in self.judged]
+        ys = _data.per_name("y", y, judged)
+        weights = [None] * len(judged)
+        if sample_weight is not None:
+            weights = _data.per_name("sample_weight", sample_weight, judged, missing=None)
+        if class_weight and len(names) > 1:
+            raise ValueError("class_weight is for models of one output")
+        sources, row_weights = [None] * len(names), [None] * len(names)
+        for output, data, weight in zip(self.judged, ys, weights, strict=True):
+            number = names.index(output.name)
+            name = "y" if len(judged) == 1 else f"y of output {output.name!r}"
+            source = _data.target_source(data, output.target_of, output.shape, rows, dtype, name)
+            weight = _data.row_weights(weight, rows, dtype)
+            if class_weight:
+                by_class = _data.class_weights(class_weight, source.array, output.shape[-1], dtype)
+                weight = by_class if weight is None else weight * by_class
+            sources[number], row_weights[number] = source, weight
+        return sources, row_weights
+
+
+def _gather_target(builder, name, output):
+    judge = output.target_of
+    width = math.prod(judge.target_shape(output.shape))
+    buffer = builder.buffer(None, "int32") if judge.labels else builder.buffer(width)
+    _ports.gather(builder, name, buffer, width, labels=judge.labels)
+    return buffer
+
+
+def _check_loss(loss, shape):
+    if loss is None:
+        return
+    loss.check_output(shape)
+    if loss.labels and len(shape) != 1:
+        raise ValueError(f"loss {loss.name!r} needs outputs of shape (classes,); the model's are {shape}")
+    if not loss.labels and not shape:
+        raise ValueError(f"loss {loss.name!r} needs outputs of at least one axis")
+
+
+def _is_config(x):
+    return isinstance(x, dict) and set(x) == {"class_name", "config"}
+
+
+def _per_output(what, given, names, is_many):
+    """One thing for each output: of a list in order, of a dict by name, else the same for all."""
+    if given is None:
+        return [None] * len(names)
+    if not is_many(given):
+        return [given] * len(names)
+    if isinstance(given, dict):
+        for name in given:
+            if name not in names:
+                raise ValueError(f"compile: {what} names the output {name!r}.{_checks.suggest(name, names)}")
+        return [given.get(name) for name in names]
+    if len(given) != len(names):
+        raise ValueError(f"compile: {what} has {len(given)} entries for {len(names)} outputs: {', '.join(names)}")
+    return list(given)
+
+
+def _metrics_per_output(what, given, names):
+    """A list of metrics for each output."""
+    if given is None:
+        return [[] for _ in names]
+    if isinstance(given, dict) and not _is_config(given):
+        chosen = _per_output(what, given, names, lambda x: True)
+        return [_as_list(entry) for entry in chosen]
+    given = _as_list(given)
+    if len(names) == 1:
+        return [given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given]
+    if any(isinstance(entry, (list, tuple)) for entry in given) or len(given) == len(names):
+        return [_as_list(entry) for entry in _per_output(what, given, names, lambda x: True)]
+    raise ValueError(
+        f"compile: {what} of a model with several outputs must be a dict by output or a list with an entry for each "
+        f"of {', '.join(names)}; got {len(given)} entries"
+    )
+
+
+def _as_list(entry):
+    if entry is None:
+        return []
+    return list(entry) if isinstance(entry, (list, tuple)) else [entry]
+
+
+def finite_targets(sources):
+    """Raises for a NaN or an infinity among the targets."""
+    for source in sources:
+        if source is not None:
+            _data.check_finite(source, "y")
+
+
+def weighted(row_weights):
+    """For each output, whether its rows have weights: what plans differ in."""
+    return tuple(weight is not None for weight in row_weights)
+
+
+def slice_weights(row_weights, part):
+    """The weights of a slice of the rows."""
+    return [None if weight is None else np.ascontiguousarray(weight[part]) for weight in row_weights]

@@ -1,0 +1,95 @@
+"""Regularizers: penalties on weights or on outputs of layers, added to the loss."""
+
+import numpy as np
+
+from nncore import _checks
+
+__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "serialize"]
+
+
+class Regularizer:
+    """Base of the regularizers: l1 sum |w| + l2 sum w².
+
+    Its derivative l1 sign(w) + 2 l2 w, with sign(0) = 0, is added to the gradient where that is computed.
+    """
+
+    l1 = l2 = 0.0
+
+    def __call__(self, x):
+        """Returns the penalty of an array."""
+        x = np.asarray(x, np.float64)
+        return float(self.l1 * np.abs(x).sum() + self.l2 * (x * x).sum())
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a regularizer from `get_config`."""
+        return cls(**config)
+
+
+class L1L2(Regularizer):
+    """l1 sum |w| + l2 sum w².
+
+    Parameters
+    ----------
+    l1, l2 : float, not negative
+    """
+
+    def __init__(self, l1=0.0, l2=0.0):
+        self.l1 = _checks.real_number("L1L2", "l1", 0.0 if l1 is None else l1, 0)
+        self.l2 = _checks.real_number("L1L2", "l2", 0.0 if l2 is None else l2, 0)
+
+    def get_config(self):
+        return {"l1": self.l1, "l2": self.l2}
+
+
+class L1(Regularizer):
+    """l1 sum |w|: a Laplace prior, which makes weights sparse.
+
+    Parameters
+    ----------
+    l1 : float, not negative
+    """
+
+    def __init__(self, l1=0.01):
+        self.l1 = _checks.real_number("L1", "l1", l1, 0)
+
+    def get_config(self):
+        return {"l1": self.l1}
+
+
+class L2(Regularizer):
+    """l2 sum w²: a normal prior, which keeps weights small.
+
+    Parameters
+    ----------
+    l2 : float, not negative
+    """
+
+    def __init__(self, l2=0.01):
+        self.l2 = _checks.real_number("L2", "l2", l2, 0)
+
+    def get_config(self):
+        return {"l2": self.l2}
+
+
+_BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2}
+_BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}
+
+
+def get(identifier):
+    """Returns the regularizer that a name, a configuration or a regularizer stands for; None for None."""
+    return None if identifier is None else _checks.resolve("regularizer", identifier, Regularizer, _BY_NAME, _BY_CLASS)
+
+
+def serialize(regularizer):
+    """Returns {"class_name", "config"} of a regularizer; None for None."""
+    return None if regularizer is None else _checks.serialize(regularizer)
+
+
+def deserialize(config):
+    """Returns the regularizer that `serialize` described."""
+    return get(config)
