@@ -11,6 +11,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from cpython.pythread cimport PyThread_get_thread_ident
+
 cimport numpy as cnp
 
 from nncore._engine cimport Plan, Task, nn_exchange, nn_slot, nn_store
@@ -29,21 +31,53 @@ def forget_calls():
 
 
 cdef class Exclusive:
-    """A lock that is never waited for: a second thread in the same model would change what the first one reads."""
+    """A lock that is never waited for: a second thread in the same model would change what the first one reads.
 
-    cdef int64_t held
+    While a call runs code of the user's, it lends the lock to that code: its thread may take it once more.
+    """
+
+    cdef int64_t held  # 1, and 1 for each call inside code that the lock is lent to
+    cdef unsigned long holder  # the thread
+    cdef bint lent
     cdef object owner
 
     def __init__(self, owner):
         self.owner = owner
 
     cdef int take(self) except -1:
-        if not nn_exchange(&self.held, 0, 1):
+        if nn_exchange(&self.held, 0, 1):
+            self.holder = PyThread_get_thread_ident()
+            return 0
+        if not self.is_lent():
             raise RuntimeError(f"{self.owner} is in use by another thread, or by the call that this one is in")
+        self.lent = False
+        self.held += 1
         return 0
 
     cdef void give(self) noexcept:
-        nn_store(&self.held, 0)
+        self.lent = self.held > 1
+        if self.held == 1:
+            self.holder = 0
+        nn_store(&self.held, self.held - 1)
+
+    cdef bint is_lent(self) noexcept:
+        return self.lent and self.holder == PyThread_get_thread_ident()
+
+    def lend(self):
+        """Lets this thread, if it is the one that holds the lock, take it once more until `call_in`."""
+        if self.holder == PyThread_get_thread_ident():
+            self.lent = True
+
+    def call_in(self):
+        """Ends what `lend` began."""
+        if self.holder == PyThread_get_thread_ident():
+            self.lent = False
+
+    def refuse_borrower(self, what):
+        """Raises RuntimeError where the lock is lent to this thread: the call it is in could not go on after `what`."""
+        if self.is_lent():
+            raise RuntimeError(f"{self.owner} cannot {what} inside a callback or a generator: it is in use by the call "
+                               "that this one is in")
 
     def __enter__(self):
         self.take()

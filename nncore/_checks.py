@@ -25,14 +25,19 @@ def refuse_unknown(owner, arguments):
         raise TypeError(f"{owner} has no argument {name!r}")
 
 
-def positive_integer(owner, name, value):
-    """Returns `value` as an int of at least 1."""
+def integer(owner, name, value, least=0):
+    """Returns `value` as an int of at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
     value = value.__index__()
-    if value < 1:
-        raise ValueError(f"{owner}: {name} must be at least 1, not {value}")
+    if value < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, not {value}")
     return value
+
+
+def positive_integer(owner, name, value):
+    """Returns `value` as an int of at least 1."""
+    return integer(owner, name, value, least=1)
 
 
 def real_number(owner, name, value, low=-math.inf, high=math.inf, *, low_open=False, high_open=False):

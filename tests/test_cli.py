@@ -135,7 +135,7 @@ def test_an_interrupt_is_one_line(monkeypatch, capsys):
 
 
 def test_an_interrupt_while_the_bar_closes_ends_its_line(capsys):
-    from nncore.callbacks import ProgressBar
+    from nncore.callbacks import ProgbarLogger
 
     class Bar:
         def set_postfix_str(self, *_, **__):
@@ -145,7 +145,7 @@ def test_an_interrupt_while_the_bar_closes_ends_its_line(capsys):
             sys.stderr.write("\rEpoch 1/1: 100%")
             raise KeyboardInterrupt
 
-    progress = ProgressBar()
+    progress = ProgbarLogger()
     progress._bar = Bar()
     with pytest.raises(KeyboardInterrupt):
         progress.on_epoch_end(0, {})

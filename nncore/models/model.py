@@ -58,7 +58,8 @@ class Model(Trainable, Symbolic, training.Training):
         self.optimizer = self.loss = None
         self.objective = None
         self.compiled = False
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self._position = None  # where `fit` is, for backups
         self._compilation = {}
         self._reset_programs()
 
@@ -279,6 +280,7 @@ class Model(Trainable, Symbolic, training.Training):
             "accuracy" is the accuracy that fits the loss. Weighted ones are means weighted by sample_weight.
         """
         _checks.refuse("compile", run_eagerly=run_eagerly or None)
+        self._lock.refuse_borrower("be compiled")
         optimizer = optimizers.get(optimizer)
         compilation = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics,
                        "weighted_metrics": weighted_metrics}  # fmt: skip

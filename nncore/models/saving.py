@@ -26,8 +26,8 @@ def state_of(model):
         optimizer = model.optimizer
         state["compiled"] = {
             "optimizer": optimizers.serialize(optimizer),
-            "iterations": optimizer.iterations,
-            "has_state": bool(optimizer._variables),
+            "steps": int(optimizer.counter[0]),
+            "variables": _numbers(optimizer, model),
             **{key: _described(given) for key, given in model._compilation.items()},
         }
         tensors.update({f"optimizer.{i}": array for i, array in enumerate(optimizer.variables)})
@@ -39,27 +39,43 @@ def restore(model, saved):
     state, tensors = saved["state"], saved["tensors"]
     fresh = type(model).from_config(state["config"])
     model.__dict__.update(fresh.__dict__)
-    model._forwards[0] = state["forwards"]
+    compiled = state["compiled"]
+    if compiled is not None:
+        model.compile(
+            optimizers.deserialize(compiled["optimizer"]),
+            **{key: compiled.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")},
+        )
+    _fill(model, state, tensors)
+
+
+def _fill(model, state, tensors):
+    """Copies weights, the optimizer's state and counts into a model of the same architecture and compilation."""
     expected = {f"weights.{i}" for i in range(len(model.weights))} if model.built else set()
     if {name for name in tensors if not name.startswith("optimizer.")} != expected:
         raise ValueError(f"the architecture has {len(expected)} weights, and the file others")
-    if model.built:
-        model.set_weights([tensors[f"weights.{i}"] for i in range(len(model.weights))])
     compiled = state["compiled"]
-    if compiled is None:
-        return
-    model.compile(
-        optimizers.deserialize(compiled["optimizer"]),
-        **{key: compiled.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")},
-    )
-    if compiled["has_state"]:
-        model.optimizer.build(model.trainable_variables)
+    pairs = []
+    if compiled is not None and compiled["variables"]:
+        weights = model.weights
+        model.optimizer.build([weights[i] for i in compiled["variables"]])
         for i, array in enumerate(model.optimizer.variables):
             kept = tensors[f"optimizer.{i}"]
             if kept.shape != array.shape or kept.dtype != array.dtype:
                 raise ValueError(f"optimizer state {i} should be {array.shape} of {array.dtype}")
-            array[...] = kept
-    model.optimizer.counter[0] = compiled["iterations"]
+            pairs.append((array, kept))
+    if model.built:
+        model.set_weights([tensors[f"weights.{i}"] for i in range(len(model.weights))])
+    for array, kept in pairs:
+        array[...] = kept
+    if compiled is not None:
+        model.optimizer.counter[0] = compiled["steps"]
+    model._forwards[0] = state["forwards"]
+
+
+def _numbers(optimizer, model):
+    """Which of the model's weights the optimizer keeps state for, in its own order."""
+    places = {array.__array_interface__["data"][0]: number for number, array in enumerate(model.weights)}
+    return [places[variable.__array_interface__["data"][0]] for variable in optimizer._variables]
 
 
 def _described(given):
@@ -73,11 +89,29 @@ def _described(given):
     return given
 
 
-def save_model(model, path, overwrite):
-    """Writes the whole model."""
+def resume(model, path):
+    """Puts `model` where the model was that `save_model` wrote with a position; returns the position.
+
+    Raises ValueError, before anything has changed, for a file that is broken or of another model.
+    """
+    state, tensors = _read(path)
+    try:
+        position, saved = state["position"], state["compiled"]["optimizer"]
+        if saved["class_name"] != type(model.optimizer).__name__:
+            raise ValueError(f"it is of a training with {saved['class_name']}")
+        _fill(model, state, tensors)
+        if isinstance(saved["config"]["learning_rate"], float):  # no schedule: callbacks may have changed it
+            model.optimizer.learning_rate = saved["config"]["learning_rate"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no backup of this model's training: {error}") from error
+    return position
+
+
+def save_model(model, path, overwrite, **also):
+    """Writes the whole model, and what else is to be in the description."""
     model._require_built()
     saved = state_of(model)
-    _write(path, saved["state"], saved["tensors"], overwrite)
+    _write(path, {**saved["state"], **also}, saved["tensors"], overwrite)
 
 
 def save_weights(model, path, overwrite):

@@ -39,6 +39,7 @@ class Sequential(Model):
 
     def add(self, layer):
         """Appends a layer."""
+        self._lock.refuse_borrower("get a layer")
         with self._exclusively():
             self._append(layer)
             self._try_to_build()
@@ -47,6 +48,7 @@ class Sequential(Model):
         """Removes the last layer and returns it."""
         if not self._layers:
             raise ValueError("the model has no layers")
+        self._lock.refuse_borrower("lose a layer")
         with self._exclusively():
             layer = self._layers.pop()
             self.graph = None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _checks, _engine
-from nncore.callbacks import Callback, CallbackList, History, ProgressBar
+from nncore.callbacks import CallbackList
 from nncore.models.objective import slice_weights, weighted
 
 SLICE_SECONDS = 0.05  # of training between two looks at the progress bar and at Ctrl-C
@@ -32,8 +32,8 @@ class Batch(NamedTuple):
     def part(self, rows):
         """The rows of a slice."""
         return Batch(
-            [source._replace(array=source.array[rows]) for source in self.x],
-            [source and source._replace(array=source.array[rows]) for source in self.y],
+            [_part(source, rows) for source in self.x],
+            [source and _part(source, rows) for source in self.y],
             slice_weights(self.weights, rows),
         )
 
@@ -58,7 +58,8 @@ class Training:
             Training goes from epoch `initial_epoch` up to but not including `epochs`.
         verbose : "auto", 0, 1 or 2
             0 silent, 1 ("auto") a progress bar, 2 a line for each epoch.
-        callbacks : list of Callback
+        callbacks : Callback, list of Callback, or CallbackList
+            Called in this order; a `History` and, unless silent, a `ProgbarLogger` follow.
         validation_split : float in [0, 1)
             The last part of the rows, before shuffling, is kept for validation.
         validation_data : (x, y) or (x, y, sample_weight)
@@ -97,57 +98,81 @@ class Training:
                 feed = _BatchFeed(self, x, class_weight, steps)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
-                rows = self._minibatch(x, y, sample_weight, class_weight, "fit")
+                data = self._minibatch(x, y, sample_weight, class_weight, "fit")
                 if split:
-                    kept = _cut(rows.rows, split)
-                    unweighted = rows if class_weight is None else self._minibatch(x, y, sample_weight, None, "fit")
-                    held_out = unweighted.part(slice(kept, None))
-                    rows = rows.part(slice(kept))
-                feed = _ArrayFeed(self, rows, batch_size, shuffle, steps)
-            validation_batch_size = validation_batch_size or batch_size
-            if validation_data is not None or held_out is None:
-                validation = self._validation(validation_data, validation_batch_size, validation_steps)
-            else:
-                size = _count("validation_batch_size", validation_batch_size)
-                validation = lambda: self._evaluate_rows(held_out, size, validation_steps)  # noqa: E731
+                    kept = _cut(data.rows, split)
+                    whole = data if class_weight is None else self._minibatch(x, y, sample_weight, None, "fit")
+                    held_out, data = whole.part(slice(kept, None)), data.part(slice(kept))
+                feed = _ArrayFeed(self, data, batch_size, shuffle, steps)
+            size = validation_batch_size or batch_size
+            validation = self._validation(validation_data, held_out, size, validation_steps)
             return self._fit(feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks)
 
     def _fit(self, feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks):
-        history = History()
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        bars = [ProgressBar(verbose)] if verbose and not any(isinstance(c, ProgressBar) for c in given) else []
-        params = {"epochs": epochs, "steps": feed.steps, "rows": feed.rows, "verbose": verbose}
-        calls = CallbackList([history, *given, *bars], self, params)
-        self.history = history
+        calls = self._callback_list(callbacks, verbose, feed.steps, epochs, feed.rows, training=True)
         self.stop_training = False
-        calls.call("on_train_begin", {})
+        outer, self._position = self._position, None  # of a `fit` whose hook this one is in
+        logs = {}
         try:
-            for epoch in range(initial_epoch, epochs):
-                calls.call("on_epoch_begin", epoch, {})
-                logs = feed.run_epoch(epoch, calls)
-                if validation is not None and (epoch + 1 - initial_epoch) % validation_freq == 0:
-                    logs.update({f"val_{name}": value for name, value in validation().items()})
-                calls.call("on_epoch_end", epoch, logs)
+            self._call_hooks(calls.on_train_begin)
+            position = self._position  # of a backup, which a callback has just restored
+            for epoch in range(initial_epoch if position is None else position["epoch"], epochs):
+                self._call_hooks(calls.on_epoch_begin, epoch)
+                logs = feed.run_epoch(epoch, calls, position)
+                position = None
+                if validation is not None and (epoch + 1) % validation_freq == 0:
+                    logs.update({f"val_{name}": value for name, value in validation(calls).items()})
+                self._position = {"epoch": epoch + 1}
+                self._call_hooks(calls.on_epoch_end, epoch, logs)
                 if self.stop_training:
                     break
             self.optimizer.finalize_variable_values(self.trainable_variables)
+            self._call_hooks(calls.on_train_end, logs)
         finally:
-            calls.call("on_train_end", {})
-        return history
+            self._position = outer
+            calls.close()
+        return calls.history
 
-    def _validation(self, data, batch_size, steps):
-        """A function that evaluates the validation data, checked now; None without any."""
-        if data is None:
+    def _callback_list(self, callbacks, verbose, steps, epochs=1, rows=None, training=False):
+        return CallbackList(callbacks, add_history=training, add_progbar=training and verbose != 0, model=self,
+                            verbose=verbose, epochs=epochs, steps=steps, rows=rows)  # fmt: skip
+
+    def _call_hooks(self, hook, *arguments):
+        """Calls a hook of all callbacks. The model is theirs meanwhile, in this thread and in no other."""
+        self._lock.lend()
+        try:
+            hook(*arguments)
+        finally:
+            self._lock.call_in()
+
+    def _drawn(self, batches):
+        """The minibatches of an iterable, whose code may use the model as hooks may."""
+        iterator = iter(batches)
+        while True:
+            self._lock.lend()
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self._lock.call_in()
+            yield batch
+
+    def _validation(self, data, held_out, batch_size, steps):
+        """A function that evaluates the validation data, or else the Batch held out, checked now; None without any."""
+        if data is None and held_out is None:
             return None
+        batch_size = 32 if batch_size is None else _count("validation_batch_size", batch_size)
+        if data is None:
+            return lambda calls: self._evaluate_rows(held_out, batch_size, steps, calls)
         if hasattr(data, "__iter__") and not isinstance(data, (tuple, list)):
             if steps is None and iter(data) is data:
                 raise ValueError("a generator as validation_data needs validation_steps")
-            return lambda: self._evaluate_batches(data, steps)
+            return lambda calls: self._evaluate_batches(data, steps, calls)
         if len(data) not in (2, 3):
             raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight); got {len(data)} things")
         rows = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
-        batch_size = 32 if batch_size is None else _count("validation_batch_size", batch_size)
-        return lambda: self._evaluate_rows(rows, batch_size, steps)
+        return lambda calls: self._evaluate_rows(rows, batch_size, steps, calls)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
                  return_dict=False):  # fmt: skip
@@ -155,53 +180,71 @@ class Training:
 
         Parameters
         ----------
+        batch_size : int
+            Rows of a minibatch for the hooks of callbacks, 32 unless given.
+        callbacks : Callback, list of Callback, or CallbackList
         return_dict : bool
             A dict by name in place of a number or list.
         """
-        _verbose(verbose)
-        _checks.refuse("evaluate", callbacks=callbacks)
+        verbose = _verbose(verbose)
         with self._exclusively():
             steps = None if steps is None else _count("steps", steps)
             if _is_iterable_of_batches(x, y):
-                logs = self._evaluate_batches(x, steps)
+                logs = self._evaluate_batches(x, steps, self._callback_list(callbacks, verbose, steps))
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
                 rows = self._minibatch(x, y, sample_weight, None, "evaluate")
-                logs = self._evaluate_rows(rows, batch_size, steps)
+                calls = self._callback_list(callbacks, verbose, _steps(rows.rows, batch_size, steps))
+                logs = self._evaluate_rows(rows, batch_size, steps, calls)
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
-    def _evaluate_rows(self, rows, batch_size, steps=None):
-        """Reported values of rows; the minibatch size is the engine's own, as it does not change them."""
+    def _evaluate_rows(self, rows, batch_size, steps, calls):
         end = rows.rows if steps is None else min(rows.rows, steps * batch_size)
-        totals, _ = self._add_up(rows, end)
-        return self._named(totals, end)
+        # without hooks in between, the minibatch is the engine's own, as it does not change the means
+        part = batch_size if calls.needs_batch_hook("test") else end
+        cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
+        return self._evaluate_parts(map(rows.part, cuts), calls)
 
-    def _add_up(self, rows, end):
-        """The totals over the first rows, and the program that has them."""
-        size = min(512, rows.rows)
-        program = self._program("test", size, weighted(rows.weights))
-        program.bind_inputs(rows.x)
-        program.bind_targets(rows.y, rows.weights)
+    def _evaluate_batches(self, batches, steps, calls):
+        drawn = itertools.islice(self._drawn(batches), steps)
+        parts = (self._minibatch(*_unpack(batch), None, "evaluate") for batch in drawn)
+        return self._evaluate_parts(parts, calls)
+
+    def _evaluate_parts(self, parts, calls):
+        """Means over the rows of all parts, which are the minibatches that hooks see."""
+        hooked = calls.needs_batch_hook("test")
+        self.stop_evaluating = False
+        self._call_hooks(calls.on_test_begin)
+        totals, rows = 0.0, 0
+        for batch, part in enumerate(parts):
+            if hooked:
+                self._call_hooks(calls.on_test_batch_begin, batch)
+            totals, rows = totals + self._totals(part), rows + part.rows
+            if hooked:
+                self._call_hooks(calls.on_test_batch_end, batch, self._named(totals, rows))
+                if self.stop_evaluating:
+                    break
+        if not rows:
+            raise ValueError("evaluate needs at least one row; the iterable gave none")
+        logs = self._named(totals, rows)
+        self._call_hooks(calls.on_test_end, logs)
+        return logs
+
+    def _totals(self, data):
+        """Totals of losses and metrics over a Batch."""
+        rows = min(512, data.rows)
+        program = self._program("test", rows, weighted(data.weights))
+        program.bind_inputs(data.x)
+        program.bind_targets(data.y, data.weights)
         program.builder.totals[:] = 0
-        self._run_slices(program, end, minibatch=size)
-        return program.builder.totals, program
+        self._run_slices(program, data.rows, minibatch=rows)
+        return program.builder.totals.copy()
 
     def _run_slices(self, program, end, position=0, **options):
         """Runs to the end, with a look at Ctrl-C now and then."""
         while position < end:
             position, _ = program.run(end, position=position, seconds=SLICE_SECONDS, seed=self.seed, **options)
-
-    def _evaluate_batches(self, batches, steps):
-        totals, count = 0.0, 0
-        for batch in itertools.islice(batches, steps):
-            x, y, sample_weight = _unpack(batch)
-            rows = self._minibatch(x, y, sample_weight, None, "evaluate")
-            sums, _ = self._add_up(rows, rows.rows)
-            totals, count = totals + sums, count + rows.rows
-        if not count:
-            raise ValueError("evaluate needs at least one row; the iterable gave none")
-        return self._named(totals, count)
 
     def _named(self, totals, rows):
         return dict(zip(self.metrics_names, self.objective.values(totals, rows), strict=True))
@@ -209,26 +252,48 @@ class Training:
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Returns the outputs for the rows of x, as an array of the model's dtype.
 
-        `batch_size` changes neither result nor memory: the engine takes the rows in chunks of its own.
+        `batch_size` changes neither result nor memory: the engine takes the rows in chunks of its own. Hooks of
+        `callbacks` see minibatches of so many rows, 32 unless given.
         """
-        _verbose(verbose)
-        _checks.refuse("predict", callbacks=callbacks)
-        if batch_size is not None:
-            batch_size = _count("batch_size", batch_size)
-        if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)) and hasattr(x, "__next__"):
-            batches = (batch[0] if isinstance(batch, tuple) else batch for batch in itertools.islice(x, steps))
-            parts = [self.predict_on_batch(batch) for batch in batches]
-            if not parts:
-                raise ValueError("predict needs at least one row; the iterable gave none")
-            if isinstance(parts[0], list):
-                return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
-            return np.concatenate(parts)
+        verbose = _verbose(verbose)
+        batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
+        steps = None if steps is None else _count("steps", steps)
         with self._exclusively():
-            sources = self._features(x, "predict")
-            if steps is not None:
-                rows = min(sources[0].rows, _count("steps", steps) * (batch_size or 32))
-                sources = [source._replace(array=source.array[:rows]) for source in sources]
-            return self._predict_sources(sources)
+            if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)) and hasattr(x, "__next__"):
+                calls = self._callback_list(callbacks, verbose, steps)
+                drawn = itertools.islice(self._drawn(x), steps)
+                parts = (self._features(b[0] if isinstance(b, tuple) else b, "predict") for b in drawn)
+            else:
+                sources = self._features(x, "predict")
+                count = _steps(sources[0].rows, batch_size, steps)
+                calls = self._callback_list(callbacks, verbose, count)
+                end = min(sources[0].rows, count * batch_size)
+                part = batch_size if calls.needs_batch_hook("predict") else end
+                cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
+                parts = ([_part(source, cut) for source in sources] for cut in cuts)
+            return self._predict_parts(parts, calls)
+
+    def _predict_parts(self, parts, calls):
+        hooked = calls.needs_batch_hook("predict")
+        self.stop_predicting = False
+        self._call_hooks(calls.on_predict_begin)
+        outputs = []
+        for batch, sources in enumerate(parts):
+            if hooked:
+                self._call_hooks(calls.on_predict_batch_begin, batch)
+            outputs.append(self._predict_sources(sources))
+            if hooked:
+                self._call_hooks(calls.on_predict_batch_end, batch, {"outputs": outputs[-1]})
+                if self.stop_predicting:
+                    break
+        if not outputs:
+            raise ValueError("predict needs at least one row; the iterable gave none")
+        self._call_hooks(calls.on_predict_end)
+        if len(outputs) == 1:
+            return outputs[0]
+        if isinstance(outputs[0], list):
+            return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+        return np.concatenate(outputs)
 
 
 class _ArrayFeed:
@@ -238,27 +303,33 @@ class _ArrayFeed:
         self.model, self.data = model, data
         self.batch_size = min(batch_size, data.rows)
         self.shuffle = shuffle
-        all_steps = math.ceil(data.rows / batch_size)
-        self.steps = all_steps if steps is None else min(steps, all_steps)
+        self.steps = _steps(data.rows, batch_size, steps)
         self.rows = min(data.rows, self.steps * self.batch_size)
 
-    def run_epoch(self, epoch, calls):
-        """Trains one epoch; returns its means by name."""
-        model, optimizer = self.model, self.model.optimizer
-        program = model._program("train", self.batch_size, weighted(self.data.weights))
+    def _bound_program(self, totals):
+        program = self.model._program("train", self.batch_size, weighted(self.data.weights))
         program.bind_inputs(self.data.x)
         program.bind_targets(self.data.y, self.data.weights)
-        totals = program.builder.totals
-        totals[:] = 0
-        steps_done = int(optimizer.counter[0])
-        order = _engine.shuffled(self.data.rows, model.seed, steps_done) if self.shuffle else None
-        position, batch, foreign = 0, 0, True
-        while position < self.rows and not (calls.per_batch and model.stop_training):
-            if calls.per_batch:
-                calls.call("on_train_batch_begin", batch, {})
-            end = min(position + self.batch_size, self.rows) if calls.per_batch else self.rows
+        program.builder.totals[:] = totals
+        return program
+
+    def run_epoch(self, epoch, calls, begun=None):
+        """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
+        model, optimizer = self.model, self.model.optimizer
+        hooked = calls.needs_batch_hook("train")
+        batch, totals, first_step = _begun(begun, optimizer)
+        position = min(batch * self.batch_size, self.rows)
+        order = _engine.shuffled(self.data.rows, model.seed, first_step) if self.shuffle else None
+        logs = model._named(totals, position) if position else {}
+        foreign = True
+        while position < self.rows:
+            if hooked:
+                model._call_hooks(calls.on_train_batch_begin, batch)
+            if foreign:  # hooks may have written weights, and used the same plan for other data
+                program = self._bound_program(totals)
+            one = hooked or model.stop_training
             reached, bad = program.run(
-                end,
+                min(position + self.batch_size, self.rows) if one else self.rows,
                 position=position,
                 minibatch=self.batch_size,
                 order=order,
@@ -275,12 +346,16 @@ class _ArrayFeed:
                     f"the loss became NaN or infinite in epoch {epoch + 1}, minibatch {batch + 1}; the weights are "
                     "those before it. A smaller learning rate, or scaled inputs, may help"
                 )
-            foreign = calls.per_batch
-            logs = model._named(totals, max(1, position))
+            foreign = hooked
+            logs = model._named(program.builder.totals, max(1, position))
             calls.progress(position, logs)
-            if calls.per_batch:
-                calls.call("on_train_batch_end", batch - 1, logs)
-        return model._named(totals, max(1, position))
+            if hooked:
+                totals = program.builder.totals.copy()
+                model._position = _position(epoch, batch, totals, first_step)
+                model._call_hooks(calls.on_train_batch_end, batch - 1, logs)
+            if model.stop_training:
+                break
+        return logs
 
 
 class _BatchFeed:
@@ -294,13 +369,20 @@ class _BatchFeed:
         if self.once is not None:
             self.batches = self.once
 
-    def run_epoch(self, epoch, calls):
-        """Trains one epoch; returns its means by name."""
+    def run_epoch(self, epoch, calls, begun=None):
+        """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
         model, optimizer = self.model, self.model.optimizer
-        totals, rows = 0.0, 0
-        for batch, data in enumerate(itertools.islice(self.batches, self.steps)):
+        hooked = calls.needs_batch_hook("train")
+        done, totals, first_step = _begun(begun, optimizer)
+        rows = 0
+        for batch, data in enumerate(itertools.islice(model._drawn(self.batches), self.steps)):
             now = model._minibatch(*_unpack(data), self.class_weight, "fit")
-            calls.call("on_train_batch_begin", batch, {})
+            if batch < done:
+                rows += now.rows
+                logs = model._named(totals, rows)
+                continue
+            if hooked:
+                model._call_hooks(calls.on_train_batch_begin, batch)
             program = model._program("train", now.rows, weighted(now.weights))
             try:
                 sums = model._run_minibatch(program, now, counter=optimizer.counter,
@@ -313,12 +395,36 @@ class _BatchFeed:
             totals, rows = totals + sums, rows + now.rows
             logs = model._named(totals, rows)
             calls.progress(rows, logs)
-            calls.call("on_train_batch_end", batch, logs)
+            if hooked:
+                model._position = _position(epoch, batch + 1, totals, first_step)
+                model._call_hooks(calls.on_train_batch_end, batch, logs)
             if model.stop_training:
                 break
         if not rows:
             raise ValueError(f"the iterable gave no minibatch for epoch {epoch + 1}")
         return logs
+
+
+def _position(epoch, batch, totals, first_step):
+    """Where training is, in the middle of an epoch, for a backup; at its beginning that is {"epoch"}."""
+    return {"epoch": epoch, "batch": batch, "totals": totals.tolist(), "first_step": first_step}
+
+
+def _begun(position, optimizer):
+    """Minibatches that are done, the sums over them, and the step before the first of them, at an epoch's beginning."""
+    if position is None or "batch" not in position:
+        return 0, 0.0, int(optimizer.counter[0])
+    return position["batch"], np.array(position["totals"]), position["first_step"]
+
+
+def _steps(rows, batch_size, steps):
+    """The number of minibatches, of no more than `steps`."""
+    count = math.ceil(rows / batch_size)
+    return count if steps is None else min(steps, count)
+
+
+def _part(source, cut):
+    return source._replace(array=source.array[cut])
 
 
 def _unpack(batch):

@@ -1,0 +1,95 @@
+"""Training that goes on after its process has ended."""
+
+import contextlib
+import os
+import pathlib
+
+from nncore import _checks
+from nncore.callbacks.callback import Callback, needed_where
+from nncore.callbacks.frequency import Frequency
+
+
+class BackupAndRestore(Callback):
+    """Keeps a backup of the training, from which the next `fit` goes on if this one is interrupted.
+
+    A program that is killed, and started again with the same model, data and arguments, ends with the same bits in its
+    weights as if it had not been killed: the backup holds weights, optimizer, learning rate, where training is, and, in
+    the middle of an epoch, the sums behind its logs. An iterable of minibatches is begun anew; where the backup was
+    made in the middle of an epoch, so many of its minibatches are passed over.
+
+    Not in it is what other callbacks keep, such as the epochs that `EarlyStopping` has waited. Those that change
+    weights or learning rate at the end of an epoch stand before this one in the list, so that the backup is made after
+    their change.
+
+    Parameters
+    ----------
+    backup_dir : path
+        A folder for this training alone. Its file, latest.safetensors, is at any moment a whole one.
+    save_freq : "epoch" or int
+        After each epoch, or after so many minibatches.
+    double_checkpoint : bool
+        Keeps the backup before the last one too, for a last one that has been damaged.
+    delete_checkpoint : bool
+        Deletes the backups when training is done, and the folder if nothing else is in it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad arguments; when training begins, for a backup that is damaged or of another model.
+    """
+
+    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
+        if not os.fspath(backup_dir):
+            raise ValueError("BackupAndRestore: backup_dir must name a folder; it is empty")
+        self.backup_dir = pathlib.Path(backup_dir)
+        self.save_freq = save_freq
+        self._frequency = Frequency("BackupAndRestore", "save_freq", save_freq)
+        self.double_checkpoint = _checks.boolean("BackupAndRestore", "double_checkpoint", double_checkpoint)
+        self.delete_checkpoint = _checks.boolean("BackupAndRestore", "delete_checkpoint", delete_checkpoint)
+        self._latest = self.backup_dir / "latest.safetensors"
+        self._previous = self.backup_dir / "previous.safetensors"
+
+    def on_train_begin(self, logs=None):
+        from nncore.models import saving  # here, as models import the callbacks
+
+        self._frequency.seen = 0
+        self._remove_unfinished()
+        kept = [path for path in (self._latest, self._previous) if path.exists()]
+        for path in kept:
+            try:
+                self.model._position = saving.resume(self.model, path)
+                return
+            except ValueError:
+                if path == kept[-1]:
+                    raise
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._frequency.by_epoch:
+            self._save()
+
+    @needed_where(lambda callback: not callback._frequency.by_epoch)
+    def on_train_batch_end(self, batch, logs=None):
+        if not self._frequency.by_epoch and self._frequency.now():
+            self._save()
+
+    def _save(self):
+        from nncore.models import saving
+
+        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        if self.double_checkpoint and self._latest.exists():
+            os.replace(self._latest, self._previous)
+        saving.save_model(self.model, self._latest, overwrite=True, position=self.model._position)
+
+    def on_train_end(self, logs=None):
+        if not self.delete_checkpoint:
+            return
+        self._remove_unfinished()
+        self._latest.unlink(missing_ok=True)
+        self._previous.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not there, or has files of others
+            self.backup_dir.rmdir()
+
+    def _remove_unfinished(self):
+        """Removes what a process has left that was killed while it wrote a backup."""
+        for path in self.backup_dir.glob(f".{self._latest.name}.*.part"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,146 @@
+"""Several callbacks as one."""
+
+from nncore.callbacks.callback import Callback, is_needed
+from nncore.callbacks.history import History
+from nncore.callbacks.progress import ProgbarLogger
+
+
+def _flat(callbacks):
+    if isinstance(callbacks, CallbackList):
+        return list(callbacks.callbacks)
+    if isinstance(callbacks, (list, tuple)):
+        return [each for part in callbacks for each in _flat(part)]
+    if not isinstance(callbacks, Callback):
+        raise TypeError(f"callbacks must be objects of nncore.callbacks.Callback; got {callbacks!r}")
+    return [callbacks]
+
+
+class CallbackList(Callback):
+    """Calls the hooks of several callbacks in turn; each gets the same dict of logs, a copy of the one given.
+
+    Parameters
+    ----------
+    callbacks : Callback, CallbackList, or list of them
+        Lists in it are taken apart.
+    add_history : bool
+        Appends a `History` unless there is one.
+    add_progbar : bool
+        Appends a `ProgbarLogger` unless there is one.
+    model : Model
+        Given to each callback.
+    **params
+        Given to each callback as a dict.
+
+    Raises
+    ------
+    TypeError
+        For what is no `Callback`.
+    """
+
+    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+        self.callbacks = _flat(callbacks or [])
+        if add_history and self.history is None:
+            self.callbacks.append(History())
+        if add_progbar and self._first(ProgbarLogger) is None:
+            self.callbacks.append(ProgbarLogger())
+        if params:
+            self.set_params(params)
+        if model is not None:
+            self.set_model(model)
+
+    def _first(self, kind):
+        return next((callback for callback in self.callbacks if isinstance(callback, kind)), None)
+
+    @property
+    def history(self):
+        """The first `History` among the callbacks; None without one."""
+        return self._first(History)
+
+    def set_model(self, model):
+        super().set_model(model)
+        if self.history is not None:
+            model.history = self.history
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def set_params(self, params):
+        super().set_params(params)
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def needs_batch_hook(self, kind):
+        """Whether a callback has a hook for each minibatch of `kind`: "train", "test" or "predict"."""
+        hooks = (f"on_{kind}_batch_begin", f"on_{kind}_batch_end")
+        return any(is_needed(callback, hook) for callback in self.callbacks for hook in hooks)
+
+    def _in_turn(self, hook, *arguments, logs):
+        logs = dict(logs or {})
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments, logs)
+
+    def _in_turn_of_batches(self, hook, batch, logs):
+        logs = dict(logs or {})
+        for callback in self.callbacks:
+            getattr(callback, hook)(batch, logs=logs)
+
+    def on_train_begin(self, logs=None):
+        self._in_turn("on_train_begin", logs=logs)
+
+    def on_train_end(self, logs=None):
+        self._in_turn("on_train_end", logs=logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._in_turn("on_epoch_begin", epoch, logs=logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._in_turn("on_epoch_end", epoch, logs=logs)
+
+    def on_test_begin(self, logs=None):
+        self._in_turn("on_test_begin", logs=logs)
+
+    def on_test_end(self, logs=None):
+        self._in_turn("on_test_end", logs=logs)
+
+    def on_predict_begin(self, logs=None):
+        self._in_turn("on_predict_begin", logs=logs)
+
+    def on_predict_end(self, logs=None):
+        self._in_turn("on_predict_end", logs=logs)
+
+    def on_batch_begin(self, batch, logs=None):
+        self._in_turn_of_batches("on_batch_begin", batch, logs)
+
+    def on_batch_end(self, batch, logs=None):
+        self._in_turn_of_batches("on_batch_end", batch, logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._in_turn_of_batches("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._in_turn_of_batches("on_train_batch_end", batch, logs)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self._in_turn_of_batches("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._in_turn_of_batches("on_test_batch_end", batch, logs)
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        self._in_turn_of_batches("on_predict_batch_begin", batch, logs)
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self._in_turn_of_batches("on_predict_batch_end", batch, logs)
+
+    # ---- beyond Keras: what the bars hear of
+
+    def progress(self, rows, logs):
+        """Tells the progress bars how many rows of the epoch are done."""
+        for callback in self.callbacks:
+            if isinstance(callback, ProgbarLogger):
+                callback.progress(rows, logs)
+
+    def close(self):
+        """Ends the progress bars' lines, where training ends without `on_train_end`."""
+        for callback in self.callbacks:
+            if isinstance(callback, ProgbarLogger):
+                callback.close()

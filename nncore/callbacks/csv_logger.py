@@ -1,0 +1,60 @@
+"""Epochs in a table."""
+
+import collections.abc
+import csv
+import os
+
+import numpy as np
+
+from nncore import _checks
+from nncore.callbacks.callback import Callback
+
+
+class CSVLogger(Callback):
+    """Writes a row for each epoch into a file of comma-separated values, at the end of the epoch.
+
+    The columns are "epoch" and the names in the first epoch's logs, sorted. Where there is no validation in it, columns
+    val_... for all names follow, for later epochs that have one. What an epoch does not have is written as NA.
+
+    Parameters
+    ----------
+    filename : path
+    separator : str
+        One character.
+    append : bool
+        True goes on in a file that exists, without a second row of names; False writes it anew.
+    """
+
+    def __init__(self, filename, separator=",", append=False):
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ValueError(f"CSVLogger: separator must be one character, not {separator!r}")
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = _checks.boolean("CSVLogger", "append", append)
+        self.keys = None
+
+    def on_train_begin(self, logs=None):
+        self.keys = None
+        if not self.append:
+            self._open("w").close()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        if self.keys is None:
+            self.keys = sorted(logs)
+            if not any(key.startswith("val_") for key in self.keys):
+                self.keys += [f"val_{key}" for key in self.keys]
+        with self._open("a") as file:  # for this row only, so that a run that is killed leaves all rows so far
+            writer = csv.writer(file, delimiter=self.sep)
+            if file.tell() == 0:
+                writer.writerow(["epoch", *self.keys])
+            writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
+
+    def _open(self, mode):
+        return open(self.filename, mode, newline="", encoding="utf-8")
+
+
+def _cell(value):
+    if isinstance(value, collections.abc.Iterable) and not isinstance(value, str) and np.ndim(value):
+        return f'"[{", ".join(map(str, value))}]"'
+    return value

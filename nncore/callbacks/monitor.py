@@ -1,0 +1,95 @@
+"""What callbacks share that watch one value of the logs."""
+
+import warnings
+
+from nncore import _checks
+from nncore.callbacks.callback import Callback
+
+# Of Keras's metrics, by class: what is better. Those of neither kind, counts and sums, need a mode.
+_MORE_IS_BETTER = frozenset((
+    "AUC", "Accuracy", "BinaryAccuracy", "BinaryIoU", "CategoricalAccuracy", "ConcordanceCorrelation",
+    "CosineSimilarity", "F1Score", "FBetaScore", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU", "PearsonCorrelation",
+    "Precision", "PrecisionAtRecall", "R2Score", "Recall", "RecallAtPrecision", "SensitivityAtSpecificity",
+    "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy", "SpecificityAtSensitivity",
+    "TopKCategoricalAccuracy",
+))  # fmt: skip
+_LESS_IS_BETTER = frozenset((
+    "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "Hinge", "KLDivergence", "LogCoshError",
+    "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+    "RootMeanSquaredError", "SparseCategoricalCrossentropy", "SquaredHinge",
+))  # fmt: skip
+_MODES = ("auto", "min", "max")
+
+
+def _direction(metric):
+    """"max" or "min" by the class of a metric, or the nearest base that says; None where none does."""
+    for base in type(metric).__mro__:
+        if base.__name__ in _MORE_IS_BETTER:
+            return "max"
+        if base.__name__ in _LESS_IS_BETTER:
+            return "min"
+    return None
+
+
+class Monitor(Callback):
+    """Base of the callbacks that watch one value of the logs, by name.
+
+    Parameters
+    ----------
+    monitor : str
+        A name in the logs of an epoch: "loss", "val_loss", "accuracy", ...
+    mode : "auto", "min" or "max"
+        Whether less or more is better. "auto": less of a loss; of a metric, as its class says.
+    min_delta : float
+        A change of no more than this is no improvement.
+
+    Raises
+    ------
+    ValueError
+        For another mode; when training begins, where "auto" cannot know.
+    """
+
+    def __init__(self, monitor, mode, min_delta=0):
+        owner = type(self).__name__
+        if mode not in _MODES:
+            raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max', not {mode!r}")
+        self.monitor = monitor
+        self.mode = mode
+        self.min_delta = abs(_checks.real_number(owner, "min_delta", min_delta))
+        self.best = None
+
+    def on_train_begin(self, logs=None):
+        self._sought = self._find_mode() if self.mode == "auto" else self.mode
+        self._warned = False
+
+    def _find_mode(self):
+        name = self.monitor.removeprefix("val_")
+        if name == "loss":
+            return "min"
+        for metric in self.model.compiled_metrics:
+            if metric.name == name and (found := _direction(metric)):
+                return found
+        raise ValueError(
+            f"{type(self).__name__} cannot know whether {self.monitor!r} should become less or more: give it "
+            "mode='min' or mode='max'"
+        )
+
+    def value_in(self, logs):
+        """The watched value; None, and one warning in a training, where the logs have none."""
+        value = (logs or {}).get(self.monitor)
+        if value is None and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{type(self).__name__} watches {self.monitor!r}, which is not in the logs; there are: "
+                f"{', '.join(logs or {})}",
+                stacklevel=2,
+            )
+        return value
+
+    def improves(self, value, reference):
+        """Whether `value` is better than `reference` by more than `min_delta`; anything is better than None."""
+        if reference is None:
+            return True
+        if self._sought == "max":
+            return value - self.min_delta > reference
+        return value + self.min_delta < reference

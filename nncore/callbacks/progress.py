@@ -1,0 +1,64 @@
+"""The progress bar."""
+
+import sys
+import time
+
+from nncore.callbacks.callback import Callback
+
+
+class ProgbarLogger(Callback):
+    """A tqdm bar for each epoch of `fit`: loss, metrics, rows per second, time left.
+
+    It is added to every `fit` that is not silent. `params["verbose"]` says what it shows: 1, a bar; 2, a line at the
+    end of each epoch; 0, nothing.
+    """
+
+    def __init__(self):
+        self.verbose = 1
+        self._bar = None
+
+    def set_params(self, params):
+        super().set_params(params)
+        verbose = params.get("verbose", 1)
+        self.verbose = 1 if verbose == "auto" else verbose
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+        self._title = f"Epoch {epoch + 1}/{self.params['epochs']}"
+        if self.verbose == 1:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=self.params.get("rows"), desc=self._title, unit=" rows", unit_scale=True,
+                             dynamic_ncols=True, mininterval=0.05)  # fmt: skip
+
+    def progress(self, rows, logs):
+        """Moves the bar to `rows` rows of this epoch."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(_numbers(logs), refresh=False)
+            self._bar.update(rows - self._bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._bar is not None:
+            self._bar.set_postfix_str(_numbers(logs or {}))
+            self.close()
+        elif self.verbose == 2:
+            seconds = time.perf_counter() - self._start
+            print(f"{self._title} - {seconds:.2f}s - {_numbers(logs or {})}", file=sys.stdout, flush=True)
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Ends the bar's line, if there is a bar: that of an epoch that was not finished."""
+        if self._bar is None:
+            return
+        bar, self._bar = self._bar, None
+        try:
+            bar.close()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")  # the bar may not have ended its line, and closes only once
+            raise
+
+
+def _numbers(logs):
+    return ", ".join(f"{name}={value:.4f}" for name, value in logs.items())
