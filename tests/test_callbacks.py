@@ -60,8 +60,6 @@ def test_hooks_are_called_as_keras_calls_them():
     model = build()
     history = model.fit(X, Y, batch_size=30, verbose=0, validation_data=(X[:40], Y[:40]), validation_batch_size=30,
                         callbacks=[recorder])  # fmt: skip
-    begin, end = [{}], [(("loss", "accuracy"))]
-    del begin, end
     batches = ["on_train_batch_begin", "on_train_batch_end"] * 2
     tests = ["on_test_begin", *["on_test_batch_begin", "on_test_batch_end"] * 2, "on_test_end"]
     assert recorder.names == ["on_train_begin", "on_epoch_begin", *batches, *tests, "on_epoch_end", "on_train_end"]
@@ -256,7 +254,7 @@ def test_hooks_use_the_model_and_training_goes_on_as_if_they_had_not(tmp_path):
     used.optimizer.build(used.trainable_variables)
     expected = plain.fit(X, Y, **options).history
     got = used.fit(X, Y, **options, callbacks=callbacks).history
-    assert len(seen) == 2 + 2 * (2 + 2 * 3 + 2 + 2 * 1)
+    assert len(seen) == 2 + 2 * (2 + 2 * 3 + 2 + 2 * 2)
     assert same_bits(plain, used)
     assert got["loss"] == expected["loss"]
     assert got["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-12)
@@ -308,7 +306,7 @@ def test_fit_inside_fit():
 ])  # fmt: skip
 def test_what_a_training_cannot_go_on_after_is_refused_inside_it(change):
     model = build()
-    with pytest.raises(RuntimeError, match="cannot .* inside a callback"):
+    with pytest.raises(RuntimeError, match=r"cannot .* inside a callback"):
         model.fit(X, Y, verbose=0, callbacks=nn.callbacks.LambdaCallback(on_epoch_begin=lambda e, logs: change(model)))
     assert model.optimizer.iterations == 0
     model.fit(X, Y, verbose=0)
@@ -354,20 +352,21 @@ def test_other_threads_are_refused_while_fit_computes_and_while_hooks_run():
 def test_a_second_thread_is_refused_between_hooks():
     model, many = build(), np.tile(X, (400, 1))
     results, running = [], threading.Event()
-    hook = nn.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: running.set())
+    hook = nn.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: running.set(),
+                                       on_train_end=lambda logs: running.clear())  # fmt: skip
     worker = threading.Thread(
         target=lambda: model.fit(many, np.tile(Y, 400), epochs=3, verbose=0, callbacks=hook), daemon=True
     )
     worker.start()
     assert running.wait(60)
-    while worker.is_alive():
+    while running.is_set():
         try:
             model.predict(X)
-            results.append(worker.is_alive())
+            results.append(running.is_set())
         except RuntimeError:
             results.append(False)
     worker.join()
-    assert sum(results) <= 1  # one may come in after the end, before the thread is gone
+    assert not any(results)
     assert len(results) > 1
 
 
@@ -505,8 +504,8 @@ def test_the_direction_of_a_metric_is_known_by_its_class():
 def test_a_name_that_is_not_in_the_logs_is_warned_of_once(cls):
     callback = cls(patience=0)
     for _ in range(2):
+        model = build()
         with pytest.warns(UserWarning, match=rf"{cls.__name__} watches 'val_loss', .* there are: loss") as caught:
-            model = build()
             history = model.fit(X, Y, epochs=4, verbose=0, callbacks=callback)
         assert len(caught) == 1
         assert len(history.history["loss"]) == 4
@@ -553,15 +552,14 @@ def test_schedules_set_the_rate_of_their_epoch(capsys):
         model.fit(X, Y, verbose=0, callbacks=nn.callbacks.LearningRateScheduler(broken))
     for wrong in ("fast", None, -1.0, nan):
         with pytest.raises((TypeError, ValueError), match="what schedule returns"):
-            model.fit(X, Y, verbose=0, callbacks=nn.callbacks.LearningRateScheduler(lambda e, wrong=wrong, *, k=0: wrong)
-                      if wrong == "unused" else nn.callbacks.LearningRateScheduler(lambda e: wrong))  # noqa: B023
+            model.fit(X, Y, verbose=0, callbacks=nn.callbacks.LearningRateScheduler(lambda e: wrong))  # noqa: B023
     assert model.optimizer.iterations == before
 
 
 def test_reduce_on_plateau_reduces():
     model = build(nn.optimizers.SGD(0.5))
-    history = model.fit(X, Y, epochs=4, verbose=0,
-                        callbacks=nn.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e6))  # fmt: skip
+    reduce = nn.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e6)
+    history = model.fit(X, Y, epochs=4, verbose=0, callbacks=reduce)
     assert history.history["learning_rate"] == [0.5, 0.5, 0.25, 0.125]  # of the epoch, before its reduction
     assert model.optimizer.learning_rate == 0.0625
 
@@ -676,7 +674,7 @@ def test_history_is_kept_by_its_object():
 
 
 class FakeWriter:
-    written = []
+    written = None
 
     def __init__(self, folder):
         self.part = os.path.basename(folder)
@@ -731,7 +729,8 @@ def test_tensorboard_writes_kerass_names(fake_writer, tmp_path):
 
     written.clear()
     model.evaluate(X, Y, callbacks=board)
-    assert [row[1] for row in written] == ["evaluation_loss_vs_iterations", "evaluation_accuracy_vs_iterations", "closed"]
+    evaluation = [f"evaluation_{name}_vs_iterations" for name in ("loss", "accuracy")]
+    assert [row[1] for row in written] == [*evaluation, "closed"]
 
 
 def test_tensorboard_writes_files_that_its_package_reads(tmp_path):
@@ -789,7 +788,7 @@ def test_terminate_on_nan(raise_error, capsys):
 # ---- backups
 
 
-class Interrupt(Exception):
+class InterruptError(Exception):
     pass
 
 
@@ -799,7 +798,7 @@ def interrupt(epoch, batch):
 
     def stop(number, logs):
         if (at["epoch"], number) == (epoch, batch):
-            raise Interrupt
+            raise InterruptError
 
     return nn.callbacks.LambdaCallback(on_epoch_begin=lambda e, logs: at.update(epoch=e), on_train_batch_end=stop)
 
@@ -808,7 +807,7 @@ BATCHES = [(X[b : b + 10], Y[b : b + 10]) for b in range(0, 50, 10)]
 
 
 @pytest.mark.parametrize("data", [{"x": X, "y": Y, "batch_size": 10}, {"x": BATCHES}], ids=["arrays", "iterable"])
-@pytest.mark.parametrize(("save_freq", "first"), [("epoch", 2), (1, 2), (3, 2), (5, 2), (7, 1)])
+@pytest.mark.parametrize(("save_freq", "first"), [("epoch", 2), (1, 2), (3, 2), (5, 1), (7, 1)])
 def test_an_interrupted_training_goes_on_with_the_same_bits(tmp_path, data, save_freq, first):
     options = {**data, "epochs": 5, "verbose": 0, "validation_data": (X, Y), "validation_freq": 2}
 
@@ -819,15 +818,14 @@ def test_an_interrupted_training_goes_on_with_the_same_bits(tmp_path, data, save
     whole = build()
     expected = whole.fit(**options, callbacks=callbacks()).history
     assert not (tmp_path / "backup").exists()
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         build().fit(**options, callbacks=callbacks(interrupt(2, 2)))
     assert names(tmp_path / "backup") == ["latest.safetensors"]
     resumed = build()
     history = resumed.fit(**options, callbacks=callbacks())
     assert history.epoch == list(range(first, 5))
     assert same_bits(whole, resumed)
-    if "batch_size" in data or save_freq == "epoch":
-        assert history.history["loss"] == expected["loss"][first:]
+    assert history.history["loss"] == expected["loss"][first:]
     assert history.history["val_loss"] == expected["val_loss"][first // 2 :]
     assert not (tmp_path / "backup").exists()
 
@@ -883,7 +881,7 @@ def test_a_backup_of_another_training_is_refused_and_changes_nothing(tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 @pytest.mark.parametrize("save_freq", ["epoch", 4])
 def test_a_killed_training_goes_on_with_the_same_bits(tmp_path, save_freq):
-    """kill -9 at times that nobody chose, until a run comes through; then its bits are those of one that was left alone."""
+    """kill -9 three times, then a run that comes through: its bits are those of one that was left alone."""
     code = f"""
         import sys
         import numpy as np
@@ -901,24 +899,21 @@ def test_a_killed_training_goes_on_with_the_same_bits(tmp_path, save_freq):
         model.save_weights(sys.argv[1])
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    alone, result, backup = (str(tmp_path / name) for name in ("alone", "result", "backup"))
+    alone, result, backup = (tmp_path / name for name in ("alone", "result", "backup"))
     subprocess.run([*command, alone], check=True, timeout=120)
     begins = []
-    delays = itertools.chain((0.02, 0.05, 0.08), itertools.repeat(None))
-    for delay in delays:
+    for epochs, delay in ((5, 0.001), (11, 0.004), (3, 0.02), (60, 0)):
         with subprocess.Popen([*command, result, backup], stdout=subprocess.PIPE, text=True) as process:
-            begins.append(int(process.stdout.readline().split()[1]))
-            if delay is None:
-                process.stdout.read()
-                assert process.wait(120) == 0
-                break
+            lines = [process.stdout.readline() for _ in range(epochs)]
             time.sleep(delay)
-            process.kill()
+            if epochs < 60:
+                process.kill()
+        begins.append(int(lines[0].split()[1]))
+    assert process.returncode == 0
     assert begins[0] == 0
-    assert begins[-1] > 0
-    assert begins == sorted(begins)
-    assert open(alone, "rb").read() == open(result, "rb").read()
-    assert not os.path.exists(backup)
+    assert all(late - early >= epochs - 2 for early, late, epochs in zip(begins, begins[1:], (5, 11, 3), strict=False))
+    assert alone.read_bytes() == result.read_bytes()
+    assert not backup.exists()
 
 
 # ---- bad arguments
@@ -930,11 +925,11 @@ BAD = {
     "min_delta": (lambda c: c.EarlyStopping(min_delta="x"), TypeError, "min_delta must be a number"),
     "start": (lambda c: c.EarlyStopping(start_from_epoch=-2), ValueError, "start_from_epoch must be at least 0"),
     "baseline": (lambda c: c.EarlyStopping(baseline=nan), ValueError, "baseline"),
-    "factor": (lambda c: c.ReduceLROnPlateau(factor=1.0), ValueError, r"ReduceLROnPlateau: factor must lie in \[0, 1\)"),
+    "factor": (lambda c: c.ReduceLROnPlateau(factor=1.0), ValueError, r"factor must lie in \[0, 1\)"),
     "cooldown": (lambda c: c.ReduceLROnPlateau(cooldown=-1), ValueError, "cooldown must be at least 0"),
     "min_lr": (lambda c: c.ReduceLROnPlateau(min_lr=-0.1), ValueError, "min_lr"),
     "epsilon": (lambda c: c.ReduceLROnPlateau(epsilon=0.1), TypeError, "epsilon"),
-    "frequency": (lambda c: c.ModelCheckpoint("m", save_freq="batch"), ValueError, "save_freq must be 'epoch' or a num"),
+    "frequency": (lambda c: c.ModelCheckpoint("m", save_freq="batch"), ValueError, "save_freq must be 'epoch'"),
     "no frequency": (lambda c: c.BackupAndRestore("m", save_freq=False), ValueError, "save_freq must be 'epoch' or a"),
     "every 0th": (lambda c: c.ModelCheckpoint("m", save_freq=0), ValueError, "save_freq must be at least 1"),
     "half a batch": (lambda c: c.ModelCheckpoint("m", save_freq=1.5), TypeError, "save_freq must be an integer"),

@@ -18,8 +18,7 @@ class BackupAndRestore(Callback):
     made in the middle of an epoch, so many of its minibatches are passed over.
 
     Not in it is what other callbacks keep, such as the epochs that `EarlyStopping` has waited. Those that change
-    weights or learning rate at the end of an epoch stand before this one in the list, so that the backup is made after
-    their change.
+    weights or learning rate stand before this one in the list, so that the backup is made after their change.
 
     Parameters
     ----------
@@ -53,15 +52,23 @@ class BackupAndRestore(Callback):
         from nncore.models import saving  # here, as models import the callbacks
 
         self._frequency.seen = 0
+        self._rate = None
         self._remove_unfinished()
         kept = [path for path in (self._latest, self._previous) if path.exists()]
         for path in kept:
             try:
-                self.model._position = saving.resume(self.model, path)
+                position = saving.resume(self.model, path)
+                self.model._position = position
+                if "batch" in position:
+                    self._rate = position.get("learning_rate")
                 return
             except ValueError:
                 if path == kept[-1]:
                     raise
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._rate is not None:  # other callbacks have begun the epoch a second time, and may have changed it twice
+            self.model.optimizer.learning_rate, self._rate = self._rate, None
 
     def on_epoch_end(self, epoch, logs=None):
         if self._frequency.by_epoch:

@@ -92,7 +92,8 @@ def _described(given):
 def resume(model, path):
     """Puts `model` where the model was that `save_model` wrote with a position; returns the position.
 
-    Raises ValueError, before anything has changed, for a file that is broken or of another model.
+    The position has the learning rate as well, where that is a number, which callbacks may have changed. Raises
+    ValueError, before anything has changed, for a file that is broken or of another model.
     """
     state, tensors = _read(path)
     try:
@@ -100,8 +101,9 @@ def resume(model, path):
         if saved["class_name"] != type(model.optimizer).__name__:
             raise ValueError(f"it is of a training with {saved['class_name']}")
         _fill(model, state, tensors)
-        if isinstance(saved["config"]["learning_rate"], float):  # no schedule: callbacks may have changed it
-            model.optimizer.learning_rate = saved["config"]["learning_rate"]
+        rate = saved["config"]["learning_rate"]
+        if isinstance(rate, float):
+            model.optimizer.learning_rate = position["learning_rate"] = rate
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no backup of this model's training: {error}") from error
     return position
