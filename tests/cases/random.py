@@ -5,8 +5,9 @@ import itertools
 from cases.base import cases_for
 
 
-@cases_for("dropout")
+@cases_for("dropout", "alpha_dropout")
 def dropout_cases(make, kernel):
+    affine = {"scale": 0.75, "shift": 0.625, "dropped": -1.5} if kernel == "alpha_dropout" else {}
     seeds = itertools.cycle((0, 1, 2**32 - 1, 2**32, 2**64 - 1, 0x0123456789ABCDEF))
     rates = itertools.cycle((0.5, 0.1, 0.0, 0.999, 1 / 3, 1.0, 2.0**-32))
 
@@ -18,7 +19,8 @@ def dropout_cases(make, kernel):
         step = int(make.random.integers(1, 2**32))
         stream = 0x20000000 + int(make.random.integers(0, 2**28))
         return make.case(f"{label} rate {rate:.3g}", block, {"seed": next(seeds), "step": step}, timed=timed, x=x, y=y,
-                         features=columns, x_stride=x.stride, y_stride=y.stride, stream=stream, rate=rate)  # fmt: skip
+                         features=columns, x_stride=x.stride, y_stride=y.stride, stream=stream, rate=rate,
+                         **affine)  # fmt: skip
 
     for number, (rows, columns, block) in enumerate(make.row_shapes()):
         in_place = number % 4 == 1

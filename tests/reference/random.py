@@ -71,6 +71,16 @@ def dropout(a, w, block):
 
 
 @reference
+def alpha_dropout(a, w, block):
+    x = wide(a.x[block.rows, : a.features])
+    places = np.arange(block.rows.start, block.rows.stop)[:, None] * a.features + np.arange(a.features)
+    kept = random_words(w.seed, places, w.step, a.stream) >= a.rate * 2.0**32
+    scaled = x * w.real(a.scale)
+    magnitude = np.where(kept, np.abs(scaled) + abs(a.shift), abs(a.dropped))
+    return {"y": nearly(block.rows, np.where(kept, scaled + a.shift, a.dropped), 3, magnitude)}
+
+
+@reference
 def random_uniform(a, w, block):
     rows, columns = np.arange(block.rows.start, block.rows.stop), np.arange(block.columns.start, block.columns.stop)
     u = unit_interval(w.seed, rows[:, None] * a.columns + columns, a.stream, w.real)
