@@ -11,16 +11,31 @@ import numpy as np
 from nncore import _checks, _engine, _kernels
 from nncore.config import check_seed
 
-__all__ = ["Constant", "GlorotUniform", "HeUniform", "Initializer", "LecunUniform", "Ones", "RandomUniform", "Zeros",
-           "deserialize", "get", "serialize"]  # fmt: skip
+__all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "IdentityInitializer",
+           "Initializer", "LecunNormal", "LecunUniform", "Ones", "Orthogonal", "OrthogonalInitializer", "RandomNormal",
+           "RandomUniform", "TruncatedNormal", "VarianceScaling", "Zeros", "constant", "deserialize", "get",
+           "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity", "lecun_normal", "lecun_uniform",
+           "ones", "orthogonal", "random_normal", "random_uniform", "serialize", "truncated_normal",
+           "variance_scaling", "zeros"]  # fmt: skip
+
+# The standard deviation of a standard normal number between -2 and 2.
+TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 class Initializer:
-    """Fills an array. Subclasses define `fill(array, seed, number)` and `get_config()`."""
+    """Makes initial values. A class of one's own defines `__call__(shape, dtype)`, as in Keras, and `get_config()`.
+
+    Those here define `fill(array, seed, number)` instead, so that the values follow from the model's seed.
+    """
 
     def fill(self, array, seed, number):
         """Writes initial values into `array`; `seed` is the model's, `number` the weight's place in it."""
-        raise NotImplementedError
+        if type(self).__call__ is Initializer.__call__:
+            raise NotImplementedError(f"{type(self).__name__} defines neither __call__ nor fill")
+        values = np.asarray(self(array.shape, dtype=array.dtype.name))
+        if values.shape != array.shape:
+            raise ValueError(f"{self!r} gave values of shape {values.shape} for a weight of shape {array.shape}")
+        array[...] = values
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -31,24 +46,59 @@ class Initializer:
         """Makes an initializer from `get_config`."""
         return cls(**config)
 
+    def clone(self):
+        """Returns an initializer of the same arguments."""
+        return self.from_config(self.get_config())
+
     def __call__(self, shape, dtype="float32"):
         """Returns a new array of `shape`, as weight 0 of a model with the initializer's own seed, or 0."""
-        array = np.zeros(shape, np.dtype(dtype))
+        dtype = np.dtype("float32" if dtype is None else dtype)
+        if dtype not in _engine.DTYPES:
+            raise TypeError(f"{type(self).__name__}: dtype must be float32 or float64, not {dtype}")
+        array = np.zeros(shape, dtype)
         self.fill(array, 0, 0)
         return array
 
 
-class Constant(Initializer):
-    """Every element is `value`."""
+class _Function(Initializer):
+    """The values of a function of shape and dtype."""
 
-    def __init__(self, value=0.0):
-        self.value = _checks.real_number("Constant", "value", value)
+    def __init__(self, function):
+        self.function = function
 
-    def fill(self, array, seed, number):
-        array[...] = self.value
+    def __repr__(self):
+        return f"initializer {self.function!r}"
+
+    def __call__(self, shape, dtype="float32"):
+        return self.function(shape, dtype=dtype)
 
     def get_config(self):
-        return {"value": self.value}
+        raise TypeError(
+            f"{self!r} is a function, of which no description can be stored; a subclass of Initializer has one"
+        )
+
+
+class Constant(Initializer):
+    """Every element is `value`; where that is an array, it is broadcast to the weight's shape."""
+
+    def __init__(self, value=0.0):
+        if np.ndim(value):
+            self.value = np.array(value)
+            if self.value.dtype.kind not in "biuf":
+                raise TypeError(f"Constant: value must hold real numbers, not {self.value.dtype}")
+        else:
+            self.value = _checks.real_number("Constant", "value", value)
+
+    def fill(self, array, seed, number):
+        try:
+            array[...] = np.broadcast_to(self.value, array.shape)
+        except ValueError:
+            raise ValueError(
+                f"Constant: a value of shape {np.shape(self.value)} does not fit a weight of shape {array.shape}"
+            ) from None
+
+    def get_config(self):
+        return {"value": self.value.tolist() if np.ndim(self.value) else self.value}
 
 
 class Zeros(Initializer):
@@ -65,68 +115,213 @@ class Ones(Initializer):
         array[...] = 1
 
 
-class RandomUniform(Initializer):
-    """Uniform on [minval, maxval)."""
+class Identity(Initializer):
+    """`gain` on the main diagonal of a matrix, 0 elsewhere; the matrix need not be square."""
 
-    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
-        self.minval = _checks.real_number("RandomUniform", "minval", minval)
-        self.maxval = _checks.real_number("RandomUniform", "maxval", maxval)
-        self.seed = None if seed is None else check_seed(seed)
-
-    def _bounds(self, shape):
-        return self.minval, self.maxval
+    def __init__(self, gain=1.0):
+        self.gain = _checks.real_number("Identity", "gain", gain)
 
     def fill(self, array, seed, number):
-        low, high = self._bounds(array.shape)
+        if array.ndim != 2:
+            raise ValueError(f"Identity fills weights of two axes; got shape {array.shape}")
+        array[...] = self.gain * np.eye(*array.shape)
+
+    def get_config(self):
+        return {"gain": self.gain}
+
+
+class _Random(Initializer):
+    """Values that follow from a seed: the initializer's own, or else the model's."""
+
+    def __init__(self, seed=None):
+        self.seed = None if seed is None else check_seed(seed)
+
+    def _draw(self, kernel, array, seed, number, **arguments):
         flat = array.reshape(-1)
         _kernels.run(
-            "random_uniform",
+            kernel,
             array.dtype,
-            {"y": flat, "columns": flat.size, "stream": _engine.STREAM_INITIALIZER + number, "low": low, "high": high},
+            {"y": flat, "columns": flat.size, "stream": _engine.STREAM_INITIALIZER + number, **arguments},
             (0, 1, 0, flat.size),
             seed=seed if self.seed is None else self.seed,
         )
 
     def get_config(self):
-        return {"minval": self.minval, "maxval": self.maxval, "seed": self.seed}
-
-
-class _ScaledUniform(RandomUniform):
-    """Uniform on [-b, b), with b = sqrt(3 scale / fan)."""
-
-    scale, fan = 1.0, "average"
-
-    def __init__(self, seed=None):
-        super().__init__(seed=seed)
-
-    def _bounds(self, shape):
-        fan_in, fan_out = fans(shape)
-        fan = {"in": fan_in, "average": (fan_in + fan_out) / 2}[self.fan]
-        bound = math.sqrt(3 * self.scale / max(1.0, fan))
-        return -bound, bound
-
-    def get_config(self):
         return {"seed": self.seed}
 
 
-class GlorotUniform(_ScaledUniform):
+class RandomUniform(_Random):
+    """Uniform on [minval, maxval)."""
+
+    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+        super().__init__(seed)
+        self.minval = _checks.real_number("RandomUniform", "minval", minval)
+        self.maxval = _checks.real_number("RandomUniform", "maxval", maxval)
+
+    def fill(self, array, seed, number):
+        self._draw("random_uniform", array, seed, number, low=self.minval, high=self.maxval)
+
+    def get_config(self):
+        return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
+
+
+class RandomNormal(_Random):
+    """Normal with this mean and standard deviation."""
+
+    truncated = 0
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        super().__init__(seed)
+        self.mean = _checks.real_number(type(self).__name__, "mean", mean)
+        self.stddev = _checks.real_number(type(self).__name__, "stddev", stddev, 0)
+
+    def fill(self, array, seed, number):
+        self._draw(
+            "random_normal", array, seed, number, mean=self.mean, stddev=self.stddev, truncated=self.truncated
+        )
+
+    def get_config(self):
+        return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
+
+
+class TruncatedNormal(RandomNormal):
+    """As `RandomNormal`, given that a value is not more than two standard deviations from the mean.
+
+    The values' own standard deviation is 0.8796 `stddev`, therefore.
+    """
+
+    truncated = 1
+
+
+class VarianceScaling(_Random):
+    """Values of mean 0 and variance scale / n.
+
+    Parameters
+    ----------
+    scale : float above 0
+    mode : "fan_in", "fan_out" or "fan_avg"
+        What n is: inputs of a unit, units that an input goes to, or the mean of both; at least 1.
+    distribution : "truncated_normal" (or "normal"), "untruncated_normal" or "uniform"
+        Normal and at most two standard deviations (before they are cut off) from 0; normal; uniform on [-b, b) with
+        b = sqrt(3 scale / n).
+    seed : int, optional
+    input_axes, output_axes : lists of axes, optional
+        Which axes' extents are multiplied for the numbers of inputs and of outputs. Unless both are given, a weight is
+        (..., inputs, outputs), with both numbers times the extents before.
+    """
+
+    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None, input_axes=None,
+                 output_axes=None):  # fmt: skip
+        super().__init__(seed)
+        self.scale = _checks.real_number(type(self).__name__, "scale", scale, 0, low_open=True)
+        self.mode = _choice(type(self).__name__, "mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        distribution = distribution.lower() if isinstance(distribution, str) else distribution
+        distribution = "truncated_normal" if distribution == "normal" else distribution
+        self.distribution = _choice(type(self).__name__, "distribution", distribution,
+                                    ("truncated_normal", "untruncated_normal", "uniform"))  # fmt: skip
+        self.input_axes = None if input_axes is None else [int(axis) for axis in input_axes]
+        self.output_axes = None if output_axes is None else [int(axis) for axis in output_axes]
+
+    def fill(self, array, seed, number):
+        fan_in, fan_out = fans(array.shape, self.input_axes, self.output_axes)
+        fan = max(1.0, {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode])
+        if self.distribution == "uniform":
+            bound = math.sqrt(3 * self.scale / fan)
+            self._draw("random_uniform", array, seed, number, low=-bound, high=bound)
+            return
+        truncated = self.distribution == "truncated_normal"
+        deviation = math.sqrt(self.scale / fan) / (TRUNCATED_DEVIATION if truncated else 1)
+        self._draw("random_normal", array, seed, number, mean=0.0, stddev=deviation, truncated=truncated)
+
+    def get_config(self):
+        return {"scale": self.scale, "mode": self.mode, "distribution": self.distribution, **super().get_config(),
+                "input_axes": self.input_axes, "output_axes": self.output_axes}  # fmt: skip
+
+
+class _Scaled(VarianceScaling):
+    """A VarianceScaling whose class says everything but the seed."""
+
+    arguments = (1.0, "fan_avg", "uniform")  # scale, mode, distribution
+
+    def __init__(self, seed=None, input_axes=None, output_axes=None):
+        super().__init__(*self.arguments, seed, input_axes, output_axes)
+
+    def get_config(self):
+        return {"seed": self.seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
+
+
+class GlorotUniform(_Scaled):
     """Uniform on [-b, b), b = sqrt(6 / (fan_in + fan_out)): Glorot and Bengio, 2010."""
 
 
-class HeUniform(_ScaledUniform):
+class GlorotNormal(_Scaled):
+    """Truncated normal with variance 2 / (fan_in + fan_out): Glorot and Bengio, 2010."""
+
+    arguments = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaled):
     """Uniform on [-b, b), b = sqrt(6 / fan_in): He et al., 2015."""
 
-    scale, fan = 2.0, "in"
+    arguments = (2.0, "fan_in", "uniform")
 
 
-class LecunUniform(_ScaledUniform):
+class HeNormal(_Scaled):
+    """Truncated normal with variance 2 / fan_in: He et al., 2015."""
+
+    arguments = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
     """Uniform on [-b, b), b = sqrt(3 / fan_in): LeCun et al., 1998."""
 
-    fan = "in"
+    arguments = (1.0, "fan_in", "uniform")
 
 
-def fans(shape):
-    """Inputs and outputs of one unit of a weight: a kernel is (..., inputs, outputs)."""
+class LecunNormal(_Scaled):
+    """Truncated normal with variance 1 / fan_in: LeCun et al., 1998."""
+
+    arguments = (1.0, "fan_in", "truncated_normal")
+
+
+class Orthogonal(_Random):
+    """`gain` times a matrix whose rows or columns, whichever are fewer, are orthonormal, and of random direction.
+
+    A weight of more than two axes is taken as a matrix (all but the last axis, last axis). The vectors are
+    orthonormalized in float64 whatever the weight's type is. (Saxe et al., 2014.)
+    """
+
+    def __init__(self, gain=1.0, seed=None):
+        super().__init__(seed)
+        self.gain = _checks.real_number("Orthogonal", "gain", gain)
+
+    def fill(self, array, seed, number):
+        if array.ndim < 2:
+            raise ValueError(f"Orthogonal fills weights of at least two axes; got shape {array.shape}")
+        if not array.size:
+            return
+        rows, columns = math.prod(array.shape[:-1]), array.shape[-1]
+        vectors = np.empty((min(rows, columns), max(rows, columns)))
+        self._draw("random_normal", vectors, seed, number, mean=0.0, stddev=1.0, truncated=0)
+        _kernels.run("orthonormalize", vectors.dtype,
+                     {"vectors": vectors, "count": vectors.shape[0], "length": vectors.shape[1]}, (0, 1))  # fmt: skip
+        matrix = vectors.T if rows >= columns else vectors
+        array[...] = (self.gain * matrix).reshape(array.shape)
+
+    def get_config(self):
+        return {"gain": self.gain, **super().get_config()}
+
+
+def _choice(owner, name, value, choices):
+    if value not in choices:
+        raise ValueError(f"{owner}: unknown {name} {value!r}.{_checks.suggest(value, choices)}")
+    return value
+
+
+def fans(shape, input_axes=None, output_axes=None):
+    """Inputs and outputs of one unit of a weight: (..., inputs, outputs), unless axes say where they are."""
+    if input_axes is not None and output_axes is not None:
+        return tuple(math.prod(shape[axis] for axis in axes) for axes in (input_axes, output_axes))
     if len(shape) < 2:
         size = shape[0] if shape else 1
         return size, size
@@ -134,21 +329,49 @@ def fans(shape):
     return shape[-2] * field, shape[-1] * field
 
 
+constant, zeros, ones, identity, orthogonal = Constant, Zeros, Ones, Identity, Orthogonal
+random_uniform, random_normal, truncated_normal = RandomUniform, RandomNormal, TruncatedNormal
+variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
+he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+
 _BY_NAME = {
     "constant": Constant,
+    "glorot_normal": GlorotNormal,
     "glorot_uniform": GlorotUniform,
+    "he_normal": HeNormal,
     "he_uniform": HeUniform,
+    "identity": Identity,
+    "lecun_normal": LecunNormal,
     "lecun_uniform": LecunUniform,
+    "normal": RandomNormal,
+    "one": Ones,
     "ones": Ones,
+    "orthogonal": Orthogonal,
+    "random_normal": RandomNormal,
     "random_uniform": RandomUniform,
+    "truncated_normal": TruncatedNormal,
     "uniform": RandomUniform,
+    "variance_scaling": VarianceScaling,
+    "zero": Zeros,
     "zeros": Zeros,
 }
-_BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}
+_BY_CLASS = {
+    **{cls.__name__: cls for cls in _BY_NAME.values()},
+    "IdentityInitializer": Identity,
+    "OrthogonalInitializer": Orthogonal,
+}
 
 
 def get(identifier):
-    """Returns the initializer that a name, a configuration or an initializer stands for."""
+    """Returns the initializer that a name, a configuration, a function, an array or an initializer stands for.
+
+    A function is called as `function(shape, dtype=dtype)`; an array holds the initial values themselves.
+    """
+    if isinstance(identifier, (np.ndarray, np.generic)):
+        return Constant(identifier)
+    if callable(identifier) and not isinstance(identifier, (type, Initializer)):
+        return _Function(identifier)
     return _checks.resolve("initializer", identifier, Initializer, _BY_NAME, _BY_CLASS)
 
 
