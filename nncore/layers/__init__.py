@@ -2,16 +2,22 @@
 
 from nncore.layers.activation import Activation
 from nncore.layers.dense import Dense
-from nncore.layers.dropout import Dropout
+from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
 from nncore.layers.flatten import Flatten
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
+from nncore.layers.noise import GaussianDropout, GaussianNoise
 from nncore.layers.rescaling import Rescaling
 
-__all__ = ["Activation", "Dense", "Dropout", "Flatten", "Input", "InputLayer", "Layer", "Rescaling", "deserialize",
+__all__ = ["Activation", "AlphaDropout", "Dense", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "Input",
+           "InputLayer", "Layer", "Rescaling", "SpatialDropout1D", "SpatialDropout2D", "deserialize",
            "serialize"]  # fmt: skip
 
-_BY_CLASS = {cls.__name__: cls for cls in (Activation, Dense, Dropout, Flatten, InputLayer, Rescaling)}
+_BY_CLASS = {
+    cls.__name__: cls
+    for cls in (Activation, AlphaDropout, Dense, Dropout, Flatten, GaussianDropout, GaussianNoise, InputLayer,
+                Rescaling, SpatialDropout1D, SpatialDropout2D)
+}  # fmt: skip
 
 
 def _models():
