@@ -6,17 +6,21 @@ from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, Spati
 from nncore.layers.flatten import Flatten
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
+from nncore.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from nncore.layers.noise import GaussianDropout, GaussianNoise
 from nncore.layers.rescaling import Rescaling
+from nncore.layers.reshaping import Permute, RepeatVector, Reshape
 
-__all__ = ["Activation", "AlphaDropout", "Dense", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "Input",
-           "InputLayer", "Layer", "Rescaling", "SpatialDropout1D", "SpatialDropout2D", "deserialize",
-           "serialize"]  # fmt: skip
+__all__ = ["Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dot", "Dropout", "Flatten",
+           "GaussianDropout", "GaussianNoise", "Input", "InputLayer", "Layer", "Maximum", "Minimum", "Multiply",
+           "Permute", "RepeatVector", "Rescaling", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
+           "deserialize", "serialize"]  # fmt: skip
 
 _BY_CLASS = {
     cls.__name__: cls
-    for cls in (Activation, AlphaDropout, Dense, Dropout, Flatten, GaussianDropout, GaussianNoise, InputLayer,
-                Rescaling, SpatialDropout1D, SpatialDropout2D)
+    for cls in (Activation, Add, AlphaDropout, Average, Concatenate, Dense, Dot, Dropout, Flatten, GaussianDropout,
+                GaussianNoise, InputLayer, Maximum, Minimum, Multiply, Permute, RepeatVector, Rescaling, Reshape,
+                SpatialDropout1D, SpatialDropout2D, Subtract)
 }  # fmt: skip
 
 
