@@ -66,9 +66,11 @@ class Monitor(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return "min"
-        for metric in self.model.compiled_metrics:
-            if metric.name == name and (found := _direction(metric)):
-                return found
+        metric = self.model.objective.metrics.get(name)
+        if name.endswith("_loss") and name in self.model.metrics_names:
+            return "min"
+        if metric is not None and (found := _direction(metric)):
+            return found
         raise ValueError(
             f"{type(self).__name__} cannot know whether {self.monitor!r} should become less or more: give it "
             "mode='min' or mode='max'"

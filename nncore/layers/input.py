@@ -41,8 +41,9 @@ class InputLayer(Layer):
         return {"shape": list(self.shape), "name": self.name}
 
 
-def Input(shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, name=None, tensor=None, *,
-          layer=None):
+def Input(  # noqa: N802
+    shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, name=None, tensor=None, *, layer=None
+):
     """Returns a symbolic tensor for samples of a shape: where a graph begins, or the first element of a Sequential.
 
     Parameters

@@ -46,7 +46,8 @@ class Model(Trainable, Symbolic, training.Training):
         if len({id(tensor) for tensor in inputs}) < len(inputs):
             raise ValueError(f"model {self.name!r}: an input is given twice")
         self._build_graph(Graph(inputs, outputs, f"model {self.name!r}", lambda tensor: Input(tensor.sample_shape)))
-        self.trainable = trainable
+        if not self._trainable:
+            self.trainable = False
 
     def _open(self, name, trainable, dtype, seed):
         """Everything but the graph."""
@@ -194,7 +195,9 @@ class Model(Trainable, Symbolic, training.Training):
     def build_for(self, input_shape, weights):
         """Checks that it can be part of a model with weights of another WeightMaker."""
         if self.dtype != weights.dtype:
-            raise ValueError(f"model {self.name!r} has weights of {self.dtype}; the model around it has {weights.dtype}")
+            raise ValueError(
+                f"model {self.name!r} has weights of {self.dtype}; the model around it has {weights.dtype}"
+            )
 
     def emit(self, builder, *xs):
         """Adds the model's steps to a plan; returns the output's Value, or a list of several."""

@@ -71,10 +71,14 @@ class Objective:
         names = ["loss"]
         if several:
             names += [f"{output.name}_loss" for output in self.outputs if output.loss is not None]
-        for output in self.outputs:
-            for metric in output.all_metrics:
-                names.append(f"{output.name}_{metric.name}" if several else metric.name)
-        return names
+        return names + list(self.metrics)
+
+    @property
+    def metrics(self):
+        """The metrics by the names under which they are reported."""
+        several = len(self.outputs) > 1
+        return {f"{output.name}_{metric.name}" if several else metric.name: metric
+                for output in self.outputs for metric in output.all_metrics}  # fmt: skip
 
     # ---- in a plan
 

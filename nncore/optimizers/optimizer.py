@@ -106,7 +106,7 @@ class Optimizer:
         raise NotImplementedError
 
     def update_phases(self, target):
-        """Returns lists of steps over the tiles of a Target, a list for each phase; the gradient is at hand in the first.
+        """Returns lists of steps over the tiles of a Target, one for each phase; in the first the gradient is at hand.
 
         For optimizers whose update needs a whole gradient or a whole parameter.
         """
@@ -329,7 +329,7 @@ class Optimizer:
         loads = []
         for number in range(max(map(len, updates))):
             plan.phase()
-            for variable, cut, phases in zip(variables, tiles, updates, strict=True):
+            for cut, phases in zip(tiles, updates, strict=True):
                 if number < len(phases):
                     plan.matrix_job(*cut, cut.block_rows * cut.block_columns)
                     if number == 0:

@@ -46,7 +46,8 @@ def square_sum_cases(make, kernel):
 def add_penalty_cases(make, kernel):
     for count in (1, 2, 9, 50):
         parts = Array(np.abs(make.random.standard_normal(count)))
-        yield make.case(f"{count} parts", 1, {"rows": count + 3}, parts=parts, total=Array(np.array([2.5])), count=count)
+        total = Array(np.array([2.5]))
+        yield make.case(f"{count} parts", 1, {"rows": count + 3}, parts=parts, total=total, count=count)
 
 
 @cases_for("activity_penalty")
@@ -55,7 +56,7 @@ def activity_penalty_cases(make, kernel):
         x = make.normal(rows, columns)
         x[:, ::3] = 0
         given = number % 3
-        dx = make.matrix(make.normal(rows, columns)) if given == 1 else make.output(rows, columns) if given == 2 else None
+        dx = (None, make.matrix(make.normal(rows, columns)), make.output(rows, columns))[given]
         penalty = make.output(rows) if given != 1 else None
         x = make.matrix(x)
         yield make.case(
@@ -114,8 +115,8 @@ def average_weights_cases(make, kernel):
 @cases_for("constrain_sign")
 def constrain_sign_cases(make, kernel):
     for rows, columns, block in make.tile_shapes():
-        p = make.matrix(make.specials(rows, columns), 0)
-        yield make.case(f"({rows}, {columns})", block, {"gradient": gradient(make, block)}, parameter=p, columns=columns)
+        p, worker = make.matrix(make.specials(rows, columns), 0), {"gradient": gradient(make, block)}
+        yield make.case(f"({rows}, {columns})", block, worker, parameter=p, columns=columns)
 
 
 @cases_for("constrain_norm")
