@@ -231,8 +231,8 @@ def test_hooks_use_the_model_and_training_goes_on_as_if_they_had_not(tmp_path):
         used.save(tmp_path / "m.safetensors")
         used.value_and_gradients(X, Y)
         weights, state = used.get_weights(), [v.copy() for v in used.optimizer.variables]
-        used.train_on_batch(X[:4], Y[:4])  # it is taken back
-        used.train_on_batch(X[:4], Y[:4])  # the short way into the plan
+        used.train_on_batch(X[:20], Y[:20])  # it is taken back
+        used.train_on_batch(X[:20], Y[:20])  # the short way into the plan
         used.set_weights(weights)
         for array, kept in zip(used.optimizer.variables, state, strict=True):
             array[...] = kept
@@ -285,18 +285,27 @@ def test_the_learning_rate_set_in_a_hook_is_the_next_minibatchs():
     assert same_bits(fitted, looped)
 
 
-def test_fit_inside_fit():
-    outer = build()
+def test_fit_inside_fit(tmp_path):
+    outer, backup = build(), nn.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
 
     def inner(epoch, logs):
-        if outer.optimizer.iterations < 10:
-            outer.fit(X[:10], Y[:10], verbose=0)
+        outer.fit(X[:10], Y[:10], verbose=0)
 
-    history = outer.fit(X, Y, batch_size=10, epochs=3, verbose=0,
-                        callbacks=nn.callbacks.LambdaCallback(on_epoch_end=inner))  # fmt: skip
+    callbacks = [nn.callbacks.LambdaCallback(on_epoch_end=inner), backup]
+    history = outer.fit(X, Y, batch_size=10, epochs=3, verbose=0, callbacks=callbacks)
     assert history is outer.history
     assert len(history.history["loss"]) == 3
-    assert outer.optimizer.iterations == 16
+    assert outer.optimizer.iterations == 18
+    twin = build()
+    assert twin.fit(X, Y, epochs=3, verbose=0, callbacks=backup).epoch == []
+    assert same_bits(outer, twin)
+
+
+def test_validation_comes_in_the_same_epochs_wherever_training_begins():
+    options = {"epochs": 5, "verbose": 0, "validation_data": (X, Y), "validation_freq": 2}
+    logs = Recorder(["on_epoch_end"])
+    build().fit(X, Y, initial_epoch=1, callbacks=logs, **options)
+    assert [epoch for _, (epoch, values), _ in logs.calls if "val_loss" in values] == [1, 3]
 
 
 @pytest.mark.parametrize("change", [
@@ -834,10 +843,15 @@ def test_a_training_that_was_done_is_not_done_again(tmp_path):
     options = {"epochs": 2, "verbose": 0}
     keep = nn.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
     model = build()
+    model.forward(X)
     model.fit(X, Y, **options, callbacks=keep)
+    unfinished = tmp_path / ".latest.safetensors.abc.part"
+    unfinished.write_text("what a killed process leaves")
     twin = build()
     assert twin.fit(X, Y, **options, callbacks=keep).history == {}
     assert same_bits(model, twin)
+    assert (model.forward(X) == twin.forward(X)).all()  # the same numbers of dropout
+    assert not unfinished.exists()
     (tmp_path / "mine.txt").write_text("stays")
     twin.fit(X, Y, **options, callbacks=nn.callbacks.BackupAndRestore(tmp_path))
     assert names(tmp_path) == ["mine.txt"]
