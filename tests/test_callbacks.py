@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -409,7 +410,8 @@ class Stub:
     def __init__(self, *metrics):
         self.optimizer = nn.optimizers.SGD(1.0)
         self.stop_training = False
-        self.compiled_metrics = metrics
+        self.objective = SimpleNamespace(metrics={metric.name: metric for metric in metrics})
+        self.metrics_names = ["loss", *self.objective.metrics]
         self.weights = None
 
     def get_weights(self):
