@@ -10,6 +10,7 @@ import nncore as nn
 from nncore import _engine
 from nncore._plan import Builder
 from nncore.layers import merging
+from nncore.layers.layer import WeightMaker
 
 ROWS = 5
 
@@ -235,6 +236,59 @@ def test_dot_of_a_tensor_with_itself_and_of_zeros():
     np.testing.assert_allclose(y[:, 0], [1, 0, 1, 1], atol=1e-15)
     for gradient in gradients:
         np.testing.assert_allclose(gradient, 0, atol=1e-15)
+
+
+class Branches:
+    """A Dense with a ReLU, whose output goes into `join` with another one's, and then into a further Dense."""
+
+    def __init__(self, join):
+        self.first, self.second = nn.layers.Dense(4, activation="relu"), nn.layers.Dense(4)
+        self.last, self.join = nn.layers.Dense(3), join
+        weights = WeightMaker(np.dtype("float64"), 3)
+        for layer, inputs in ((self.first, 6), (self.second, 6), (self.last, 4)):
+            layer.build_for((inputs,), weights)
+
+    def compute_output_shape(self, shapes):
+        return self.shape
+
+    def emit(self, builder, x):
+        hidden = self.first.emit(builder, x)
+        joined = self.join(builder, self.second.emit(builder, x), hidden)
+        flat = nn.layers.Flatten().emit(builder, joined)
+        y = nn.layers.Concatenate().emit(builder, flat, self.last.emit(builder, hidden))
+        self.shape = y.shape
+        return y
+
+    def in_numpy(self, function, x):
+        hidden = np.maximum(x @ self.first.kernel, 0)
+        joined = function(x @ self.second.kernel, hidden)
+        return np.hstack([joined.reshape(len(x), -1), hidden @ self.last.kernel])
+
+
+JOINS = {  # layer, and what it makes of the second Dense's output z and the first one's h
+    "Add": (lambda b, z, h: nn.layers.Add().emit(b, z, h), np.add),
+    "Multiply": (lambda b, z, h: nn.layers.Multiply().emit(b, z, h), np.multiply),
+    "Maximum": (lambda b, z, h: nn.layers.Maximum().emit(b, z, h), np.maximum),
+    "Concatenate": (lambda b, z, h: nn.layers.Concatenate().emit(b, z, h), lambda z, h: np.hstack([z, h])),
+    "Dot": (lambda b, z, h: nn.layers.Dot(1).emit(b, z, h), lambda z, h: (z * h).sum(axis=1, keepdims=True)),
+    "RepeatVector": (
+        lambda b, z, h: nn.layers.Add().emit(b, z, nn.layers.RepeatVector(3).emit(b, h)),
+        lambda z, h: (z + h)[:, None].repeat(3, axis=1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", JOINS)
+def test_a_fused_relu_with_two_users_keeps_both_gradients(name):
+    """The last Dense must not take the ReLU's derivative into its own product: the other gradient would miss it."""
+    join, function = JOINS[name]
+    layer, x = Branches(join), rng().standard_normal((ROWS, 6))
+    y = layer.in_numpy(function, x)
+    dy = rng().standard_normal(y.shape)
+    got, (dx,) = run(layer, [x], dy)
+    np.testing.assert_allclose(got, y, rtol=1e-13, atol=1e-13)
+    (slope,) = differences(lambda x: layer.in_numpy(function, x), [x], dy, 1e-6)
+    np.testing.assert_allclose(dx, slope, rtol=5e-6, atol=5e-6)
 
 
 MANY = [nn.layers.Add, nn.layers.Subtract, nn.layers.Maximum, nn.layers.Concatenate, lambda: nn.layers.Dot(1)]
