@@ -89,15 +89,16 @@ def features(data, shape, dtype, owner, name="x"):
     return as_source(array, dtype)
 
 
-def labels(data, classes, name="y"):
-    """Class numbers, checked to be whole and to lie in 0 .. classes - 1, as an array."""
+def labels(data, classes, name="y", ignored=None):
+    """Class numbers, checked to be whole and to lie in 0 .. classes - 1 or to be the one `ignored`, as an array."""
     array = as_array(data, name)
     if array.size == 0:
         return array
     if array.dtype.kind == "f" and not (array == np.floor(array)).all():
         fraction = array[array != np.floor(array)][0]
         raise ValueError(f"{name} must hold class numbers; got the fraction or NaN {fraction}")
-    low, high = array.min(), array.max()
+    checked = array if ignored is None else array[array != ignored]
+    low, high = checked.min(initial=0), checked.max(initial=0)
     if low < 0 or high >= classes:
         bad = low if low < 0 else high
         row = int(np.flatnonzero((array == bad).reshape(len(array), -1).any(1))[0])
@@ -108,7 +109,8 @@ def labels(data, classes, name="y"):
 def _target_array(data, loss, shape, rows, name):
     """Checked targets in the shape (rows, *loss.target_shape(shape))."""
     wanted = loss.target_shape(shape)
-    array = labels(data, shape[-1], name) if loss.labels else as_array(data, name)
+    ignored = getattr(loss, "ignore_class", None)
+    array = labels(data, shape[-1], name, ignored) if loss.labels else as_array(data, name)
     if array.ndim == 0 or len(array) != rows:
         got = "one number" if array.ndim == 0 else f"{len(array)} rows"
         raise ValueError(f"x has {rows} rows; {name} has {got}")
@@ -165,7 +167,9 @@ def class_weights(weights, target, classes, dtype):
         table[key.__index__()] = weight
     numbers = target.reshape(len(target), -1)
     numbers = numbers[:, 0] if numbers.shape[1] == 1 else numbers.argmax(1)
-    return table[numbers.astype(np.int64)]
+    numbers = numbers.astype(np.int64)
+    known = (numbers >= 0) & (numbers < classes)  # another is a label that the loss ignores
+    return np.where(known, table[np.where(known, numbers, 0)], np.ones((), dtype))
 
 
 def check_finite(source, name):

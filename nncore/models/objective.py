@@ -103,7 +103,7 @@ class Objective:
                 totals = [(total, output.weight)]
                 if several:
                     totals.append((builder.total(), 1.0))
-                output.loss.emit(builder, target, value, weight, output.weight, totals)
+                output.loss.emit(builder, target, value, weight, output.weight, totals, number)
         for output, target, value, weight in judged if with_metrics else ():
             for metric in output.all_metrics:
                 metric.emit(builder, target, value, weight, builder.total(metric.state_size(output.shape)))

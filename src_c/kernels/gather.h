@@ -74,24 +74,27 @@ DEFINE_KERNEL(gather_rows)
     }
 }
 
-/* y[r] = the integer part of source[data row of r]; source is (data rows) of `type`, y is (rows). What no int32
-   holds becomes INT32_MIN, which is no class. */
-DEFINE_KERNEL(gather_labels)
+/* The integer part of an element. What no int32 holds becomes INT32_MIN, which is no class. */
+NN_INLINE int32_t TYPED(label_at)(const char *source, int64_t type)
 {
-    ARGUMENTS(gather_labels);
-    for (int64_t r = block->row_begin; r < block->row_end; r++) {
-        const char *source = TYPED(data_row)(worker, r, a->source, a->source_stride_bytes);
-        double label = 0; /* exact, or too large by far */
+    double label = 0; /* exact, or too large by far */
 #define CONVERT_ONE(source_type, value)                                                                                \
     {                                                                                                                  \
         source_type x;                                                                                                 \
         memcpy(&x, source, sizeof x);                                                                                  \
         label = (double)(value);                                                                                       \
     }
-        FOR_SOURCE_TYPE(a->type, CONVERT_ONE)
+    FOR_SOURCE_TYPE(type, CONVERT_ONE)
 #undef CONVERT_ONE
-        a->y[r] = label > -2147483648.0 && label < 2147483648.0 ? (int32_t)label : INT32_MIN;
-    }
+    return label > -2147483648.0 && label < 2147483648.0 ? (int32_t)label : INT32_MIN;
+}
+
+/* y[r] = label_at(source[data row of r]); source is (data rows) of `type`, y is (rows). */
+DEFINE_KERNEL(gather_labels)
+{
+    ARGUMENTS(gather_labels);
+    for (int64_t r = block->row_begin; r < block->row_end; r++)
+        a->y[r] = TYPED(label_at)(TYPED(data_row)(worker, r, a->source, a->source_stride_bytes), a->type);
 }
 
 #undef FOR_SOURCE_TYPE

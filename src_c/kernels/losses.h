@@ -7,36 +7,25 @@
 typedef struct TYPED(loss_case) {
     const void *target;              /* IN: real, or int32_t labels */
     const real *prediction, *weight; /* IN */
+    const real *alpha;               /* IN: (classes), of a focal loss */
     real *loss, *gradient;           /* OUT */
     int64_t groups, classes;         /* the first are features where there are no classes */
     int64_t target_stride, prediction_stride, gradient_stride;
+    int64_t ignored;    /* the label whose loss is 0; none where no int32 is that number */
     real factor;        /* scale / rows / groups */
-    real parameters[2]; /* of `smoothed`, or a metric's threshold */
+    real parameters[5]; /* what a term or a group of classes is given beside prediction and target */
 } TYPED(loss_case);
 
-#define LOSS_CASE(number_of_groups, number_of_classes, smoothing)                                                      \
+/* The rest are the parameters. */
+#define LOSS_CASE(number_of_groups, number_of_classes, ...)                                                            \
     (TYPED(loss_case))                                                                                                 \
     {                                                                                                                  \
         .target = a->target, .prediction = a->prediction, .weight = a->weight, .loss = a->loss,                        \
         .gradient = a->gradient, .groups = (number_of_groups), .classes = (number_of_classes),                         \
         .target_stride = a->target_stride, .prediction_stride = a->prediction_stride,                                  \
         .gradient_stride = a->gradient_stride,                                                                         \
-        .factor = (real)(a->scale / (double)worker->rows) / (real)(number_of_groups),                                  \
-        .parameters = {(real)(1 - (smoothing)), (real)((smoothing) / (double)(number_of_classes))},                    \
+        .factor = (real)(a->scale / (double)worker->rows) / (real)(number_of_groups), .parameters = {__VA_ARGS__},     \
     }
-
-/* target (1 - label_smoothing) + label_smoothing / classes */
-NN_INLINE vec TYPED(smoothed)(vec target, const real *parameters)
-{
-    return v_fma(target, v_set(parameters[0]), v_set(parameters[1]));
-}
-
-/* The first `count` of them; other lanes are 0. */
-NN_INLINE vec TYPED(load_smoothed)(const real *target, int64_t count, const real *parameters)
-{
-    vec all = TYPED(smoothed)(TYPED(v_load_up_to)(target, count), parameters);
-    return count < LANES ? v_select(TYPED(v_first)(count), all, v_zero()) : all;
-}
 
 /* Elements are taken a tile at a time, without gaps, so that lanes are full however narrow a row is: as many whole
    rows as fit, or a piece of one row. */
@@ -105,71 +94,15 @@ NN_INLINE void TYPED(mean_of_terms)(vec (*term)(vec prediction, vec target, cons
     }
 }
 
-/* (p - t)^2 */
-NN_INLINE vec TYPED(squared_error)(vec p, vec t, const real *parameters, vec *slope)
-{
-    UNUSED(parameters);
-    vec difference = v_sub(p, t);
-    *slope = v_add(difference, difference);
-    return v_mul(difference, difference);
-}
-DEFINE_KERNEL(mean_squared_error)
-{
-    ARGUMENTS(mean_squared_error);
-    TYPED(loss_case) given = LOSS_CASE(a->features, 2, 0.0);
-    TYPED(mean_of_terms)(TYPED(squared_error), &given, block);
-}
-
-/* With t smoothed over two classes and e = e^-|x|: -(t log sigmoid(x) + (1 - t) log(1 - sigmoid(x)))
-   = max(x, 0) - x t + log(1 + e); its derivative sigmoid(x) - t, where what cancels is subtracted first. */
-NN_INLINE vec TYPED(logistic)(vec x, vec t, const real *parameters, vec *slope)
-{
-    vec one = v_set(1), e = TYPED(v_exp_bounded)(TYPED(v_minus_magnitude)(x));
-    vec whole = v_select(v_less(x, v_zero()), e, one); /* as in v_sigmoid */
-    t = TYPED(smoothed)(t, parameters);
-    *slope = v_fnma(whole, v_div(e, v_add(one, e)), v_sub(whole, t));
-    return v_add(v_fnma(x, t, v_max(v_zero(), x)), TYPED(v_log1p_unit)(e));
-}
-DEFINE_KERNEL(binary_crossentropy_logits)
-{
-    ARGUMENTS(binary_crossentropy_logits);
-    TYPED(loss_case) given = LOSS_CASE(a->features, 2, a->label_smoothing);
-    TYPED(mean_of_terms)(TYPED(logistic), &given, block);
-}
-
-/* Probabilities are kept this far from 0 and 1, and have no gradient beyond. */
-#define CLIP_LOW v_set((real)1e-7)
-#define CLIP_HIGH v_set((real)(1 - 1e-7))
-NN_INLINE vec TYPED(clipped)(vec p) { return v_min(CLIP_HIGH, v_max(CLIP_LOW, p)); }
-NN_INLINE vec TYPED(where_not_clipped)(vec p, vec a)
-{
-    return v_select(v_less(p, CLIP_LOW), v_zero(), v_select(v_less(CLIP_HIGH, p), v_zero(), a));
-}
-
-/* -(t log p + (1 - t) log(1 - p)), t smoothed over two classes and p clipped; its derivative (p - t) / (p (1 - p)). */
-NN_INLINE vec TYPED(binary_term)(vec p, vec t, const real *parameters, vec *slope)
-{
-    vec one = v_set(1), q = TYPED(clipped)(p);
-    t = TYPED(smoothed)(t, parameters);
-    *slope = TYPED(where_not_clipped)(p, v_div(v_sub(q, t), v_mul(q, v_sub(one, q))));
-    vec of_others = v_mul(v_sub(one, t), TYPED(v_log1p)(v_sub(v_zero(), q)));
-    return v_sub(v_zero(), v_fma(t, TYPED(v_log)(q), of_others));
-}
-DEFINE_KERNEL(binary_crossentropy)
-{
-    ARGUMENTS(binary_crossentropy);
-    TYPED(loss_case) given = LOSS_CASE(a->features, 2, a->label_smoothing);
-    TYPED(mean_of_terms)(TYPED(binary_term), &given, block);
-}
-
 /* Up to LANES groups of classes: of one row, or the only ones of their rows. */
 typedef struct TYPED(loss_groups) {
     const void *target;     /* IN: real, or int32_t labels */
     const real *prediction; /* IN */
+    const real *alpha;      /* IN, or NULL */
     real *gradient;         /* OUT, or NULL */
     /* from group to group */
     int64_t target_stride, prediction_stride, gradient_stride;
-    int64_t groups, classes;
+    int64_t groups, classes, ignored;
     const real *parameters;
     vec factor; /* of the gradient, a lane for each group */
 } TYPED(loss_groups);
@@ -185,6 +118,8 @@ NN_INLINE void TYPED(mean_of_groups)(vec (*values)(const TYPED(loss_groups) *), 
         .prediction_stride = single ? given->prediction_stride : given->classes,
         .gradient_stride = single ? given->gradient_stride : given->classes,
         .classes = given->classes,
+        .ignored = given->ignored,
+        .alpha = given->alpha,
         .parameters = given->parameters,
     };
     for (int64_t row = block->row_begin; row < block->row_end; row += single ? LANES : 1) {
@@ -218,284 +153,223 @@ NN_INLINE void TYPED(mean_of_groups)(vec (*values)(const TYPED(loss_groups) *), 
     }
 }
 
-/* A label for each lane, groups as in load_square. */
-NN_INLINE TYPED(words) TYPED(load_labels)(const TYPED(loss_groups) *now)
+/* (p - t)^2 */
+NN_INLINE vec TYPED(squared_error)(vec p, vec t, const real *parameters, vec *slope)
 {
-    const int32_t *label = now->target;
-    TYPED(words) labels = {0};
-    for (int lane = 0; lane < LANES; lane++) {
-        labels[lane] = (TYPED(word))(int64_t)*label;
-        label += lane + 1 < now->groups ? now->target_stride : 0;
-    }
-    return labels;
+    UNUSED(parameters);
+    vec difference = v_sub(p, t);
+    *slope = v_add(difference, difference);
+    return v_mul(difference, difference);
+}
+DEFINE_KERNEL(mean_squared_error)
+{
+    ARGUMENTS(mean_squared_error);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(squared_error), &given, block);
 }
 
-/* The label of group g, or -1 where it is no class. */
-NN_INLINE int64_t TYPED(label_of)(const TYPED(loss_groups) *now, int64_t g)
+/* Added to a logarithm's argument, or the least that it or a denominator may be: Keras's epsilon. */
+#define LEAST ((real)1e-7)
+
+/* -1, 0 or 1; NaN where d is. */
+NN_INLINE vec TYPED(sign_of)(vec d)
 {
-    int64_t label = ((const int32_t *)now->target)[g * now->target_stride];
-    return label < now->classes ? label : -1;
+    return v_select(v_less(v_zero(), d), v_set(1), v_select(v_less(d, v_zero()), v_set(-1), d));
 }
 
-/* loss where `known` has all bits set, NaN where it has none. */
-NN_INLINE vec TYPED(nan_unless)(TYPED(words) known, vec loss) { return (vec)((TYPED(words))loss | ~known); }
-
-/* With d = x - max x: -log softmax(x)[label] = log(sum of e^d) - d[label]; its derivative
-   softmax(x)[c] - [c = label]. */
-NN_INLINE vec TYPED(sparse_softmax_columns)(const TYPED(loss_groups) *now)
+/* |p - t|; its derivative is 0 where it is. */
+NN_INLINE vec TYPED(absolute_difference)(vec p, vec t, const real *parameters, vec *slope)
 {
-    vec column[TYPED(NARROW)];
-    TYPED(load_columns)(column, now->prediction, now->prediction_stride, now->groups, now->classes);
-    TYPED(words) label = TYPED(load_labels)(now), known = {0}, chosen = {0};
-    vec largest = TYPED(columns_max)(column, now->classes);
-    for (int64_t c = 0; c < now->classes; c++) {
-        vec shifted = v_sub(column[c], largest);
-        TYPED(words) match = (TYPED(words))(label == (TYPED(word))c);
-        known |= match;
-        chosen |= match & (TYPED(words))shifted;
-        column[c] = TYPED(v_exp_bounded)(shifted);
-    }
-    vec sum = TYPED(columns_sum)(column, now->classes);
-    if (now->gradient) {
-        vec inverse = v_div(v_set(1), sum);
-        for (int64_t c = 0; c < now->classes; c++) {
-            TYPED(words) match = (TYPED(words))(label == (TYPED(word))c);
-            vec slope = v_fma(column[c], inverse, (vec)(match & (TYPED(words))v_set(-1)));
-            column[c] = (vec)((TYPED(words))v_mul(slope, now->factor) & known);
+    UNUSED(parameters);
+    vec difference = v_sub(p, t);
+    *slope = TYPED(sign_of)(difference);
+    return TYPED(v_magnitude)(difference);
+}
+DEFINE_KERNEL(absolute_error)
+{
+    ARGUMENTS(absolute_error);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(absolute_difference), &given, block);
+}
+
+/* 100 |p - t| / max(|t|, LEAST) */
+NN_INLINE vec TYPED(percentage_error)(vec p, vec t, const real *parameters, vec *slope)
+{
+    UNUSED(parameters);
+    vec difference = v_sub(p, t), size = v_max(v_set(LEAST), TYPED(v_magnitude)(t)), hundred = v_set(100);
+    *slope = v_div(v_mul(hundred, TYPED(sign_of)(difference)), size);
+    return v_mul(hundred, v_div(TYPED(v_magnitude)(difference), size));
+}
+DEFINE_KERNEL(mean_absolute_percentage_error)
+{
+    ARGUMENTS(mean_absolute_percentage_error);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(percentage_error), &given, block);
+}
+
+/* (log(1 + max(p, LEAST)) - log(1 + max(t, LEAST)))^2; its derivative is 0 for p < LEAST. */
+NN_INLINE vec TYPED(squared_logarithmic_error)(vec p, vec t, const real *parameters, vec *slope)
+{
+    UNUSED(parameters);
+    vec least = v_set(LEAST), difference = v_sub(TYPED(v_log1p)(v_max(least, p)), TYPED(v_log1p)(v_max(least, t)));
+    vec inside = v_div(v_add(difference, difference), v_add(v_set(1), p));
+    *slope = v_select(v_less(p, least), v_zero(), inside);
+    return v_mul(difference, difference);
+}
+DEFINE_KERNEL(mean_squared_logarithmic_error)
+{
+    ARGUMENTS(mean_squared_logarithmic_error);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(squared_logarithmic_error), &given, block);
+}
+
+/* With d = p - t and c = min(|d|, delta): d^2 / 2 up to delta, delta (|d| - delta / 2) beyond, so c (|d| - c / 2); its
+   derivative d within -delta .. delta. Parameter 0 is delta. */
+NN_INLINE vec TYPED(huber_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    vec delta = v_set(parameters[0]), difference = v_sub(p, t), size = TYPED(v_magnitude)(difference);
+    vec bounded = v_min(delta, size);
+    *slope = v_min(delta, v_max(v_set(-parameters[0]), difference));
+    return v_mul(bounded, v_fnma(v_set((real)0.5), bounded, size));
+}
+DEFINE_KERNEL(huber)
+{
+    ARGUMENTS(huber);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, (real)a->delta);
+    TYPED(mean_of_terms)(TYPED(huber_term), &given, block);
+}
+
+/* With d = p - t: log(cosh(d)) = -log(1 - tanh(d)^2) / 2, which is exact to the last bits near 0, and
+   |d| + log(1 + e^(-2 |d|)) - log(2), which is so from 3/4 on; its derivative tanh(d). */
+NN_INLINE vec TYPED(log_cosh_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    UNUSED(parameters);
+    vec d = v_sub(p, t), size = TYPED(v_magnitude)(d);
+    vec tangent = *slope = TYPED(v_tanh)(d);
+    vec near = v_mul(v_set((real)-0.5), TYPED(v_log1p)(v_sub(v_zero(), v_mul(tangent, tangent))));
+    vec e = TYPED(v_exp_bounded)(v_mul(v_set(-2), size));
+    vec far = v_add(v_sub(size, v_set((real)0x1.62e42fefa39efp-1)), TYPED(v_log1p_unit)(e));
+    return v_select(v_less(size, v_set((real)0.75)), near, far);
+}
+DEFINE_KERNEL(log_cosh)
+{
+    ARGUMENTS(log_cosh);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(log_cosh_term), &given, block);
+}
+
+/* p - t log(p + LEAST) */
+NN_INLINE vec TYPED(poisson_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    UNUSED(parameters);
+    vec rate = v_add(p, v_set(LEAST));
+    *slope = v_sub(v_set(1), v_div(t, rate));
+    return v_fnma(t, TYPED(v_log)(rate), p);
+}
+DEFINE_KERNEL(poisson)
+{
+    ARGUMENTS(poisson);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(poisson_term), &given, block);
+}
+
+/* t log(t / p), both within LEAST .. 1, times parameter 0, the number of classes, as it is the sum over them that is
+   wanted; its derivative -t / p, or 0 for p outside. */
+NN_INLINE vec TYPED(kl_divergence_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    vec one = v_set(1), least = v_set(LEAST), classes = v_set(parameters[0]);
+    t = v_mul(classes, v_min(one, v_max(least, t)));
+    vec q = v_min(one, v_max(least, p)), inside = v_sub(v_zero(), v_div(t, q));
+    *slope = v_select(v_less(p, least), v_zero(), v_select(v_less(one, p), v_zero(), inside));
+    return v_mul(t, TYPED(v_log)(v_div(t, v_mul(classes, q))));
+}
+DEFINE_KERNEL(kl_divergence)
+{
+    ARGUMENTS(kl_divergence);
+    TYPED(loss_case) given = LOSS_CASE(a->groups * a->classes, 1, (real)a->classes);
+    TYPED(mean_of_terms)(TYPED(kl_divergence_term), &given, block);
+}
+
+/* Targets of hinge losses are -1 and 1; 0 stands for -1. */
+NN_INLINE vec TYPED(hinge_target)(vec t)
+{
+    vec smallest = v_set((real)(sizeof(real) == 4 ? 0x1p-149 : 0x1p-1074));
+    return v_select(v_less(TYPED(v_magnitude)(t), smallest), v_set(-1), t);
+}
+
+/* max(1 - t p, 0); its derivative is 0 where it is. */
+NN_INLINE vec TYPED(hinge_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    UNUSED(parameters);
+    t = TYPED(hinge_target)(t);
+    vec margin = v_fnma(t, p, v_set(1));
+    *slope = v_select(v_less(v_zero(), margin), v_sub(v_zero(), t), v_zero());
+    return v_max(v_zero(), margin);
+}
+DEFINE_KERNEL(hinge)
+{
+    ARGUMENTS(hinge);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(hinge_term), &given, block);
+}
+
+/* max(1 - t p, 0)^2 */
+NN_INLINE vec TYPED(squared_hinge_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    UNUSED(parameters);
+    t = TYPED(hinge_target)(t);
+    vec margin = v_max(v_zero(), v_fnma(t, p, v_set(1)));
+    *slope = v_mul(v_mul(v_set(-2), t), margin);
+    return v_mul(margin, margin);
+}
+DEFINE_KERNEL(squared_hinge)
+{
+    ARGUMENTS(squared_hinge);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, 0);
+    TYPED(mean_of_terms)(TYPED(squared_hinge_term), &given, block);
+}
+
+/* (p - t)^2 / (2 variance) + offset, where offset is log(variance) / 2. Parameters are 1 / (2 variance) and offset. */
+NN_INLINE vec TYPED(gaussian_term)(vec p, vec t, const real *parameters, vec *slope)
+{
+    vec difference = v_sub(p, t), scaled = v_mul(difference, v_set(parameters[0]));
+    *slope = v_add(scaled, scaled);
+    return v_fma(scaled, difference, v_set(parameters[1]));
+}
+DEFINE_KERNEL(gaussian_nll_fixed)
+{
+    ARGUMENTS(gaussian_nll_fixed);
+    TYPED(loss_case) given = LOSS_CASE(a->features, 1, (real)(0.5 / a->variance), (real)a->offset);
+    TYPED(mean_of_terms)(TYPED(gaussian_term), &given, block);
+}
+
+#undef LEAST
+
+/* What becomes of a loss and its gradient, x of (rows, features), where it is not the mean over rows that is wanted:
+ *   x *= scale rows           for their sum, or, with `divide`,
+ *   x *= scale rows / count   for the sum divided by count, which is the sum over the whole minibatch of weights[data
+ * row] but 0 for labels that are ignored; by 0 where count is. labels are (data rows) of `type`, weights (data rows) as
+ * well; where there are none, no label is ignored and all weights are 1. Every block adds them up for itself. */
+DEFINE_KERNEL(rescale_loss)
+{
+    ARGUMENTS(rescale_loss);
+    double factor = a->scale * (double)worker->rows;
+    if (a->divide) {
+        double count = 0;
+        for (int64_t row = 0; row < worker->rows; row++) {
+            const real *weight =
+                a->weights ? (const void *)TYPED(data_row)(worker, row, a->weights, (int64_t)sizeof(real)) : NULL;
+            const int ignored =
+                a->labels && TYPED(label_at)(TYPED(data_row)(worker, row, a->labels, a->label_stride_bytes),
+                                             a->label_type) == a->ignored;
+            count += ignored ? 0 : weight ? (double)*weight : 1;
         }
-        TYPED(store_columns)(column, now->gradient, now->gradient_stride, now->groups, now->classes);
+        factor = count > 0 ? factor / count : 0;
     }
-    return TYPED(nan_unless)(known, v_sub(TYPED(v_log)(sum), (vec)chosen));
-}
-
-NN_INLINE vec TYPED(sparse_softmax_rows)(const TYPED(loss_groups) *now)
-{
-    real sums[LANES] = {0}, chosen[LANES] = {0}, factor[LANES], own[TYPED(OWN_TERMS) + LANES];
-    TYPED(words) known = {0};
-    v_store(factor, now->factor);
-    for (int64_t g = 0; g < now->groups; g++) {
-        const real *x = now->prediction + g * now->prediction_stride, largest = TYPED(row_max)(x, now->classes);
-        real *gradient = now->gradient ? now->gradient + g * now->gradient_stride : NULL;
-        const int64_t label = TYPED(label_of)(now, g);
-        if (label >= 0) {
-            known[g] = ~(TYPED(word))0;
-            chosen[g] = x[label] - largest;
-        }
-        int64_t room;
-        real *e = TYPED(terms_of_row)(own, gradient, now->classes, &room);
-        sums[g] = TYPED(row_exp_sum)(x, largest, e, room, now->classes);
-        if (!gradient)
-            continue;
-        const vec inverse = v_set(1 / sums[g]), scale = v_set(factor[g]), term = v_set(label < 0 ? 0 : e[label]);
-        for (int64_t c = 0; c < now->classes; c += LANES) {
-            vec softmax = v_mul(TYPED(v_load_up_to)(e + c, room - c), inverse);
-            TYPED(v_store_up_to)(gradient + c, label < 0 ? v_zero() : v_mul(softmax, scale), now->classes - c);
-        }
-        if (label >= 0)
-            gradient[label] = TYPED(v_lane_0)(v_mul(v_fma(term, inverse, v_set(-1)), scale));
+    const vec scale = v_set((real)factor);
+    for (int64_t row = block->row_begin; row < block->row_end; row++) {
+        real *x = a->x + row * a->x_stride;
+        for (int64_t i = 0; i < a->features; i += LANES)
+            TYPED(v_store_up_to)(x + i, v_mul(TYPED(v_load_up_to)(x + i, a->features - i), scale), a->features - i);
     }
-    return TYPED(nan_unless)(known, v_sub(TYPED(v_log)(v_load(sums)), v_load(chosen)));
 }
-
-NN_INLINE vec TYPED(sparse_softmax)(const TYPED(loss_groups) *now)
-{
-    return TYPED(in_columns)(now->groups, now->classes) ? TYPED(sparse_softmax_columns)(now)
-                                                        : TYPED(sparse_softmax_rows)(now);
-}
-DEFINE_KERNEL(sparse_categorical_crossentropy_logits)
-{
-    ARGUMENTS(sparse_categorical_crossentropy_logits);
-    TYPED(loss_case) given = LOSS_CASE(a->groups, a->classes, 0.0);
-    TYPED(mean_of_groups)(TYPED(sparse_softmax), &given, 1, sizeof *a->target, block);
-}
-
-/* With t smoothed and d = x - max x: -sum of t log softmax(x) = (sum of t) log(sum of e^d) - sum of t d; its
-   derivative softmax(x)[c] (sum of t) - t[c]. */
-NN_INLINE vec TYPED(dense_softmax_columns)(const TYPED(loss_groups) *now)
-{
-    vec column[TYPED(NARROW)], target[TYPED(NARROW)], product[TYPED(NARROW)];
-    TYPED(load_columns)(column, now->prediction, now->prediction_stride, now->groups, now->classes);
-    TYPED(load_columns)(target, now->target, now->target_stride, now->groups, now->classes);
-    vec largest = TYPED(columns_max)(column, now->classes);
-    for (int64_t c = 0; c < now->classes; c++) {
-        vec shifted = v_sub(column[c], largest);
-        target[c] = TYPED(smoothed)(target[c], now->parameters);
-        product[c] = v_mul(target[c], shifted);
-        column[c] = TYPED(v_exp_bounded)(shifted);
-    }
-    TYPED(clear_columns)(product, now->classes);
-    vec sum = TYPED(columns_sum)(column, now->classes), targets = TYPED(columns_sum)(target, now->classes);
-    if (now->gradient) {
-        vec scale = v_div(targets, sum), minus_factor = v_sub(v_zero(), now->factor);
-        for (int64_t c = 0; c < now->classes; c++)
-            column[c] = v_mul(v_fnma(column[c], scale, target[c]), minus_factor);
-        TYPED(store_columns)(column, now->gradient, now->gradient_stride, now->groups, now->classes);
-    }
-    return v_sub(v_mul(targets, TYPED(v_log)(sum)), TYPED(columns_sum)(product, now->classes));
-}
-
-NN_INLINE vec TYPED(dense_softmax_rows)(const TYPED(loss_groups) *now)
-{
-    real sums[LANES] = {0}, targets[LANES] = {0}, products[LANES] = {0}, minus_factor[LANES];
-    real own[TYPED(OWN_TERMS) + LANES];
-    v_store(minus_factor, v_sub(v_zero(), now->factor));
-    for (int64_t g = 0; g < now->groups; g++) {
-        const real *x = now->prediction + g * now->prediction_stride, largest = TYPED(row_max)(x, now->classes);
-        const real *t = (const real *)now->target + g * now->target_stride;
-        real *gradient = now->gradient ? now->gradient + g * now->gradient_stride : NULL;
-        TYPED(lanes16) target_sum = TYPED(lanes16_set)(0), product_sum = TYPED(lanes16_set)(0);
-        for (int64_t i = 0; i < now->classes; i += 16)
-            for (int part = 0; part < TYPED(PARTS); part++) {
-                const int64_t at = i + part * LANES, count = now->classes - at;
-                if (count > 0) {
-                    vec shifted = v_sub(TYPED(v_load_up_to_or)(x + at, count, v_set(largest)), v_set(largest));
-                    vec target = TYPED(load_smoothed)(t + at, count, now->parameters);
-                    target_sum.part[part] = v_add(target_sum.part[part], target);
-                    product_sum.part[part] = v_add(product_sum.part[part], v_mul(target, shifted));
-                }
-            }
-        targets[g] = TYPED(lanes16_sum)(target_sum);
-        products[g] = TYPED(lanes16_sum)(product_sum);
-        int64_t room;
-        real *e = TYPED(terms_of_row)(own, gradient, now->classes, &room);
-        sums[g] = TYPED(row_exp_sum)(x, largest, e, room, now->classes);
-        if (!gradient)
-            continue;
-        const vec scale = v_set(targets[g] / sums[g]);
-        for (int64_t c = 0; c < now->classes; c += LANES) {
-            const int64_t count = now->classes - c;
-            vec target = TYPED(load_smoothed)(t + c, count, now->parameters);
-            vec difference = v_fnma(TYPED(v_load_up_to)(e + c, room - c), scale, target);
-            TYPED(v_store_up_to)(gradient + c, v_mul(difference, v_set(minus_factor[g])), count);
-        }
-    }
-    return v_sub(v_mul(v_load(targets), TYPED(v_log)(v_load(sums))), v_load(products));
-}
-
-NN_INLINE vec TYPED(dense_softmax)(const TYPED(loss_groups) *now)
-{
-    return TYPED(in_columns)(now->groups, now->classes) ? TYPED(dense_softmax_columns)(now)
-                                                        : TYPED(dense_softmax_rows)(now);
-}
-DEFINE_KERNEL(categorical_crossentropy_logits)
-{
-    ARGUMENTS(categorical_crossentropy_logits);
-    TYPED(loss_case) given = LOSS_CASE(a->groups, a->classes, a->label_smoothing);
-    TYPED(mean_of_groups)(TYPED(dense_softmax), &given, a->classes, sizeof *a->target, block);
-}
-
-/* With q = p / sum of p: -sum of t log q, t smoothed and q clipped; its derivative (A - t[c] / q[c]) / sum of p, where
-   A is the sum of t, and where both t are 0 for classes whose q is clipped. */
-NN_INLINE vec TYPED(dense_probabilities_columns)(const TYPED(loss_groups) *now)
-{
-    vec q[TYPED(NARROW)], target[TYPED(NARROW)], product[TYPED(NARROW)];
-    TYPED(load_columns)(q, now->prediction, now->prediction_stride, now->groups, now->classes);
-    TYPED(load_columns)(target, now->target, now->target_stride, now->groups, now->classes);
-    const vec total = TYPED(columns_sum)(q, now->classes);
-    for (int64_t c = 0; c < now->classes; c++) {
-        q[c] = v_div(q[c], total);
-        vec smoothed = TYPED(smoothed)(target[c], now->parameters);
-        product[c] = v_mul(smoothed, TYPED(v_log)(TYPED(clipped)(q[c])));
-        target[c] = TYPED(where_not_clipped)(q[c], smoothed);
-    }
-    TYPED(clear_columns)(product, now->classes);
-    if (now->gradient) {
-        vec all = TYPED(columns_sum)(target, now->classes);
-        for (int64_t c = 0; c < now->classes; c++) {
-            vec difference = v_sub(all, TYPED(where_not_clipped)(q[c], v_div(target[c], q[c])));
-            q[c] = v_div(v_mul(difference, now->factor), total);
-        }
-        TYPED(store_columns)(q, now->gradient, now->gradient_stride, now->groups, now->classes);
-    }
-    return v_sub(v_zero(), TYPED(columns_sum)(product, now->classes));
-}
-
-NN_INLINE vec TYPED(dense_probabilities_rows)(const TYPED(loss_groups) *now)
-{
-    real products[LANES] = {0}, factor[LANES];
-    v_store(factor, now->factor);
-    for (int64_t g = 0; g < now->groups; g++) {
-        const real *p = now->prediction + g * now->prediction_stride;
-        const real *t = (const real *)now->target + g * now->target_stride;
-        const vec total = v_set(TYPED(lanes16_sum)(TYPED(lanes16_add)(TYPED(lanes16_set)(0), p, now->classes)));
-        TYPED(lanes16) product_sum = TYPED(lanes16_set)(0), target_sum = TYPED(lanes16_set)(0);
-        for (int64_t i = 0; i < now->classes; i += 16)
-            for (int part = 0; part < TYPED(PARTS); part++) {
-                const int64_t at = i + part * LANES, count = now->classes - at;
-                if (count > 0) {
-                    vec q = v_div(TYPED(v_load_up_to)(p + at, count), total);
-                    vec target = TYPED(load_smoothed)(t + at, count, now->parameters);
-                    vec product = v_mul(target, TYPED(v_log)(TYPED(clipped)(q)));
-                    product_sum.part[part] = v_add(product_sum.part[part], product);
-                    target_sum.part[part] = v_add(target_sum.part[part], TYPED(where_not_clipped)(q, target));
-                }
-            }
-        products[g] = TYPED(lanes16_sum)(product_sum);
-        if (!now->gradient)
-            continue;
-        const vec all = v_set(TYPED(lanes16_sum)(target_sum));
-        for (int64_t c = 0; c < now->classes; c += LANES) {
-            const int64_t count = now->classes - c;
-            vec q = v_div(TYPED(v_load_up_to)(p + c, count), total);
-            vec target = TYPED(load_smoothed)(t + c, count, now->parameters);
-            vec difference = v_sub(all, TYPED(where_not_clipped)(q, v_div(target, q)));
-            vec slope = v_div(v_mul(difference, v_set(factor[g])), total);
-            TYPED(v_store_up_to)(now->gradient + g * now->gradient_stride + c, slope, count);
-        }
-    }
-    return v_sub(v_zero(), v_load(products));
-}
-
-NN_INLINE vec TYPED(dense_probabilities)(const TYPED(loss_groups) *now)
-{
-    return TYPED(in_columns)(now->groups, now->classes) ? TYPED(dense_probabilities_columns)(now)
-                                                        : TYPED(dense_probabilities_rows)(now);
-}
-DEFINE_KERNEL(categorical_crossentropy)
-{
-    ARGUMENTS(categorical_crossentropy);
-    TYPED(loss_case) given = LOSS_CASE(a->groups, a->classes, a->label_smoothing);
-    TYPED(mean_of_groups)(TYPED(dense_probabilities), &given, a->classes, sizeof *a->target, block);
-}
-
-/* The same with t = [c = label]: -log q[label]; its derivative (1 - [c = label] / q[label]) / sum of p, or 0 where
-   q[label] is clipped. */
-NN_INLINE vec TYPED(sparse_probabilities)(const TYPED(loss_groups) *now)
-{
-    real totals[LANES] = {0}, chosen[LANES] = {0}, others[LANES], own[LANES];
-    TYPED(words) known = {0};
-    for (int64_t g = 0; g < now->groups; g++) {
-        const real *p = now->prediction + g * now->prediction_stride;
-        const int64_t label = TYPED(label_of)(now, g);
-        totals[g] = TYPED(lanes16_sum)(TYPED(lanes16_add)(TYPED(lanes16_set)(0), p, now->classes));
-        if (label >= 0) {
-            known[g] = ~(TYPED(word))0;
-            chosen[g] = p[label];
-        }
-    }
-    vec total = v_load(totals), q = v_div(v_load(chosen), total), one = v_set(1);
-    if (now->gradient) {
-        vec slope = v_div(now->factor, total);
-        v_store(others, TYPED(where_not_clipped)(q, slope));
-        v_store(own, TYPED(where_not_clipped)(q, v_mul(slope, v_sub(one, v_div(one, q)))));
-        for (int64_t g = 0; g < now->groups; g++) {
-            real *gradient = now->gradient + g * now->gradient_stride;
-            const int64_t label = TYPED(label_of)(now, g);
-            for (int64_t c = 0; c < now->classes; c += LANES)
-                TYPED(v_store_up_to)(gradient + c, v_set(label < 0 ? 0 : others[g]), now->classes - c);
-            if (label >= 0)
-                gradient[label] = own[g];
-        }
-    }
-    return TYPED(nan_unless)(known, v_sub(v_zero(), TYPED(v_log)(TYPED(clipped)(q))));
-}
-DEFINE_KERNEL(sparse_categorical_crossentropy)
-{
-    ARGUMENTS(sparse_categorical_crossentropy);
-    TYPED(loss_case) given = LOSS_CASE(a->groups, a->classes, 0.0);
-    TYPED(mean_of_groups)(TYPED(sparse_probabilities), &given, 1, sizeof *a->target, block);
-}
-
-#undef LOSS_CASE
-#undef CLIP_LOW
-#undef CLIP_HIGH

@@ -10,18 +10,12 @@
     }
 
 /* |p - t| */
-NN_INLINE vec TYPED(absolute_error)(vec p, vec t, const real *parameters, vec *slope)
-{
-    UNUSED(parameters);
-    *slope = v_zero();
-    return TYPED(v_magnitude)(v_sub(p, t));
-}
 DEFINE_KERNEL(mean_absolute_error)
 {
     ARGUMENTS(mean_absolute_error);
     UNUSED(worker);
     TYPED(loss_case) given = METRIC_CASE(a->features, 1, 0);
-    TYPED(mean_of_terms)(TYPED(absolute_error), &given, block);
+    TYPED(mean_of_terms)(TYPED(absolute_difference), &given, block);
 }
 
 /* 1 where the bits of a and b are the same, else 0. */

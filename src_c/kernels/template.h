@@ -19,6 +19,9 @@
 #include "axes.h"
 #include "merging.h"
 #include "losses.h"
+#include "crossentropy.h"
+#include "focal.h"
+#include "group_losses.h"
 #include "metrics.h"
 #include "reports.h"
 #include "optimizers.h"
@@ -56,3 +59,7 @@
 #undef DEFINE_KERNEL
 #undef ARGUMENTS
 #undef UNUSED
+#undef LOSS_CASE
+#undef SMOOTHING
+#undef CLIP_LOW
+#undef CLIP_HIGH

@@ -1,4 +1,4 @@
-"""What the kernels of losses.h compute."""
+"""What the squared error of losses.h and the kernels of crossentropy.h compute."""
 
 import numpy as np
 
@@ -65,8 +65,8 @@ def binary_crossentropy(a, w, block):
     return loss_results(a, w, block, value, value_error, slope, slope_error, rounding_depth(a.features))
 
 
-def softmax_loss(a, w, block, t, t_error):
-    """-sum of t log softmax(x) of each group, and its derivative."""
+def softmax_loss(a, w, block, t, t_error, ignored=False):
+    """-sum of t log softmax(x) of each group that is not ignored, and its derivative."""
     x = in_groups(wide(a.prediction[block.rows]), a)
     distance, total, softmax, error = softmax_parts(x)
     sum_error = np.minimum(error.max(axis=-1, keepdims=True), 20)
@@ -74,24 +74,27 @@ def softmax_loss(a, w, block, t, t_error):
     value = (targets * np.log(total))[..., 0] - np.where(t == 0, 0, t * distance).sum(axis=-1)
     value_error = (size * (np.log(total) + 2 + sum_error))[..., 0]
     value_error = value_error + np.where(t == 0, 0, (np.abs(t) + t_error) * np.abs(distance)).sum(axis=-1)
+    value, value_error = np.where(ignored, 0, value), np.where(ignored, 0, value_error)
     slope = (softmax * targets - t) / a.groups
     slope_error = (softmax * size * (2 + error + sum_error + rounding_depth(a.classes)) + np.abs(t)) / a.groups
     return loss_results(a, w, block, value, value_error, flat(slope), flat(slope_error), 2 * rounding_depth(a.classes))
 
 
 def one_hot(a, block):
-    """Labels as (rows, groups, classes) of 0 and 1, and which of them are classes, (rows, groups, 1)."""
-    labels = a.target[block.rows, : a.groups, None]
-    return (labels == np.arange(a.classes)).astype(np.longdouble), (labels >= 0) & (labels < a.classes)
+    """Labels as (rows, groups, classes) of 0 and 1; which have a loss, and which are ignored, (rows, groups)."""
+    labels = a.target[block.rows, : a.groups]
+    ignored = labels == a.ignored
+    known = (labels >= 0) & (labels < a.classes) & ~ignored
+    return (labels[..., None] == np.arange(a.classes)).astype(np.longdouble), known, ignored
 
 
-def without_unknown(results, a, known):
-    """The loss of a label that is no class is NaN, and has no gradient."""
+def sparse_results(results, a, known, ignored):
+    """The loss of a label that is no class is NaN; only those that are known and not ignored have a gradient."""
     loss = results["loss"]
-    results["loss"] = loss._replace(value=np.where(known.all(axis=(1, 2)), loss.value, np.nan))
+    results["loss"] = loss._replace(value=np.where((known | ignored).all(axis=1), loss.value, np.nan))
     if "gradient" in results:
         gradient = results["gradient"]
-        shown = flat(np.broadcast_to(known, (*known.shape[:2], a.classes)))
+        shown = np.repeat(known, a.classes, axis=1)
         results["gradient"] = gradient._replace(
             value=np.where(shown, gradient.value, 0), magnitude=np.where(shown, gradient.magnitude, 0)
         )
@@ -106,12 +109,12 @@ def categorical_crossentropy_logits(a, w, block):
 
 @reference
 def sparse_categorical_crossentropy_logits(a, w, block):
-    t, known = one_hot(a, block)
-    return without_unknown(softmax_loss(a, w, block, t, np.zeros_like(t)), a, known)
+    t, known, ignored = one_hot(a, block)
+    return sparse_results(softmax_loss(a, w, block, t, np.zeros_like(t), ignored), a, known, ignored)
 
 
-def probability_loss(a, w, block, t):
-    """-sum of t log q of each group with q = p / sum of p, clipped, and its derivative."""
+def probability_loss(a, w, block, t, ignored=False):
+    """-sum of t log q of each group that is not ignored with q = p / sum of p, clipped, and its derivative."""
     low, high = (wide(bound) for bound in clip_bounds(w.real))
     p = in_groups(wide(a.prediction[block.rows]), a)
     total = p.sum(axis=-1, keepdims=True)
@@ -119,6 +122,7 @@ def probability_loss(a, w, block, t):
     logarithm = np.log(np.clip(q, low, high))
     value = -np.where(t == 0, 0, t * logarithm).sum(axis=-1)
     value_error = np.where(t == 0, 0, np.abs(t) * (1 + np.abs(logarithm))).sum(axis=-1)
+    value, value_error = np.where(ignored, 0, value), np.where(ignored, 0, value_error)
     moving = np.where((q < low) | (q > high), 0, t)
     quotient = np.where(moving == 0, 0, moving / np.where(q == 0, 1, q))
     slope = (moving.sum(axis=-1, keepdims=True) - quotient) / total / a.groups
@@ -135,5 +139,5 @@ def categorical_crossentropy(a, w, block):
 
 @reference
 def sparse_categorical_crossentropy(a, w, block):
-    t, known = one_hot(a, block)
-    return without_unknown(probability_loss(a, w, block, t), a, known)
+    t, known, ignored = one_hot(a, block)
+    return sparse_results(probability_loss(a, w, block, t, ignored), a, known, ignored)

@@ -1,0 +1,110 @@
+"""Losses: what training minimises.
+
+Each row's value and its gradient come from one kernel; `Loss` says how those of many rows become one number. The
+classes have options and a reduction, the functions give the loss of each sample.
+"""
+
+from nncore import _checks
+from nncore.losses.functions import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    cosine_similarity,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from nncore.losses.loss import Loss
+from nncore.losses.margin import CategoricalHinge, Hinge, SquaredHinge
+from nncore.losses.probabilistic import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    KLDivergence,
+    Poisson,
+    SparseCategoricalCrossentropy,
+)
+from nncore.losses.regression import (
+    CosineSimilarity,
+    GaussianNLL,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+)
+
+__all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
+           "CategoricalHinge", "CosineSimilarity", "GaussianNLL", "Hinge", "Huber", "KLDivergence", "LogCosh", "Loss",
+           "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError",
+           "Poisson", "SparseCategoricalCrossentropy", "SquaredHinge", "binary_crossentropy",
+           "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+           "categorical_hinge", "cosine_similarity", "deserialize", "get", "hinge", "huber", "kl_divergence",
+           "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+           "mean_squared_logarithmic_error", "poisson", "serialize", "sparse_categorical_crossentropy",
+           "squared_hinge"]  # fmt: skip
+
+# The class of each function, whose name stands for it as well.
+_OF_FUNCTION = {
+    binary_crossentropy: BinaryCrossentropy,
+    binary_focal_crossentropy: BinaryFocalCrossentropy,
+    categorical_crossentropy: CategoricalCrossentropy,
+    categorical_focal_crossentropy: CategoricalFocalCrossentropy,
+    categorical_hinge: CategoricalHinge,
+    cosine_similarity: CosineSimilarity,
+    hinge: Hinge,
+    huber: Huber,
+    kl_divergence: KLDivergence,
+    log_cosh: LogCosh,
+    mean_absolute_error: MeanAbsoluteError,
+    mean_absolute_percentage_error: MeanAbsolutePercentageError,
+    mean_squared_error: MeanSquaredError,
+    mean_squared_logarithmic_error: MeanSquaredLogarithmicError,
+    poisson: Poisson,
+    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
+    squared_hinge: SquaredHinge,
+}
+_SHORT = {
+    "bce": BinaryCrossentropy,
+    "kld": KLDivergence,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
+}
+_BY_CLASS = {cls.__name__: cls for cls in (*_OF_FUNCTION.values(), GaussianNLL)}
+_BY_NAME = {
+    **{function.__name__: cls for function, cls in _OF_FUNCTION.items()},
+    **_SHORT,
+    **{name.upper(): cls for name, cls in _SHORT.items()},
+    "gaussian_nll": GaussianNLL,
+}
+
+
+def get(identifier):
+    """Returns the loss that a name, a function, a configuration or a loss stands for."""
+    if callable(identifier) and identifier in _OF_FUNCTION:
+        identifier = _OF_FUNCTION[identifier]
+    return _checks.resolve("loss", identifier, Loss, _BY_NAME, _BY_CLASS)
+
+
+def serialize(loss):
+    """Returns {"class_name", "config"} of a loss."""
+    return _checks.serialize(loss)
+
+
+def deserialize(config):
+    """Returns the loss that `serialize` described."""
+    return get(config)

@@ -1,0 +1,112 @@
+"""The losses as functions: of each sample, which is the last axis, without a reduction over the others."""
+
+import numpy as np
+
+from nncore.losses import margin, probabilistic, regression
+
+__all__ = ["binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy",
+           "categorical_focal_crossentropy", "categorical_hinge", "cosine_similarity", "hinge", "huber",
+           "kl_divergence", "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+           "mean_squared_logarithmic_error", "poisson", "sparse_categorical_crossentropy", "squared_hinge"]  # fmt: skip
+
+
+def _of_samples(loss, y_true, y_pred):
+    """Losses (...) of y_pred (..., features); a number for (features,)."""
+    if np.ndim(y_pred) != 1:
+        return loss.of_samples(y_true, y_pred)
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    if y_true.ndim == 2 and y_true.shape[1] == 1 and not loss.labels:
+        return loss.of_samples(y_true, y_pred)
+    return loss.of_samples(y_true[None], y_pred[None])[0]
+
+
+def mean_squared_error(y_true, y_pred):
+    """`MeanSquaredError` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.MeanSquaredError(), y_true, y_pred)
+
+
+def mean_absolute_error(y_true, y_pred):
+    """`MeanAbsoluteError` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.MeanAbsoluteError(), y_true, y_pred)
+
+
+def mean_absolute_percentage_error(y_true, y_pred):
+    """`MeanAbsolutePercentageError` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.MeanAbsolutePercentageError(), y_true, y_pred)
+
+
+def mean_squared_logarithmic_error(y_true, y_pred):
+    """`MeanSquaredLogarithmicError` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.MeanSquaredLogarithmicError(), y_true, y_pred)
+
+
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """`CosineSimilarity` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.CosineSimilarity(axis), y_true, y_pred)
+
+
+def huber(y_true, y_pred, delta=1.0):
+    """`Huber` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.Huber(delta), y_true, y_pred)
+
+
+def log_cosh(y_true, y_pred):
+    """`LogCosh` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(regression.LogCosh(), y_true, y_pred)
+
+
+def kl_divergence(y_true, y_pred):
+    """`KLDivergence` of each sample: y_pred is (..., classes), the result (...)."""
+    return _of_samples(probabilistic.KLDivergence(), y_true, y_pred)
+
+
+def poisson(y_true, y_pred):
+    """`Poisson` of each sample: y_pred is (..., features), the result (...)."""
+    return _of_samples(probabilistic.Poisson(), y_true, y_pred)
+
+
+def hinge(y_true, y_pred):
+    """`Hinge` of each sample: y_pred is (..., units), the result (...)."""
+    return _of_samples(margin.Hinge(), y_true, y_pred)
+
+
+def squared_hinge(y_true, y_pred):
+    """`SquaredHinge` of each sample: y_pred is (..., units), the result (...)."""
+    return _of_samples(margin.SquaredHinge(), y_true, y_pred)
+
+
+def categorical_hinge(y_true, y_pred):
+    """`CategoricalHinge` of each sample: y_pred is (..., classes), the result (...)."""
+    return _of_samples(margin.CategoricalHinge(), y_true, y_pred)
+
+
+def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """`BinaryCrossentropy` of each sample: y_pred is (..., units), the result (...)."""
+    return _of_samples(probabilistic.BinaryCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
+                              label_smoothing=0.0, axis=-1):  # fmt: skip
+    """`BinaryFocalCrossentropy` of each sample: y_pred is (..., units), the result (...)."""
+    loss = probabilistic.BinaryFocalCrossentropy(
+        apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis
+    )
+    return _of_samples(loss, y_true, y_pred)
+
+
+def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """`CategoricalCrossentropy` of each sample: y_pred is (..., classes), the result (...)."""
+    return _of_samples(probabilistic.CategoricalCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
+
+
+def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0,
+                                   axis=-1):  # fmt: skip
+    """`CategoricalFocalCrossentropy` of each sample: y_pred is (..., classes), the result (...)."""
+    loss = probabilistic.CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis)
+    return _of_samples(loss, y_true, y_pred)
+
+
+def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+    """`SparseCategoricalCrossentropy` of each sample: y_pred is (..., classes), y_true and the result (...)."""
+    loss = probabilistic.SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis)
+    return _of_samples(loss, y_true, y_pred)

@@ -1,0 +1,259 @@
+"""The base of the losses: one kernel computes each row's value and its gradient; here is what becomes of them."""
+
+import numpy as np
+
+from nncore import _checks, _kernels
+
+__all__ = ["Loss"]
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+
+# In place of an ignored label where there is none: no int32, so that no label is it.
+NO_LABEL = 2**31
+
+
+class Loss:
+    """Base of the losses.
+
+    Subclasses state a kernel, its further arguments, and what their targets look like.
+
+    A *sample* is what has a loss of its own: the last axis of a prediction, so that predictions of shape (rows,
+    features) have one in each row.
+
+    Parameters
+    ----------
+    name : str, optional
+    reduction : str or None
+        "sum_over_batch_size" or "mean": the sum over all samples of weight times loss, divided by their number; ignored
+        samples are not counted. "sum": that sum. "mean_with_sample_weight": the sum divided by that of the weights of
+        samples that are not ignored. "none" or None, on arrays only: the array of weight times loss of each sample.
+    """
+
+    labels = False  # targets are class numbers, one for each prediction, and not an array like the prediction
+    logits_of = None  # the output activation behind which the logits are used
+    default_name = ""
+    kernel = ""
+    from_logits = False
+    ignore_class = None
+
+    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+        owner = type(self).__name__
+        _checks.refuse(owner, dtype=dtype)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{owner}: unknown reduction {reduction!r}; there are {', '.join(map(repr, REDUCTIONS))}")
+        self.reduction = reduction
+        self.name = name or self.default_name
+
+    # ---- what subclasses define
+
+    def kernel_for(self, logits):
+        """Returns the kernel's name, for logits or for the output itself."""
+        return f"{self.kernel}_logits" if logits else self.kernel
+
+    def kernel_arguments(self, shape, dtype):
+        """Returns the kernel's arguments that follow from the shape and type of a prediction."""
+        return {"features": int(np.prod(shape))}
+
+    def check_shape(self, shape):
+        """Raises ValueError where the loss cannot judge predictions of this shape."""
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {"reduction": self.reduction, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a loss from `get_config`."""
+        return cls(**config)
+
+    # ---- in a plan
+
+    def check_output(self, shape):
+        """Raises ValueError where the loss cannot stand behind a model's outputs of this shape."""
+        if self.reduction in ("none", None):
+            raise ValueError(
+                f"loss {self.name!r} has reduction={self.reduction!r}, which gives an array of losses; training needs "
+                "one number: 'sum_over_batch_size', 'sum' or 'mean_with_sample_weight'"
+            )
+        self.check_shape(shape)
+
+    def target_shape(self, shape):
+        """Returns the shape of a row's target for predictions of `shape`."""
+        return shape[:-1] if self.labels else shape
+
+    @property
+    def depends_on_minibatch(self):
+        """Whether the loss of all rows is another than the mean of the losses of minibatches that they are cut into."""
+        return self.reduction in ("sum", "mean_with_sample_weight") or self.ignore_class is not None
+
+    def emit(self, builder, target, prediction, weight, scale, totals, number):
+        """Adds the loss and its gradient to a plan.
+
+        Parameters
+        ----------
+        target : Buffer, of labels or of an array like the prediction
+        prediction : Value
+        weight : Buffer or None, a weight for each row
+        scale : float, of the gradient: the loss's part in the whole
+        totals : list of (Total, scale), to which the sum over rows is added
+        number : int, of the output, by which the names of its targets and weights end
+        """
+        source, logits = self._source(prediction)
+        loss = builder.report(*totals)
+        arguments = {
+            "target": target,
+            "prediction": source.buffer,
+            "weight": weight,
+            "loss": loss,
+            "target_stride": target.stride,
+            "prediction_stride": source.stride,
+            "scale": scale,
+            **self.kernel_arguments(source.shape, builder.dtype),
+        }
+
+        def run(gradient):
+            builder.forward(self.kernel_for(logits), gradient=gradient,
+                            gradient_stride=gradient.stride if gradient else 0, **arguments)  # fmt: skip
+            if self.depends_on_minibatch:
+                self._emit_rescaling(builder, loss, gradient, source, weight, number)
+
+        if builder.backward and source.needs_gradient:
+            source.uses += 1
+            # losses come before all of the backward pass: only another loss can have been here
+            builder.add_gradient(source, run, builder.forward)
+        else:
+            run(None)
+        builder.forward_finite_check(loss)
+
+    def _emit_rescaling(self, builder, loss, gradient, source, weight, number):
+        from nncore._plan import Later
+
+        summed = self.reduction == "sum"
+        ignoring = self.ignore_class is not None and not summed
+        by_weight = weight is not None and self.reduction == "mean_with_sample_weight"
+        arguments = {
+            "labels": Later(f"y{number}") if ignoring else None,
+            "label_type": Later(f"y{number}_type") if ignoring else 0,
+            "label_stride_bytes": Later(f"y{number}_bytes") if ignoring else 0,
+            "ignored": self.ignore_class if ignoring else NO_LABEL,
+            "weights": Later(f"weight{number}") if by_weight else None,
+            "divide": not summed,
+            "scale": float(_samples(source.shape)) if summed else 1.0,
+        }
+        builder.forward("rescale_loss", x=loss, features=1, x_stride=1, **arguments)
+        if gradient is not None:
+            builder.forward("rescale_loss", x=gradient, features=source.width, x_stride=gradient.stride, **arguments)
+
+    def _source(self, prediction):
+        if self.logits_of and prediction.logits and prediction.logits[0] == self.logits_of:
+            return prediction.logits[1], True
+        return prediction, self.from_logits
+
+    # ---- on arrays
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Returns the loss of arrays: y_pred is (rows, ...); (rows,) is taken as (rows, 1)."""
+        if self.reduction in ("none", None):
+            return self.of_samples(y_true, y_pred, sample_weight)
+        return self._reduced(y_true, y_pred, sample_weight, want_gradient=False)[0]
+
+    def value_and_gradient(self, y_true, y_pred, sample_weight=None):
+        """Returns the loss and its gradient with respect to y_pred, of y_pred's shape."""
+        if self.reduction in ("none", None):
+            raise ValueError(f"loss {self.name!r} with reduction={self.reduction!r} is an array, which has no gradient")
+        return self._reduced(y_true, y_pred, sample_weight, want_gradient=True)
+
+    def of_samples(self, y_true, y_pred, sample_weight=None):
+        """Returns the array of weight times loss of each sample: (rows, ...) of y_pred without its last axis."""
+        y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
+        samples = _samples(y_pred.shape[1:])
+        loss, _ = self._run(target.reshape(len(target) * samples, -1), y_pred.reshape(-1, y_pred.shape[-1]),
+                            None if weight is None else np.repeat(weight, samples))  # fmt: skip
+        return loss.reshape(y_pred.shape[:-1])
+
+    def _reduced(self, y_true, y_pred, sample_weight, want_gradient):
+        shape = np.shape(y_pred)
+        y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
+        rows = len(y_pred)
+        scale = self._scale(y_pred.shape, target, weight)
+        loss, gradient = self._run(target, y_pred, weight, scale, want_gradient)
+        total = np.zeros(1)
+        _kernels.run("accumulate_sum", y_pred.dtype, {"values": loss, "total": total, "scale": 1.0}, (0, 1), rows=rows)
+        return float(total[0]) / rows * scale, gradient if gradient is None else gradient.reshape(shape)
+
+    def _scale(self, shape, target, weight):
+        """What the mean over all rows is multiplied with: as in the kernel rescale_loss."""
+        if not self.depends_on_minibatch:
+            return 1.0
+        rows, samples = shape[0], _samples(shape[1:])
+        if self.reduction == "sum":
+            return float(rows * samples)
+        counted = np.ones(rows) if self.ignore_class is None else (target != self.ignore_class).mean(axis=1)
+        if weight is not None and self.reduction == "mean_with_sample_weight":
+            counted = counted * weight
+        count = float(counted.sum())
+        return rows / count if count else 0.0
+
+    def _arrays(self, y_true, y_pred, sample_weight):
+        """Checked predictions (rows, ...), targets (rows, elements) and weights (rows,)."""
+        from nncore import _data
+
+        y_pred = _data.as_array(y_pred, "y_pred")
+        if y_pred.dtype not in (np.float32, np.float64):
+            y_pred = y_pred.astype(np.float64)
+        if y_pred.ndim == 0:
+            raise ValueError(f"{type(self).__name__} needs predictions of shape (rows, ...); got a number")
+        y_pred = np.ascontiguousarray(y_pred if y_pred.ndim > 1 else y_pred[:, None])
+        rows, shape = len(y_pred), y_pred.shape[1:]
+        if y_pred.size == 0:
+            raise ValueError(f"{type(self).__name__} of no {'features' if rows else 'rows'}")
+        self.check_shape(shape)
+        target = _data.targets(y_true, self, shape, rows, y_pred.dtype, "y_true")
+        return y_pred, target, _data.row_weights(sample_weight, rows, y_pred.dtype)
+
+    def _run(self, target, y_pred, weight, scale=1.0, want_gradient=False):
+        """The kernel's loss of each row, and its gradient if wanted."""
+        rows, shape = len(y_pred), y_pred.shape[1:]
+        loss = np.zeros(rows, y_pred.dtype)
+        gradient = np.zeros_like(y_pred) if want_gradient else None
+        arguments = {
+            "target": target,
+            "prediction": y_pred,
+            "weight": weight,
+            "loss": loss,
+            "gradient": gradient,
+            "target_stride": target[0].size,
+            "prediction_stride": y_pred[0].size,
+            "gradient_stride": y_pred[0].size,
+            "scale": scale,
+            **self.kernel_arguments(shape, y_pred.dtype),
+        }
+        _kernels.run(self.kernel_for(self.from_logits), y_pred.dtype, arguments, (0, rows), rows=rows)
+        return loss, gradient
+
+
+class PlainLoss(Loss):
+    """Base of losses that have no argument of their own."""
+
+    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
+        super().__init__(name, reduction, dtype)
+
+
+class ClassLoss(Loss):
+    """Base of losses over the classes of the last axis."""
+
+    fewest = 2  # classes
+    hint = ": BinaryCrossentropy is for a single unit"
+
+    def check_shape(self, shape):
+        if shape[-1] < self.fewest:
+            raise ValueError(
+                f"{type(self).__name__} needs outputs of at least {self.fewest} classes; got shape {shape}{self.hint}"
+            )
+
+    def kernel_arguments(self, shape, dtype):
+        return {"groups": _samples(shape), "classes": shape[-1]}
+
+
+def _samples(shape):
+    return int(np.prod(shape[:-1]))
