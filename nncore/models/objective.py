@@ -65,6 +65,11 @@ class Objective:
         return len(self.outputs) == 1 and all(metric.is_plain_mean for metric in self.outputs[0].all_metrics)
 
     @property
+    def depends_on_minibatch(self):
+        """Whether a loss of all rows is another than the mean of those of minibatches that they are cut into."""
+        return any(loss is not None and loss.depends_on_minibatch for loss in self.losses)
+
+    @property
     def names(self):
         """"loss", the losses of several outputs, and the metrics' names."""
         several = len(self.outputs) > 1

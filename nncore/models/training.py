@@ -204,14 +204,14 @@ class Training:
         # without hooks in between, the minibatch is the engine's own, as it does not change the means
         part = batch_size if calls.needs_batch_hook("test") else end
         cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
-        return self._evaluate_parts(map(rows.part, cuts), calls)
+        return self._evaluate_parts(map(rows.part, cuts), calls, batch_size)
 
     def _evaluate_batches(self, batches, steps, calls):
         drawn = itertools.islice(self._drawn(batches), steps)
         parts = (self._minibatch(*_unpack(batch), None, "evaluate") for batch in drawn)
         return self._evaluate_parts(parts, calls)
 
-    def _evaluate_parts(self, parts, calls):
+    def _evaluate_parts(self, parts, calls, batch_size=None):
         """Means over the rows of all parts, which are the minibatches that hooks see."""
         hooked = calls.needs_batch_hook("test")
         self.stop_evaluating = False
@@ -220,7 +220,7 @@ class Training:
         for batch, part in enumerate(parts):
             if hooked:
                 self._call_hooks(calls.on_test_batch_begin, batch)
-            totals, rows = totals + self._totals(part), rows + part.rows
+            totals, rows = totals + self._totals(part, batch_size or part.rows), rows + part.rows
             if hooked:
                 self._call_hooks(calls.on_test_batch_end, batch, self._named(totals, rows))
                 if self.stop_evaluating:
@@ -231,9 +231,9 @@ class Training:
         self._call_hooks(calls.on_test_end, logs)
         return logs
 
-    def _totals(self, data):
-        """Totals of losses and metrics over a Batch."""
-        rows = min(512, data.rows)
+    def _totals(self, data, batch_size):
+        """Totals of losses and metrics over a Batch, in minibatches that change nothing, or else of `batch_size`."""
+        rows = min(batch_size if self.objective.depends_on_minibatch else 512, data.rows)
         program = self._program("test", rows, weighted(data.weights))
         program.bind_inputs(data.x)
         program.bind_targets(data.y, data.weights)
