@@ -739,7 +739,7 @@ cdef class Plan:
         run.warm_from = begin + WARM_UP_SECONDS
         run.clock_interval = run.until_clock = 1
         run.worker.order = task.order
-        run.worker.turn = NN_UPDATING  # for the prologue
+        run.worker.turn = NN_UPDATING | NN_ACCUMULATING  # in the prologue
         run.worker.step = 1 if task.counter == NULL else task.counter[0] + 1
         run.worker.seed = task.seed
         run.worker.learning_rate = task.learning_rate

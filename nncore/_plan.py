@@ -322,7 +322,7 @@ class Builder:
                 array = _engine.aligned_zeros(inner * stride, self.dtype)
             arguments = {"matrix": weight.array, "packed": array, "columns": columns, "packed_stride": stride,
                          "packed_panel": panel}  # fmt: skip
-            mirrors[transposed] = _at_updates("pack_transposed" if transposed else "pack", arguments)
+            mirrors[transposed] = ("pack_transposed" if transposed else "pack", arguments)
         arguments = mirrors[transposed][1]
         return {"b": arguments["packed"], "b_stride": arguments["packed_stride"], "b_panel": arguments["packed_panel"]}
 
@@ -348,7 +348,7 @@ class Builder:
             panel = (inner + 1) // 2 * width
             packed = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
             arguments = {"matrix": weight.array, "packed": packed, "columns": columns, "packed_panel": panel}
-            mirrors[kernel] = _at_updates(kernel, arguments)
+            mirrors[kernel] = (kernel, arguments)
         arguments = mirrors[kernel][1]
         return {"b": arguments["packed"], "b_panel": arguments["packed_panel"]}
 
@@ -476,14 +476,14 @@ class Builder:
                                               "accumulate": store_gradients == "add"})]  # fmt: skip
             wanted = [step for stage in stages for step in stage]
             stages[0] = [*self._prefetches(weight, wanted), *steps, *penalty, *stored, *stages[0]]
-            if update is not None and weight in mirrors and weight.constraint is None:
-                stages[-1] += mirrors[weight].steps
+            refreshes = [_at_updates(step) for step in mirrors[weight].steps] if weight in mirrors and update else []
+            if weight.constraint is None:
+                stages[-1] += refreshes
             for number, stage in enumerate(stages):
                 add(number, Job(self._tiles(weight), stage))
             if update is not None and weight.constraint is not None:
                 add(len(stages), weight.constraint.job(weight.array))
-                if weight in mirrors:
-                    add(len(stages) + 1, mirrors[weight])
+                add(len(stages) + 1, Job(self._tiles(weight), refreshes))
         for weight in self._regularized:
             if weight not in self._gradient_steps:
                 steps, parts = self._penalty(weight, with_gradient=False)
@@ -554,9 +554,9 @@ class Builder:
         return max(1, min(limit, rows, int(work / FLOPS_PER_THREAD) + 1 if work >= FLOPS_PER_THREAD else 1))
 
 
-def _at_updates(kernel, arguments):
-    """A step that training steps without an update leave out."""
-    return kernel, arguments, 0, None, _engine.UPDATING
+def _at_updates(step):
+    """The step, left out by training steps without an update."""
+    return *step, 0, None, _engine.UPDATING
 
 
 class Later:
