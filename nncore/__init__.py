@@ -19,6 +19,7 @@ from nncore import (
     models,
     optimizers,
     regularizers,
+    utils,
 )
 from nncore._version import __version__
 from nncore.layers import Input
@@ -44,4 +45,5 @@ __all__ = [
     "models",
     "optimizers",
     "regularizers",
+    "utils",
 ]

@@ -6,7 +6,24 @@ from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, Spati
 from nncore.layers.flatten import Flatten
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
-from nncore.layers.merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
+from nncore.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from nncore.layers.noise import GaussianDropout, GaussianNoise
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
@@ -14,7 +31,8 @@ from nncore.layers.reshaping import Permute, RepeatVector, Reshape
 __all__ = ["Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dot", "Dropout", "Flatten",
            "GaussianDropout", "GaussianNoise", "Input", "InputLayer", "Layer", "Maximum", "Minimum", "Multiply",
            "Permute", "RepeatVector", "Rescaling", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
-           "deserialize", "serialize"]  # fmt: skip
+           "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
+           "subtract"]  # fmt: skip
 
 _BY_CLASS = {
     cls.__name__: cls

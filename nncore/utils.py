@@ -1,0 +1,52 @@
+"""Helpers around training that Keras's users expect."""
+
+import random
+
+import numpy as np
+
+from nncore import _data, config
+
+__all__ = ["normalize", "set_random_seed", "to_categorical"]
+
+
+def to_categorical(x, num_classes=None):
+    """Returns one-hot rows of class numbers: an array (*shape of x, classes) of float64.
+
+    An axis of length 1 at the end of x, as columns of labels have it, is left out.
+
+    Parameters
+    ----------
+    x : array of whole numbers 0 .. classes - 1
+    num_classes : int
+        The largest number and 1, unless given.
+    """
+    x = _data.as_array(x, "x")
+    if x.ndim > 1 and x.shape[-1] == 1:
+        x = x[..., 0]
+    if num_classes is None:
+        num_classes = int(x.max()) + 1 if x.size else 0
+    classes = _data.labels(x, num_classes, "x").astype(np.int64)
+    return np.eye(num_classes, dtype=np.float64)[classes]
+
+
+def normalize(x, axis=-1, order=2):
+    """Returns x divided by its norms along an axis; where a norm is 0, zeros.
+
+    Parameters
+    ----------
+    x : array
+    axis : int
+    order : int
+        2 for the Euclidean norm.
+    """
+    x = _data.as_array(x, "x")
+    norms = np.atleast_1d(np.linalg.norm(x, order, axis))
+    norms[norms == 0] = 1
+    return x / np.expand_dims(norms, axis)
+
+
+def set_random_seed(seed):
+    """Seeds models built afterwards, NumPy's global generator, and Python's."""
+    config.set_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
