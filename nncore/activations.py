@@ -1,138 +1,320 @@
-"""Activation functions: objects that are called on arrays, and that layers emit into plans.
+"""Activation functions: objects that are called on arrays, ``elu(x, alpha=0.5)``, and that layers emit into plans.
 
-Derivatives are taken from the output, so that the input need not be kept.
+A layer takes one by name, as the object, or with other parameters, as ``elu.with_parameters(alpha=0.5)`` or
+``functools.partial(elu, alpha=0.5)``.
 """
 
-import numpy as np
+import functools
+import math
 
-from nncore import _checks, _kernels
+from nncore import _checks
+from nncore._activation import (
+    PLAIN,
+    Activation,
+    AlongAxis,
+    Halves,
+    Linear,
+    Sigmoid,
+    Softmax,
+    Steps,
+    define,
+    integer,
+    number,
+    optional,
+)
 
-__all__ = ["Activation", "deserialize", "get", "linear", "relu", "serialize", "sigmoid", "softmax", "tanh"]
-
-
-class Activation:
-    """An element-wise function y = f(x), with kernels `<name>_forward` and `<name>_backward`."""
-
-    def __init__(self, name, doc):
-        self.name = self.__name__ = name
-        self.__doc__ = doc
-
-    def __repr__(self):
-        return f"<activation {self.name}>"
-
-    def __call__(self, x):
-        """Returns f(x) as a new array; float64 for float64 and integers, float32 for float32."""
-        x = np.asarray(x)
-        x = np.ascontiguousarray(x, x.dtype if x.dtype in (np.float32, np.float64) else np.float64)
-        y = np.empty_like(x)
-        self._run(x, y)
-        return y
-
-    def _run(self, x, y):
-        _kernels.run(
-            f"{self.name}_forward",
-            x.dtype,
-            {"x": x, "y": y, "features": x.size, "x_stride": x.size, "y_stride": x.size},
-            (0, 1),
-        )
-
-    def emit(self, builder, x):
-        """Adds y = f(x) and its derivative to a plan; returns y."""
-        x.uses += 1
-        y = builder.value(x.shape, x.needs_gradient)
-        self._emit_forward(builder, x, y)
-
-        def backward():
-            if y.gradient is None or not x.needs_gradient:
-                return
-            if x.gradient is None:
-                x.gradient = y.gradient  # dx takes the place of dy
-                self._emit_backward(builder, y, x.gradient)
-            else:
-                builder.add_gradient(x, lambda target: self._emit_backward(builder, y, target))
-
-        builder.on_backward(backward)
-        return y
-
-    def _emit_forward(self, builder, x, y):
-        builder.forward(f"{self.name}_forward", x=x.buffer, y=y.buffer, features=x.width, x_stride=x.stride,
-                        y_stride=y.stride)  # fmt: skip
-
-    def _emit_backward(self, builder, y, target):
-        dy = y.gradient
-        builder.backward_step(f"{self.name}_backward", y=y.buffer, dy=dy, dx=target, features=y.width,
-                              y_stride=y.stride, dy_stride=dy.stride, dx_stride=target.stride)  # fmt: skip
+__all__ = ["Activation", "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink",
+           "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax",
+           "mish", "relu", "relu6", "selu", "serialize", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+           "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh", "tanh_shrink",
+           "threshold"]  # fmt: skip
 
 
-class _Linear(Activation):
-    def _run(self, x, y):
-        y[...] = x
-
-    def emit(self, builder, x):
-        return x
+# ---------------------------------------------------------------- piecewise linear
 
 
-class _Sigmoid(Activation):
-    def emit(self, builder, x):
-        y = super().emit(builder, x)
-        y.logits = ("sigmoid", x)
-        return y
+def _pieces(low, high, below, middle, above, *, closed=False, of_y=None):
+    """Three pieces (slope, term), each slope (x - term), or the term where the slope is 0.
+
+    They meet at low and high, which belong to the middle if `closed`. `of_y` are the bounds of the middle in y, where
+    y says in which piece x is.
+    """
+    slopes = {"slope_below": below[0], "slope_middle": middle[0], "slope_above": above[0], "closed": closed}
+    terms = {"term_below": below[1], "term_middle": middle[1], "term_above": above[1]}
+    low_at, high_at = of_y or (low, high)
+    return Steps("piecewise", "y" if of_y else "x", {"low": low, "high": high, **slopes, **terms},
+                 {"low": low_at, "high": high_at, **slopes}, "at")  # fmt: skip
 
 
-class _Softmax(Activation):
-    def _run(self, x, y):
-        if x.ndim == 0:
-            raise ValueError("softmax needs an array of at least one axis; got a number")
-        classes = x.shape[-1]
-        arguments = {"x": x, "y": y, "groups": 1, "classes": classes, "x_stride": classes, "y_stride": classes}
-        _kernels.run("softmax_forward", x.dtype, arguments, (0, x.size // classes if classes else 0))
+@define(negative_slope=number(), max_value=optional(number(0)), threshold=number(0))
+def relu(negative_slope=0.0, max_value=None, threshold=0.0):
+    """f(x) = max(0, x); the derivative at 0 is 0.
 
-    def emit(self, builder, x):
-        y = super().emit(builder, x)
-        y.logits = ("softmax", x)
-        return y
-
-    @staticmethod
-    def _groups(value):
-        return {"groups": value.width // value.shape[-1], "classes": value.shape[-1]}
-
-    def _emit_forward(self, builder, x, y):
-        builder.forward("softmax_forward", x=x.buffer, y=y.buffer, x_stride=x.stride, y_stride=y.stride,
-                        **self._groups(x))  # fmt: skip
-
-    def _emit_backward(self, builder, y, target):
-        dy = y.gradient
-        builder.backward_step("softmax_backward", y=y.buffer, dy=dy, dx=target, y_stride=y.stride,
-                              dy_stride=dy.stride, dx_stride=target.stride, **self._groups(y))  # fmt: skip
+    With parameters: f(x) = max_value where x >= max_value, x where threshold < x < max_value, else
+    negative_slope (x - threshold). (Nair and Hinton, 2010.)
+    """
+    if negative_slope == 0 and max_value is None and threshold == 0:
+        return Steps("relu", "y")
+    high = math.inf if max_value is None else max_value
+    return _pieces(
+        threshold,
+        high,
+        (negative_slope, threshold if negative_slope else 0.0),
+        (1.0, 0.0),
+        (1.0, 0.0) if max_value is None else (0.0, max_value),
+        of_y=(0.0, high) if negative_slope >= 0 and high > 0 else None,
+    )
 
 
-linear = _Linear("linear", "f(x) = x.")
-relu = Activation("relu", "f(x) = max(0, x); the derivative at 0 is 0.")
-sigmoid = _Sigmoid("sigmoid", "f(x) = 1 / (1 + exp(-x)).")
-tanh = Activation("tanh", "f(x) = (exp(x) - exp(-x)) / (exp(x) + exp(-x)).")
-softmax = _Softmax("softmax", "f(x)_i = exp(x_i) / sum_j exp(x_j) over the last axis.")
+@define(negative_slope=number())
+def leaky_relu(negative_slope=0.2):
+    """f(x) = x where x > 0, else negative_slope x; so is the derivative at 0. (Maas et al., 2013.)"""
+    return relu._definition(negative_slope=negative_slope)
 
-_ALL = {activation.name: activation for activation in (linear, relu, sigmoid, tanh, softmax)}
+
+@define()
+def relu6():
+    """f(x) = min(max(0, x), 6). (Krizhevsky, 2010.)"""
+    return relu._definition(max_value=6.0)
+
+
+@define()
+def hard_sigmoid():
+    """f(x) = x / 6 + 1/2 where that is between 0 and 1, else the nearer of them."""
+    return _pieces(-3.0, 3.0, (0.0, 0.0), (1 / 6, -3.0), (0.0, 1.0), of_y=(0.0, 1.0))
+
+
+@define()
+def sparse_sigmoid():
+    """f(x) = (x + 1) / 2 where that is between 0 and 1, else the nearer of them. (Blondel et al., 2019.)"""
+    return _pieces(-1.0, 1.0, (0.0, 0.0), (0.5, -1.0), (0.0, 1.0), of_y=(0.0, 1.0))
+
+
+@define()
+def hard_tanh():
+    """f(x) = x where that is between -1 and 1, else the nearer of them."""
+    return _pieces(-1.0, 1.0, (0.0, -1.0), (1.0, 0.0), (0.0, 1.0), of_y=(-1.0, 1.0))
+
+
+@define(threshold=number(0))
+def hard_shrink(threshold=0.5):
+    """f(x) = x where |x| > threshold, else 0."""
+    return _pieces(-threshold, threshold, (1.0, 0.0), (0.0, 0.0), (1.0, 0.0), closed=True, of_y=(0.0, 0.0))
+
+
+@define(threshold=number(0))
+def soft_shrink(threshold=0.5):
+    """f(x) = x - threshold where x > threshold, x + threshold where x < -threshold, else 0."""
+    return _pieces(-threshold, threshold, (1.0, -threshold), (0.0, 0.0), (1.0, threshold), closed=True, of_y=(0.0, 0.0))
+
+
+@define(threshold=number(), default_value=number())
+def threshold(threshold, default_value):
+    """f(x) = x where x > threshold, else default_value."""
+    return _pieces(threshold, math.inf, (0.0, default_value), (1.0, 0.0), (1.0, 0.0))
+
+
+# ---------------------------------------------------------------- parabolas
+
+
+def _parabola(low, high, factor, root):
+    scalars = {"low": low, "high": high, "factor": factor, "root": root}
+    return Steps("parabola", "x", scalars, scalars)
+
+
+@define()
+def hard_silu():
+    """f(x) = x (x + 3) / 6 where -3 < x < 3, 0 below and x above. (Howard et al., 2019.)"""
+    return _parabola(-3.0, 3.0, 1 / 6, 0.0)
+
+
+@define()
+def sparse_plus():
+    """f(x) = (x + 1)^2 / 4 where -1 < x < 1, 0 below and x above. (Blondel et al., 2019.)"""
+    return _parabola(-1.0, 1.0, 0.25, -1.0)
+
+
+# ---------------------------------------------------------------- exponentials
+
+
+def _exponential_linear(scale, height, rate):
+    scalars = {"scale": scale, "height": height, "rate": rate}
+    return Steps("exponential_linear", "y", scalars, scalars)
+
+
+@define(alpha=number(0))
+def elu(alpha=1.0):
+    """f(x) = x where x > 0, else alpha (e^x - 1). (Clevert et al., 2016.)"""
+    return _exponential_linear(1.0, alpha, 1.0)
+
+
+@define()
+def selu():
+    """f(x) = s x where x > 0, else s a (e^x - 1); s = 1.0507..., a = 1.6732.... (Klambauer et al., 2017.)"""
+    scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+    return _exponential_linear(scale, scale * alpha, 1.0)
+
+
+@define(alpha=number(0, low_open=True))
+def celu(alpha=1.0):
+    """f(x) = x where x > 0, else alpha (e^(x / alpha) - 1), alpha > 0. (Barron, 2017.)"""
+    return _exponential_linear(1.0, alpha, 1 / alpha)
+
+
+@define()
+def exponential():
+    """f(x) = e^x."""
+    return Steps("exp", "y")
+
+
+# ---------------------------------------------------------------- sigmoids and what is made of them
+
+
+@define(Sigmoid)
+def sigmoid():
+    """f(x) = 1 / (1 + e^-x)."""
+    return Steps("sigmoid", "y")
+
+
+@define()
+def tanh():
+    """f(x) = (e^x - e^-x) / (e^x + e^-x)."""
+    return Steps("tanh", "y")
+
+
+@define()
+def tanh_shrink():
+    """f(x) = x - tanh(x)."""
+    return Steps("tanh_shrink", "x")
+
+
+@define()
+def softsign():
+    """f(x) = x / (1 + |x|). (Turian et al., 2009.)"""
+    return Steps("softsign", "y")
+
+
+@define()
+def softplus():
+    """f(x) = log(1 + e^x). (Dugas et al., 2001.)"""
+    return Steps("softplus", "y", {"sign": 1.0})
+
+
+@define()
+def log_sigmoid():
+    """f(x) = log(1 / (1 + e^-x))."""
+    return Steps("softplus", "y", {"sign": -1.0})
+
+
+@define(b=number(0))
+def squareplus(b=4):
+    """f(x) = (x + sqrt(x^2 + b)) / 2, b >= 0. (Barron, 2021.)"""
+    return Steps("squareplus", "y", {"b": b}, {"b": b})
+
+
+def _sigmoid_gate(linear, cubic):
+    scalars = {"linear": linear, "cubic": cubic}
+    return Steps("sigmoid_gate", "x", scalars, scalars)
+
+
+@define()
+def silu():
+    """f(x) = x / (1 + e^-x), also called swish. (Hendrycks and Gimpel, 2016; Ramachandran et al., 2017.)"""
+    return _sigmoid_gate(1.0, 0.0)
+
+
+@define(approximate=_checks.boolean)
+def gelu(approximate=False):
+    """f(x) = x P(x), P(x) = (1 + erf(x / sqrt(2))) / 2 the share of a normal distribution below x.
+
+    With approximate=True P(x) is (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. (Hendrycks and Gimpel, 2016.)
+    """
+    if not approximate:
+        return Steps("gelu", "x")
+    linear = 2 * math.sqrt(2 / math.pi)
+    return _sigmoid_gate(linear, linear * 0.044715)
+
+
+@define()
+def mish():
+    """f(x) = x tanh(log(1 + e^x)). (Misra, 2019.)"""
+    return Steps("mish", "x")
+
+
+@define(Linear)
+def linear():
+    """f(x) = x."""
+    return Steps("linear", "y")
+
+
+# ---------------------------------------------------------------- along an axis
+
+
+@define(Softmax, axis=integer)
+def softmax(axis=-1):
+    """f(x)_i = e^x_i / sum_j e^x_j along `axis`; in a layer that is the last one."""
+    return Steps("softmax", "y")
+
+
+@define(AlongAxis, axis=integer)
+def log_softmax(axis=-1):
+    """f(x)_i = x_i - log(sum_j e^x_j) along `axis`; in a layer that is the last one."""
+    return Steps("log_softmax", "y")
+
+
+@define(Halves, axis=integer)
+def glu(axis=-1):
+    """f(p, q) = p / (1 + e^-q) for the halves p and q of `axis`; in a layer that is the last one.
+
+    The axis has an even length, and half of it afterwards. (Dauphin et al., 2017.)
+    """
+    return Steps("glu", "x")
+
+
+swish, hard_swish = silu, hard_silu
+
+_BY_NAME = {**PLAIN, "swish": swish, "hard_swish": hard_swish}
 
 
 def get(identifier):
-    """Returns the activation that a name, an activation, or None (linear) stands for."""
+    """Returns the activation that a name, a configuration, an activation, or None (linear) stands for.
+
+    A ``functools.partial`` of an activation, with parameters by name, is one too.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or an activation that lacks a parameter.
+    TypeError
+        For anything else.
+    """
     if identifier is None:
         return linear
     if isinstance(identifier, Activation):
-        return identifier
+        return identifier.require_complete()
     if isinstance(identifier, str):
-        if identifier not in _ALL:
-            raise ValueError(f"unknown activation {identifier!r}.{_checks.suggest(identifier, _ALL)}")
-        return _ALL[identifier]
-    raise TypeError(f"{identifier!r} is no activation: one of {', '.join(_ALL)} is wanted")
+        return _named(identifier).require_complete()
+    if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
+        return get(_named(identifier["class_name"]).with_parameters(**identifier["config"]))
+    if isinstance(identifier, functools.partial) and isinstance(identifier.func, Activation):
+        if identifier.args:
+            raise TypeError(f"{identifier!r}: an activation's parameters are given by name; the first argument is x")
+        return get(identifier.func.with_parameters(**identifier.keywords))
+    raise TypeError(f"{identifier!r} is no activation: one of {', '.join(_BY_NAME)} is wanted")
+
+
+def _named(name):
+    if name not in _BY_NAME:
+        raise ValueError(f"unknown activation {name!r}.{_checks.suggest(name, _BY_NAME)}")
+    return _BY_NAME[name]
 
 
 def serialize(activation):
-    """Returns the name of an activation."""
-    return activation.name
+    """Returns the name of an activation; {"class_name", "config"} if its parameters are not the defaults."""
+    activation = get(activation)
+    return activation.name if activation.is_plain else {"class_name": activation.name, "config": activation.parameters}
 
 
-def deserialize(name):
-    """Returns the activation of this name."""
-    return get(name)
+def deserialize(config):
+    """Returns the activation that `serialize` described."""
+    return get(config)

@@ -1,6 +1,6 @@
 """Layers: shapes, weights, and the steps that they emit. One family to a file."""
 
-from nncore.layers.activation import Activation
+from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.dense import Dense
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
 from nncore.layers.flatten import Flatten
@@ -25,21 +25,20 @@ from nncore.layers.merging import (
     subtract,
 )
 from nncore.layers.noise import GaussianDropout, GaussianNoise
+from nncore.layers.prelu import PReLU
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
 
-__all__ = ["Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dot", "Dropout", "Flatten",
-           "GaussianDropout", "GaussianNoise", "Input", "InputLayer", "Layer", "Maximum", "Minimum", "Multiply",
-           "Permute", "RepeatVector", "Rescaling", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "Subtract",
-           "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
-           "subtract"]  # fmt: skip
+__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dot", "Dropout", "Flatten",
+           "GaussianDropout", "GaussianNoise", "Input", "InputLayer", "Layer", "LeakyReLU", "Maximum", "Minimum",
+           "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax",
+           "SpatialDropout1D", "SpatialDropout2D", "Subtract", "add", "average", "concatenate", "deserialize", "dot",
+           "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
+# Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {
-    cls.__name__: cls
-    for cls in (Activation, Add, AlphaDropout, Average, Concatenate, Dense, Dot, Dropout, Flatten, GaussianDropout,
-                GaussianNoise, InputLayer, Maximum, Minimum, Multiply, Permute, RepeatVector, Rescaling, Reshape,
-                SpatialDropout1D, SpatialDropout2D, Subtract)
-}  # fmt: skip
+    name: thing for name, thing in list(globals().items()) if isinstance(thing, type) and issubclass(thing, Layer)
+}
 
 
 def _models():

@@ -1,11 +1,24 @@
-"""An activation function as a layer of its own."""
+"""Activation functions as layers of their own."""
 
-from nncore import activations
+from nncore import _checks, activations
 from nncore.layers.layer import Layer
 
 
-class Activation(Layer):
-    """y = f(x), element by element (softmax: over the last axis).
+class _Function(Layer):
+    """y = f(x) of an activation, `self.activation`."""
+
+    def compute_output_shape(self, input_shape):
+        try:
+            return self.activation.output_shape(input_shape)
+        except ValueError as error:
+            raise ValueError(f"layer {self.name!r}: {error}") from None
+
+    def emit(self, builder, x):
+        return self.activation.emit(builder, x)
+
+
+class Activation(_Function):
+    """y = f(x), element by element (softmax and its kin: over the last axis).
 
     Parameters
     ----------
@@ -16,8 +29,75 @@ class Activation(Layer):
         super().__init__(**common)
         self.activation = activations.get(activation)
 
-    def emit(self, builder, x):
-        return self.activation.emit(builder, x)
-
     def get_config(self):
         return {"activation": activations.serialize(self.activation), **super().get_config()}
+
+
+class _Parametric(_Function):
+    """An activation with its parameters, whose names are also those of the layer."""
+
+    def _set(self, activation, **parameters):
+        self.activation = activation.with_parameters(**parameters)
+
+    def get_config(self):
+        return {**self.activation.parameters, **super().get_config()}
+
+
+class ReLU(_Parametric):
+    """y = max_value where x >= max_value, x where threshold < x < max_value, else negative_slope (x - threshold).
+
+    Parameters
+    ----------
+    max_value : float, optional
+        At least 0; no limit unless given.
+    negative_slope, threshold : float
+        At least 0.
+    """
+
+    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **common):
+        super().__init__(**common)
+        negative_slope = _checks.real_number("ReLU", "negative_slope", negative_slope, 0)
+        self._set(activations.relu, max_value=max_value, negative_slope=negative_slope, threshold=threshold)
+
+
+class LeakyReLU(_Parametric):
+    """y = x where x > 0, else negative_slope x. (Maas et al., 2013.)
+
+    Parameters
+    ----------
+    negative_slope : float
+        At least 0.
+    """
+
+    def __init__(self, negative_slope=0.3, **common):
+        super().__init__(**common)
+        negative_slope = _checks.real_number("LeakyReLU", "negative_slope", negative_slope, 0)
+        self._set(activations.leaky_relu, negative_slope=negative_slope)
+
+
+class ELU(_Parametric):
+    """y = x where x > 0, else alpha (e^x - 1). (Clevert et al., 2016.)
+
+    Parameters
+    ----------
+    alpha : float
+        At least 0.
+    """
+
+    def __init__(self, alpha=1.0, **common):
+        super().__init__(**common)
+        self._set(activations.elu, alpha=alpha)
+
+
+class Softmax(_Parametric):
+    """y_i = e^x_i / sum_j e^x_j along the last axis.
+
+    Parameters
+    ----------
+    axis : int
+        -1, or the last axis counted with that of the samples; others are refused when the layer is built.
+    """
+
+    def __init__(self, axis=-1, **common):
+        super().__init__(**common)
+        self._set(activations.softmax, axis=axis)

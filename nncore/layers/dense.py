@@ -51,7 +51,7 @@ class Dense(Layer):
     def compute_output_shape(self, input_shape):
         if not input_shape:
             raise ValueError(f"layer {self.name!r} needs inputs of at least one axis")
-        return (*input_shape[:-1], self.units)
+        return self.activation.output_shape((*input_shape[:-1], self.units))
 
     def build(self, input_shape):
         self._kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer,

@@ -1,0 +1,107 @@
+"""ReLU with trained slopes."""
+
+import math
+
+from nncore import _checks, initializers
+from nncore.layers.layer import Layer
+
+
+class PReLU(Layer):
+    """y = x where x > 0, else alpha x, with a trained alpha for each element of a sample. (He et al., 2015.)
+
+    alpha has the shape of a sample, with 1 for each axis of `shared_axes`. The derivative at 0 is alpha.
+
+    Parameters
+    ----------
+    alpha_initializer
+        Initial values of alpha.
+    shared_axes : int or sequence of int, optional
+        Axes along which elements have the same alpha, counted from 1 (0 is that of the samples), or from the end. The
+        axes that are left must be neighbours: (1, 2) or (2, 3) of (samples, rows, columns, channels), but not (2,).
+    """
+
+    def __init__(self, alpha_initializer="Zeros", alpha_regularizer=None, alpha_constraint=None, shared_axes=None,
+                 **common):  # fmt: skip
+        super().__init__(**common)
+        _checks.refuse("PReLU", alpha_regularizer=alpha_regularizer, alpha_constraint=alpha_constraint)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        if shared_axes is not None:
+            axes = shared_axes if isinstance(shared_axes, (list, tuple)) else [shared_axes]
+            if not all(hasattr(axis, "__index__") and not isinstance(axis, bool) for axis in axes):
+                raise TypeError(f"PReLU: shared_axes must be integers, not {shared_axes!r}")
+            shared_axes = [axis.__index__() for axis in axes]
+        self.shared_axes = shared_axes
+        self._alpha = None
+
+    @property
+    def alpha(self):
+        """The slopes as an array; None before the layer is built."""
+        return None if self._alpha is None else self._alpha.array
+
+    def compute_output_shape(self, input_shape):
+        self._extents(input_shape)
+        return input_shape
+
+    def _shared(self, shape):
+        """For each axis of a sample of `shape`, whether its elements share an alpha."""
+        rank = len(shape) + 1
+        axes = [axis % rank if -rank < axis < rank else 0 for axis in self.shared_axes or ()]
+        if not shape or 0 in axes:
+            raise ValueError(
+                f"layer {self.name!r}: shared_axes {self.shared_axes} must be axes from 1 to {rank - 1} "
+                f"of inputs of shape {('samples', *shape)}"
+            )
+        return [axis + 1 in axes for axis in range(len(shape))]
+
+    def _extents(self, shape):
+        """Elements of a sample as (outer, middle, inner), where those of the middle have alphas of their own."""
+        own = [axis for axis, shared in enumerate(self._shared(shape)) if not shared and shape[axis] > 1]
+        begin, end = (own[0], own[-1] + 1) if own else (0, 0)
+        if math.prod(shape[axis] for axis in own) != math.prod(shape[begin:end]):
+            raise ValueError(
+                f"layer {self.name!r}: shared_axes {self.shared_axes} lie between axes that are not shared, "
+                f"of inputs of shape {('samples', *shape)}; that is not supported"
+            )
+        return math.prod(shape[:begin]), math.prod(shape[begin:end]), math.prod(shape[end:])
+
+    def build(self, input_shape):
+        shared = self._shared(input_shape)
+        shape = tuple(1 if one else length for length, one in zip(input_shape, shared, strict=True))
+        self._alpha = self.add_weight("alpha", shape, self.alpha_initializer)
+
+    def emit(self, builder, x):
+        outer, middle, inner = self._extents(x.shape)
+        sizes = {"outer": outer, "middle": middle, "inner": inner}
+        x.uses += 1
+        learns = self.trainable and builder.backward
+        y = builder.value(x.shape, x.needs_gradient or learns)
+        builder.forward("prelu_forward", x=x.buffer, alpha=self.alpha, y=y.buffer, x_stride=x.stride,
+                        y_stride=y.stride, **sizes)  # fmt: skip
+
+        def emit_backward(target):
+            dy, terms = y.gradient, builder.buffer(middle) if learns else None
+            builder.backward_step("prelu_backward", x=x.buffer, alpha=self.alpha, dy=dy, dx=target, alpha_terms=terms,
+                                  x_stride=x.stride, dy_stride=dy.stride, dx_stride=target.stride if target else 0,
+                                  alpha_terms_stride=terms.stride if terms else 0, **sizes)  # fmt: skip
+            if learns:
+                columns = self._alpha.matrix_shape[1]
+                builder.weight_gradient(self._alpha, "prelu_gradient", terms=terms, columns=columns,
+                                        terms_stride=terms.stride)  # fmt: skip
+
+        def backward():
+            if y.gradient is None:
+                return
+            if x.needs_gradient:
+                builder.add_gradient(x, emit_backward)
+            else:
+                emit_backward(None)
+
+        builder.on_backward(backward)
+        return y
+
+    def get_config(self):
+        return {
+            "alpha_initializer": initializers.serialize(self.alpha_initializer),
+            "shared_axes": self.shared_axes,
+            **super().get_config(),
+        }
