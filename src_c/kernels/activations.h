@@ -44,7 +44,7 @@ NN_INLINE vec TYPED(in_closed)(vec x, const vec *p, vec below, vec middle, vec a
 {
     return v_select(v_less(x, p[0]), below, v_select(v_less(p[1], x), above, middle));
 }
-NN_INLINE vec TYPED(piece)(vec x, vec slope, vec term)
+NN_INLINE vec TYPED(line_piece)(vec x, vec slope, vec term)
 {
     mask level = v_less(v_zero(), TYPED(v_magnitude)(slope));
     return v_select(level, v_mul(slope, v_sub(x, term)), term);
@@ -53,12 +53,12 @@ NN_INLINE vec TYPED(nan_or)(vec x, vec y) { return v_select(v_unordered(x, x), x
 NN_INLINE vec TYPED(piecewise_open)(vec x, const vec *p)
 {
     return TYPED(nan_or)(
-        x, TYPED(in_open)(x, p, TYPED(piece)(x, p[2], p[5]), TYPED(piece)(x, p[3], p[6]), TYPED(piece)(x, p[4], p[7])));
+        x, TYPED(in_open)(x, p, TYPED(line_piece)(x, p[2], p[5]), TYPED(line_piece)(x, p[3], p[6]), TYPED(line_piece)(x, p[4], p[7])));
 }
 NN_INLINE vec TYPED(piecewise_closed)(vec x, const vec *p)
 {
-    return TYPED(nan_or)(x, TYPED(in_closed)(x, p, TYPED(piece)(x, p[2], p[5]), TYPED(piece)(x, p[3], p[6]),
-                                             TYPED(piece)(x, p[4], p[7])));
+    return TYPED(nan_or)(x, TYPED(in_closed)(x, p, TYPED(line_piece)(x, p[2], p[5]), TYPED(line_piece)(x, p[3], p[6]),
+                                             TYPED(line_piece)(x, p[4], p[7])));
 }
 DEFINE_KERNEL(piecewise_forward)
 {
