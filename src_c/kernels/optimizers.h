@@ -168,29 +168,38 @@ NN_INLINE double TYPED(one_minus_power)(double beta, int64_t exponent)
     return result;
 }
 
-/* coefficient[0] = learning_rate / (1 - beta_1^t), coefficient[1] = 1 / (1 - beta_2^t); t is the number of the update, from 1 */
+/* With b1 = 1 - beta_1^t and b2 = 1 - beta_2^t, t the number of the update, from 1: coefficient[0] = learning_rate /
+   b1, coefficient[1] = 1 / b2; where not `corrected` coefficient[0] = learning_rate sqrt(b2) / b1, coefficient[1] = 1,
+   which is the same update but that epsilon stands beside a root that is not divided by sqrt(b2). */
 DEFINE_KERNEL(adam_coefficients)
 {
     ARGUMENTS(adam_coefficients);
     UNUSED(block);
-    worker->coefficient[0] = worker->learning_rate / TYPED(one_minus_power)(a->beta_1, worker->update);
-    worker->coefficient[1] = 1 / TYPED(one_minus_power)(a->beta_2, worker->update);
+    const double b2 = TYPED(one_minus_power)(a->beta_2, worker->update);
+    const double rate = worker->learning_rate / TYPED(one_minus_power)(a->beta_1, worker->update);
+    worker->coefficient[0] = a->corrected ? rate : rate * __builtin_sqrt(b2);
+    worker->coefficient[1] = a->corrected ? 1 / b2 : 1;
 }
 
 struct TYPED(adam_update) {
-    real *parameter, *first_moment, *second_moment;
+    real *parameter, *first_moment, *second_moment, *maximum;
     vec beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, coefficient_0, coefficient_1;
 };
 
 NN_INLINE void TYPED(adam_step)(const struct TYPED(adam_update) *u, int64_t offset, real *gradient, int64_t count,
-                                int epsilon_inside_sqrt)
+                                int epsilon_inside_sqrt, int amsgrad)
 {
     const vec g = TYPED(v_load_up_to)(gradient, count);
     const vec s = v_fma(u->beta_1, TYPED(v_load_up_to)(u->first_moment + offset, count), v_mul(u->one_minus_beta_1, g));
     const vec r = v_fma(u->beta_2, TYPED(v_load_up_to)(u->second_moment + offset, count),
                         v_mul(v_mul(u->one_minus_beta_2, g), g));
-    const vec denominator = epsilon_inside_sqrt ? v_sqrt(v_fma(r, u->coefficient_1, u->epsilon))
-                                                : v_add(v_sqrt(v_mul(r, u->coefficient_1)), u->epsilon);
+    vec under = r;
+    if (amsgrad) {
+        under = v_max(TYPED(v_load_up_to)(u->maximum + offset, count), r);
+        TYPED(v_store_up_to)(u->maximum + offset, under, count);
+    }
+    const vec denominator = epsilon_inside_sqrt ? v_sqrt(v_fma(under, u->coefficient_1, u->epsilon))
+                                                : v_add(v_sqrt(v_mul(under, u->coefficient_1)), u->epsilon);
     const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
     TYPED(v_store_up_to)(u->first_moment + offset, s, count);
     TYPED(v_store_up_to)(u->second_moment + offset, r, count);
@@ -199,17 +208,29 @@ NN_INLINE void TYPED(adam_step)(const struct TYPED(adam_update) *u, int64_t offs
 
 NN_INLINE void TYPED(adam_inside_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
-    TYPED(adam_step)(update, offset, gradient, count, 1);
+    TYPED(adam_step)(update, offset, gradient, count, 1, 0);
 }
 
 NN_INLINE void TYPED(adam_outside_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
-    TYPED(adam_step)(update, offset, gradient, count, 0);
+    TYPED(adam_step)(update, offset, gradient, count, 0, 0);
 }
 
-/* s = beta_1 s + (1 - beta_1) g; r = beta_2 r + (1 - beta_2) g^2; with the coefficients c of adam_coefficients
-   p = p - c0 s / (epsilon_inside_sqrt ? sqrt(c1 r + epsilon) : sqrt(c1 r) + epsilon); s first_moment, r second_moment.
-   Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, where epsilon is outside. */
+NN_INLINE void TYPED(amsgrad_inside_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    TYPED(adam_step)(update, offset, gradient, count, 1, 1);
+}
+
+NN_INLINE void TYPED(amsgrad_outside_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    TYPED(adam_step)(update, offset, gradient, count, 0, 1);
+}
+
+/* s = beta_1 s + (1 - beta_1) g; r = beta_2 r + (1 - beta_2) g^2; where maximum is given u = maximum = max(maximum, r),
+   else u = r; with the coefficients c of adam_coefficients
+   p = p - c0 s / (epsilon_inside_sqrt ? sqrt(c1 u + epsilon) : sqrt(c1 u) + epsilon); s first_moment, r second_moment.
+   Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, where epsilon is outside; with a maximum
+   Reddi, Kale and Kumar, "On the convergence of Adam and beyond", ICLR 2018. */
 DEFINE_KERNEL(adam)
 {
     ARGUMENTS(adam);
@@ -217,6 +238,7 @@ DEFINE_KERNEL(adam)
         .parameter = a->parameter,
         .first_moment = a->first_moment,
         .second_moment = a->second_moment,
+        .maximum = a->maximum,
         .beta_1 = v_set((real)a->beta_1),
         .one_minus_beta_1 = v_set((real)(1 - a->beta_1)),
         .beta_2 = v_set((real)a->beta_2),
@@ -227,7 +249,12 @@ DEFINE_KERNEL(adam)
     };
     TYPED(flush)(worker, block, a->columns, a->first_moment);
     TYPED(flush)(worker, block, a->columns, a->second_moment);
-    if (a->epsilon_inside_sqrt)
+    TYPED(flush)(worker, block, a->columns, a->maximum);
+    if (a->maximum && a->epsilon_inside_sqrt)
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(amsgrad_inside_vector), &update);
+    else if (a->maximum)
+        TYPED(for_each_vector)(worker, block, a->columns, TYPED(amsgrad_outside_vector), &update);
+    else if (a->epsilon_inside_sqrt)
         TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_inside_vector), &update);
     else
         TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_outside_vector), &update);

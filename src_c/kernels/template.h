@@ -29,6 +29,9 @@
 #include "reports.h"
 #include "optimizers.h"
 #include "updates.h"
+#include "optimizers_moments.h"
+#include "optimizers_accumulators.h"
+#include "schedules.h"
 
 #undef NN_PASTE2
 #undef NN_PASTE3
