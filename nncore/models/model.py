@@ -481,14 +481,14 @@ class Model(Trainable, Symbolic, training.Training):
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
         if sample_weight is None and not class_weight and not return_dict and "train" in self._calls:
-            values = self._calls["train"].learn(x, y, self.optimizer.learning_rate)
+            values = self._calls["train"].learn(x, y, self.optimizer.prepare(1)[1])
             if values is not None:
                 return values
         with self._exclusively():
             batch = self._minibatch(x, y, sample_weight, class_weight, "train_on_batch")
             program = self._program("train", batch.rows, weighted(batch.weights))
             totals = self._run_minibatch(program, batch, counter=self.optimizer.counter,
-                                         learning_rate=self.optimizer.learning_rate)  # fmt: skip
+                                         learning_rate=self.optimizer.prepare(1)[1])  # fmt: skip
             self._prepare_learning("train", program, batch, self.optimizer.counter)
             return self._results(totals, batch.rows, return_dict)
 

@@ -328,14 +328,16 @@ class _ArrayFeed:
             if foreign:  # hooks may have written weights, and used the same plan for other data
                 program = self._bound_program(totals)
             one = hooked or model.stop_training
+            end = min(position + self.batch_size, self.rows) if one else self.rows
+            steps, learning_rate = optimizer.prepare(-(-(end - position) // self.batch_size))
             reached, bad = program.run(
-                min(position + self.batch_size, self.rows) if one else self.rows,
+                min(end, position + steps * self.batch_size),
                 position=position,
                 minibatch=self.batch_size,
                 order=order,
                 counter=optimizer.counter,
                 seed=model.seed,
-                learning_rate=optimizer.learning_rate,
+                learning_rate=learning_rate,
                 seconds=SLICE_SECONDS,
                 prologue=foreign,  # nobody but us has touched the weights since the last slice
             )
@@ -386,7 +388,7 @@ class _BatchFeed:
             program = model._program("train", now.rows, weighted(now.weights))
             try:
                 sums = model._run_minibatch(program, now, counter=optimizer.counter,
-                                            learning_rate=optimizer.learning_rate)  # fmt: skip
+                                            learning_rate=optimizer.prepare(1)[1])  # fmt: skip
             except NonFiniteLossError as error:
                 raise NonFiniteLossError(
                     f"the loss became NaN or infinite in epoch {epoch + 1}, minibatch {batch + 1}; the weights are "

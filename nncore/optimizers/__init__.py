@@ -1,14 +1,23 @@
 """Optimizers: how gradients change weights. One to a file."""
 
 from nncore import _checks
+from nncore.optimizers import schedules
+from nncore.optimizers.adadelta import Adadelta
+from nncore.optimizers.adagrad import Adagrad
 from nncore.optimizers.adam import Adam
+from nncore.optimizers.adamax import Adamax
+from nncore.optimizers.adamw import AdamW
+from nncore.optimizers.ftrl import Ftrl
+from nncore.optimizers.lion import Lion
+from nncore.optimizers.nadam import Nadam
 from nncore.optimizers.optimizer import Optimizer
 from nncore.optimizers.rmsprop import RMSprop
 from nncore.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam", "Optimizer", "RMSprop",
+           "deserialize", "get", "schedules", "serialize"]  # fmt: skip
 
-_CLASSES = (Adam, RMSprop, SGD)
+_CLASSES = (Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD)
 _BY_CLASS = {cls.__name__: cls for cls in _CLASSES}
 _BY_NAME = {cls.__name__.lower(): cls for cls in _CLASSES}
 

@@ -8,7 +8,8 @@ class Adam(Optimizer):
     """Adaptive moments.
 
     s ← β₁s + (1 - β₁)g, r ← β₂r + (1 - β₂)g², ŝ = s / (1 - β₁ᵗ), r̂ = r / (1 - β₂ᵗ),
-    θ ← θ - α / √(r̂ + ε) · ŝ. (Kingma and Ba, 2015, with ε inside the root.)
+    θ ← θ - α / √(r̂ + ε) · ŝ. (Kingma and Ba, 2015, with ε inside the root.) With `amsgrad` the largest r so far stands
+    in place of r in r̂. (Reddi, Kale and Kumar, 2018.)
 
     Parameters
     ----------
@@ -17,30 +18,38 @@ class Adam(Optimizer):
     beta_1, beta_2 : float in [0, 1)
     epsilon : float
         ε.
+    amsgrad : bool
     epsilon_inside_sqrt : bool
-        False gives √r̂ + ε, as PyTorch and Keras have it.
+        False gives √r̂ + ε, as PyTorch has it.
     """
 
-    slots = ("momentum", "velocity")
+    corrected = True  # the root is that of r̂, and not that of r
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, amsgrad=False, *,
                  epsilon_inside_sqrt=True, **common):  # fmt: skip
         super().__init__(learning_rate, **common)
-        _checks.refuse("Adam", amsgrad=amsgrad or None)
-        self.beta_1 = _checks.real_number("Adam", "beta_1", beta_1, 0, 1, high_open=True)
-        self.beta_2 = _checks.real_number("Adam", "beta_2", beta_2, 0, 1, high_open=True)
-        self.epsilon = _checks.real_number("Adam", "epsilon", epsilon, 0)
-        self.epsilon_inside_sqrt = _checks.boolean("Adam", "epsilon_inside_sqrt", epsilon_inside_sqrt)
+        owner = type(self).__name__
+        self.beta_1 = _checks.real_number(owner, "beta_1", beta_1, 0, 1, high_open=True)
+        self.beta_2 = _checks.real_number(owner, "beta_2", beta_2, 0, 1, high_open=True)
+        self.epsilon = _checks.real_number(owner, "epsilon", epsilon, 0)
+        self.amsgrad = _checks.boolean(owner, "amsgrad", amsgrad)
+        self.epsilon_inside_sqrt = _checks.boolean(owner, "epsilon_inside_sqrt", epsilon_inside_sqrt)
+
+    @property
+    def slots(self):
+        """A maximum only where it is used."""
+        return ("momentum", "velocity", *(["velocity_hat"] if self.amsgrad else []))
 
     def opening(self):
-        return [("adam_coefficients", {"beta_1": self.beta_1, "beta_2": self.beta_2})]
+        return [*super().opening(), ("adam_coefficients", {"corrected": self.corrected, "beta_1": self.beta_1,
+                                                           "beta_2": self.beta_2})]  # fmt: skip
 
     def update_steps(self, parameter, columns, state):
         return [("adam", {"parameter": parameter, "first_moment": state["momentum"],
-                          "second_moment": state["velocity"], "columns": columns,
-                          "epsilon_inside_sqrt": self.epsilon_inside_sqrt, "beta_1": self.beta_1,
+                          "second_moment": state["velocity"], "maximum": state.get("velocity_hat"),
+                          "columns": columns, "epsilon_inside_sqrt": self.epsilon_inside_sqrt, "beta_1": self.beta_1,
                           "beta_2": self.beta_2, "epsilon": self.epsilon})]  # fmt: skip
 
     def get_config(self):
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
-                "epsilon_inside_sqrt": self.epsilon_inside_sqrt}  # fmt: skip
+                "amsgrad": self.amsgrad, "epsilon_inside_sqrt": self.epsilon_inside_sqrt}  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 from nncore import _checks, _engine
 from nncore._plan import TILE_ELEMENTS, Tiles
 from nncore._weight import matrix_shape
+from nncore.optimizers import schedules
 
 
 class Target(NamedTuple):
@@ -38,7 +39,7 @@ class Optimizer:
 
     Parameters
     ----------
-    learning_rate : float
+    learning_rate : float or LearningRateSchedule
     weight_decay : float, optional
         λ, decoupled from the gradient. (Loshchilov and Hutter, 2019.)
     clipnorm : float, optional
@@ -64,7 +65,12 @@ class Optimizer:
                  gradient_accumulation_steps=None, name=None):  # fmt: skip
         owner = type(self).__name__
         _checks.refuse(owner, loss_scale_factor=loss_scale_factor)
-        self.learning_rate = learning_rate
+        self._schedule = learning_rate if isinstance(learning_rate, schedules.LearningRateSchedule) else None
+        self._tables = []  # of rates that are computed before a run
+        self._rate_steps = [] if self._schedule is None else self._schedule.opening(self._tables)
+        self._learning_rate = 0.0
+        if self._schedule is None:
+            self.learning_rate = learning_rate
         self.name = name or owner.lower()
         self.weight_decay = _optional(owner, "weight_decay", weight_decay)
         clippings = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
@@ -98,8 +104,11 @@ class Optimizer:
     # ---- what subclasses define
 
     def opening(self):
-        """Returns the steps (kernel, arguments) that open each minibatch: coefficients of the step."""
-        return []
+        """Returns the steps (kernel, arguments) that open each minibatch.
+
+        They are those of the schedule; a subclass whose updates have coefficients adds the step that computes them.
+        """
+        return list(self._rate_steps)
 
     def update_steps(self, parameter, columns, state):
         """Returns the steps (kernel, arguments) that update a tile of `parameter`, with its state arrays by name."""
@@ -115,7 +124,7 @@ class Optimizer:
     def get_config(self):
         """Returns the constructor's arguments."""
         return {
-            "learning_rate": self._learning_rate,
+            "learning_rate": self._learning_rate if self._schedule is None else schedules.serialize(self._schedule),
             "weight_decay": self.weight_decay,
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
@@ -130,18 +139,35 @@ class Optimizer:
     @classmethod
     def from_config(cls, config):
         """Makes an optimizer, without state, from `get_config`."""
-        return cls(**config)
+        rate = config.get("learning_rate")
+        return cls(**{**config, "learning_rate": schedules.deserialize(rate)} if isinstance(rate, dict) else config)
 
     # ---- state
 
     @property
     def learning_rate(self):
-        """α. May be set at any time between calls of a model's methods."""
-        return self._learning_rate
+        """α of the next update, a float. May be set between calls of a model's methods where it is no schedule."""
+        return self._learning_rate if self._schedule is None else schedules.rate_at(self._schedule, self.iterations)
 
     @learning_rate.setter
     def learning_rate(self, value):
+        if self._schedule is not None or isinstance(value, schedules.LearningRateSchedule):
+            raise TypeError(
+                f"{type(self).__name__}: learning_rate can be set where the optimizer was made with a number, and to a "
+                "number; a schedule is an argument of the constructor"
+            )
         self._learning_rate = _checks.real_number(type(self).__name__, "learning_rate", value, 0)
+
+    def prepare(self, steps):
+        """Gets ready for training steps; to be called before each run.
+
+        Returns
+        -------
+        how many of `steps` may be run at once, and the learning rate for the engine, which a schedule overwrites
+        """
+        for table in self._tables:
+            steps = table.fill(self.iterations, steps)
+        return steps, self._learning_rate
 
     @property
     def update_every(self):
@@ -312,7 +338,8 @@ class Optimizer:
         from nncore import config
 
         size = sum(v.size for v in variables)
-        plan.run(1, counter=self.counter, learning_rate=self.learning_rate,
+        _, learning_rate = self.prepare(1)
+        plan.run(1, counter=self.counter, learning_rate=learning_rate,
                  threads=config.get_num_threads() if size > 16 * TILE_ELEMENTS else 1)  # fmt: skip
 
     def targets(self, variables, tiles):

@@ -62,10 +62,14 @@ def sgd_momentum_cases(make, kernel):
 
 @cases_for("adam")
 def adam_cases(make, kernel):
+    amsgrad = itertools.cycle((False, False, True))
+
     def states(rows, columns):
         second = np.abs(make.magnitudes(rows, columns, low=-8, high=0))
         second[:, ::5] = 0
-        return {"first_moment": Array(make.normal(rows, columns)), "second_moment": Array(second)}
+        maximum = second * make.uniform(rows, columns, low=0.5, high=2) if next(amsgrad) else None
+        return {"first_moment": Array(make.normal(rows, columns)), "second_moment": Array(second),
+                "maximum": None if maximum is None else Array(maximum)}  # fmt: skip
 
     options = [
         {"epsilon_inside_sqrt": inside, "beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
@@ -101,8 +105,9 @@ def rmsprop_cases(make, kernel):
 def adam_coefficients_cases(make, kernel):
     for step in (1, 2, 3, 10, 1000, 123456, 10**7):
         for beta_1, beta_2 in ((0.9, 0.999), (0.0, 0.5), (0.99999, 0.9999999)):
-            yield make.case(f"step {step} beta {beta_1}, {beta_2}", (0, 1), {"step": step, "learning_rate": 0.003},
-                            beta_1=beta_1, beta_2=beta_2)  # fmt: skip
+            for corrected in (1, 0):
+                yield make.case(f"step {step} beta {beta_1}, {beta_2}", (0, 1), {"step": step, "learning_rate": 0.003},
+                                beta_1=beta_1, beta_2=beta_2, corrected=corrected)  # fmt: skip
 
 
 @cases_for("store_gradient", "load_gradient")

@@ -46,7 +46,8 @@ def adam_coefficients(a, w, block):
     def one_minus_power(beta):
         return -np.expm1(w.update * np.log1p(np.longdouble(beta) - 1)) if beta > 0 else np.longdouble(1)
 
-    values = [w.learning_rate / one_minus_power(a.beta_1), 1 / one_minus_power(a.beta_2)]
+    rate, b2 = w.learning_rate / one_minus_power(a.beta_1), one_minus_power(a.beta_2)
+    values = [rate, 1 / b2] if a.corrected else [rate * np.sqrt(b2), np.longdouble(1)]
     return {"worker_coefficient": nearly(slice(2), np.array(values), 64)}
 
 
@@ -58,10 +59,16 @@ def adam(a, w, block):
     s, r = old_s + (1 - a.beta_1) * g, old_r + (1 - a.beta_2) * g * g
     size = np.abs(old_s) + (1 - a.beta_1) * np.abs(g)
     inside = a.epsilon_inside_sqrt
-    root = np.sqrt(w.coefficient[1] * r + a.epsilon) if inside else np.sqrt(w.coefficient[1] * r) + a.epsilon
+    results, r_size = {}, old_r + (1 - a.beta_2) * g * g
+    under = r
+    if a.maximum is not None:
+        under = np.maximum(wide(a.maximum[here]), r)
+        results["maximum"] = nearly(here, under, 4)
+    root = np.sqrt(w.coefficient[1] * under + a.epsilon) if inside else np.sqrt(w.coefficient[1] * under) + a.epsilon
     return {
+        **results,
         "first_moment": nearly(here, s, 3, size),
-        "second_moment": nearly(here, r, 4, old_r + (1 - a.beta_2) * g * g),
+        "second_moment": nearly(here, r, 4, r_size),
         "parameter": nearly(here, p - w.coefficient[0] * s / root, 10, np.abs(p) + w.coefficient[0] * size / root),
     }
 

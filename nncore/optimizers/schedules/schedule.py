@@ -1,0 +1,103 @@
+"""What all learning-rate schedules have in common, and how those that are written in Python reach the engine."""
+
+import numpy as np
+
+from nncore import _checks, _kernels
+
+TABLE_STEPS = 256  # values of a schedule in Python at a time: few enough to compute them again after each slice of a run
+
+
+class LearningRateSchedule:
+    """The learning rate as a function of the step: the number of updates before this one, from 0.
+
+    A schedule of one's own is a subclass with `__call__(step)`, which returns a float, and with `get_config` if it
+    is to be saved. It is called for some steps in advance, and again for steps that a run did not reach.
+    """
+
+    def __call__(self, step):
+        """Returns the learning rate at a step."""
+        raise NotImplementedError(f"the schedule {type(self).__name__} must define __call__(self, step)")
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        raise NotImplementedError(f"the schedule {type(self).__name__} must define get_config() to be serialized")
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a schedule from `get_config`."""
+        return cls(**config)
+
+    def opening(self, tables):
+        """Returns the steps (kernel, arguments) that set the learning rate of an update.
+
+        What is to be filled before a run is appended to `tables`.
+        """
+        tables.append(RateTable(self))
+        return [("tabulated_rate", {"table": tables[-1].values, "count": TABLE_STEPS})]
+
+
+class KernelSchedule(LearningRateSchedule):
+    """Base of the schedules that are a kernel of schedules.h, which the engine runs and `schedule(step)` as well.
+
+    Subclasses define `kernel`, its name, and `arguments()`.
+    """
+
+    kernel = ""
+    before = None  # a schedule whose learning rate the kernel starts from
+
+    def arguments(self):
+        """Returns the kernel's arguments by name."""
+        raise NotImplementedError
+
+    def __call__(self, step):
+        """Returns the learning rate at a step, from 0; in float64, with the bits that training uses.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is not an integer of at least 0.
+        """
+        if isinstance(step, bool) or not hasattr(step, "__index__"):
+            raise TypeError(f"{type(self).__name__}: step must be an integer, not {step!r}")
+        step = step.__index__()
+        if step < 0:
+            raise ValueError(f"{type(self).__name__}: step must be at least 0, not {step}")
+        rate = 0.0 if self.before is None else rate_at(self.before, step)
+        worker = {"update": step + 1, "learning_rate": rate}
+        return _kernels.run(self.kernel, np.float64, self.arguments(), (0, 1), **worker)["learning_rate"]
+
+    def opening(self, tables):
+        if type(self).__call__ is not KernelSchedule.__call__:
+            return super().opening(tables)  # a subclass of the user's
+        first = [] if self.before is None else self.before.opening(tables)
+        return [*first, (self.kernel, self.arguments())]
+
+
+def rate_at(schedule, step):
+    """The learning rate at a step as a float, checked, as a schedule may be the user's."""
+    return _checks.real_number(type(schedule).__name__, f"the learning rate at step {step}", schedule(step), 0)
+
+
+class RateTable:
+    """The next values of a schedule that is written in Python, where the engine reads them."""
+
+    def __init__(self, schedule):
+        self.schedule = schedule
+        self.values = np.zeros(TABLE_STEPS)
+
+    def fill(self, first, steps):
+        """Computes the values from step `first` on; returns for how many of `steps` there is room."""
+        steps = min(steps, TABLE_STEPS)
+        rates = [rate_at(self.schedule, step) for step in range(first, first + steps)]
+        self.values[np.arange(first, first + steps) % TABLE_STEPS] = rates
+        return steps
+
+
+def number(schedule, name, value, low=0, **interval):
+    """An argument of a schedule: by default a finite number that is not negative."""
+    return _checks.real_number(type(schedule).__name__, name, value, low, **interval)
+
+
+def duration(schedule, name, value):
+    """An argument of a schedule that is a number of steps, of at least one."""
+    return number(schedule, name, value, 1)
