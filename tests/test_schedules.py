@@ -120,8 +120,30 @@ def test_values_over_many_steps(name):
     np.testing.assert_allclose([schedule(t) for t in steps], [formula(t) for t in steps], rtol=TOLERANCE, atol=1e-17)
 
 
-# Values of Keras 3.15 in float64, computed during development.
-KERAS = []
+# What Keras 3.15 in float64 and PyTorch's OneCycleLR give at these steps.
+PEERS_STEPS = (11, 39, 137, 250)
+PEERS = {
+    "exponential": (0.09436987508657585, 0.08142783602457329, 0.04859159889552145, 0.026793618413567307),
+    "staircase": (0.1, 0.09000000000000001, 0.05314410000000001, 0.028242953648100012),
+    "inverse time": (0.07843137254901962, 0.05063291139240506, 0.02259887005649718, 0.013793103448275864),
+    "inverse stairs": (0.1, 0.06666666666666667, 0.025, 0.014285714285714287),
+    "piecewise": (0.05, 0.05, 0.01, 0.01),
+    "polynomial": (0.09815139621647415, 0.09328051674035727, 0.07373743681036161, 0.04088400421733991),
+    "polynomial cycle": (0.0461, 0.021025000000000002, 0.010676, 0.010493827160493827),
+    "cosine": (0.09967195189721963, 0.09592885397135707, 0.05721792083549807, 0.007631742512670284),
+    "cosine without target": (0.09966863828001982, 0.09588773128419906, 0.05678577862171522, 0.006698729810778065),
+    "cosine warmup": (0.21000000000000002, 0.49, 0.3817389488741694, 0.10305368692688174),
+    "restarts": (0.08997367656044214, 0.0727316195264612, 0.009415144515086724, 0.02423851650120007),
+    "one cycle": (0.007573164804581381, 0.04273954886034415, 0.08765362268588736, 0.012843107355095378),
+    "one cycle of three": (0.014818336383269418, 0.058816266601397896, 0.014818336383269425, 0.0024570495070130745),
+    "one cycle of lines": (0.015865168539325843, 0.04606741573033708, 0.07714294857142857, 0.02333363999999999),
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_values_of_keras_and_pytorch(name):
+    schedule = CASES[name][0]()
+    np.testing.assert_allclose([schedule(t) for t in PEERS_STEPS], PEERS[name], rtol=TOLERANCE)
 
 
 @pytest.mark.parametrize("variant", _engine.variants())

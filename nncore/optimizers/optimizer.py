@@ -8,6 +8,7 @@ from nncore import _checks, _engine
 from nncore._plan import TILE_ELEMENTS, Tiles
 from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
+from nncore.optimizers.schedules.schedule import rate_at
 
 
 class Target(NamedTuple):
@@ -147,7 +148,7 @@ class Optimizer:
     @property
     def learning_rate(self):
         """α of the next update, a float. May be set between calls of a model's methods where it is no schedule."""
-        return self._learning_rate if self._schedule is None else schedules.rate_at(self._schedule, self.iterations)
+        return self._learning_rate if self._schedule is None else rate_at(self._schedule, self.iterations)
 
     @learning_rate.setter
     def learning_rate(self, value):

@@ -65,10 +65,10 @@ DEFINE_KERNEL(nadam_coefficients)
     UNUSED(block);
     const int64_t t = worker->update;
     const double decay = nn_power(0.96, (double)t) / 2;
-    const double momentum = a->beta_1 * (1 - decay), next_momentum = a->beta_1 * (1 - 0.96 * decay);
+    const double next_momentum = a->beta_1 * (1 - 0.96 * decay);
     const double product = nn_power(a->beta_1, (double)t) * a->products[(t < a->count ? t : a->count) - 1];
     worker->coefficient[0] = worker->learning_rate * next_momentum / (1 - product * next_momentum);
-    worker->coefficient[1] = worker->learning_rate * (1 - momentum) / (1 - product);
+    worker->coefficient[1] = worker->learning_rate * ((1 - a->beta_1) + a->beta_1 * decay) / (1 - product);
     worker->coefficient[2] = 1 / TYPED(one_minus_power)(a->beta_2, t);
 }
 

@@ -90,26 +90,23 @@ DEFINE_KERNEL(cosine_decay_restarts)
     UNUSED(block);
     /* i bit by bit: 2^k periods take sum[k] first periods, and what follows them is stretch[k] times as long. Sums of
        positive numbers, so that nothing cancels, however close to 1 `longer` is. */
-    double sum[64], stretch[64], raise[64];
+    double sum[64], stretch[64];
     const double passed = TYPED(updates_before)(worker) / a->first_steps;
     int bit = 0;
     sum[0] = 1;
-    stretch[0] = a->longer;
-    raise[0] = a->higher;
     for (; bit < 63 && sum[bit] <= passed; bit++) {
+        stretch[bit] = nn_power(a->longer, nn_power_of_two(bit));
         sum[bit + 1] = sum[bit] + stretch[bit] * sum[bit];
-        stretch[bit + 1] = stretch[bit] * stretch[bit];
-        raise[bit + 1] = raise[bit] * raise[bit];
     }
-    double begin = 0, length = 1, height = 1;
+    double begin = 0, length = 1, period = 0;
     while (bit-- > 0)
         if (begin + length * sum[bit] <= passed) {
             begin += length * sum[bit];
             length *= stretch[bit];
-            height *= raise[bit];
+            period += nn_power_of_two(bit);
         }
-    const double fraction = height * nn_half_cosine((passed - begin) / length);
-    worker->learning_rate = a->initial * (a->alpha + (1 - a->alpha) * fraction);
+    const double wave = nn_power(a->higher, period) * nn_half_cosine((passed - begin) / length);
+    worker->learning_rate = a->initial * (a->alpha + (1 - a->alpha) * wave);
 }
 
 /* initial + (maximal - initial) u, where u goes from 0 to 1 in step_size updates and back in as many, again and again.

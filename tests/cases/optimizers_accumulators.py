@@ -43,7 +43,9 @@ def ftrl_cases(make, kernel):
             "linear": Array(make.normal(rows, columns, scale=3)),
         }
 
-    strengths = itertools.cycle(((0.0, 0.0, 0.0, 0.0), (0.3, 0.01, 0.0, 0.0), (0.1, 0.2, 0.3, 0.5), (0.0, 0.0, 0.1, 1.0)))
+    strengths = itertools.cycle(
+        ((0.0, 0.0, 0.0, 0.0), (0.3, 0.01, 0.0, 0.0), (0.1, 0.2, 0.3, 0.5), (0.0, 0.0, 0.1, 1.0))
+    )
     options = [
         {"power": power, "l1": l1, "l2": l2, "l2_shrinkage": shrinkage, "beta": beta}
         for power, (l1, l2, shrinkage, beta) in zip((0.5, 0.5, 0.7, 0.0, 0.5, 1.0, 0.25, 0.0), strengths, strict=False)

@@ -74,7 +74,8 @@ def cosine_decay_restarts_cases(make, kernel):
 
 @cases_for("cyclic")
 def cyclic_cases(make, kernel):
-    options = [{"initial": 0.01, "maximal": top, "step_size": size} for top in (0.3, 0.001) for size in (1.0, 50.0, 7.5)]
+    choices = itertools.product((0.3, 0.001), (1.0, 50.0, 7.5))
+    options = [{"initial": 0.01, "maximal": top, "step_size": size} for top, size in choices]
     yield from schedule_cases(make, options, (15, 50, 100, 150))
 
 

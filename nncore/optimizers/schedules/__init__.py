@@ -15,7 +15,7 @@ from nncore.optimizers.schedules.decays import (
     PolynomialDecay,
 )
 from nncore.optimizers.schedules.piecewise import PiecewiseConstantDecay
-from nncore.optimizers.schedules.schedule import LearningRateSchedule, rate_at
+from nncore.optimizers.schedules.schedule import LearningRateSchedule
 from nncore.optimizers.schedules.warmup import Warmup
 
 __all__ = ["CosineDecay", "CosineDecayRestarts", "Cyclic", "ExponentialDecay", "InverseSquareRootDecay",

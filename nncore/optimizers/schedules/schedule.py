@@ -4,7 +4,8 @@ import numpy as np
 
 from nncore import _checks, _kernels
 
-TABLE_STEPS = 256  # values of a schedule in Python at a time: few enough to compute them again after each slice of a run
+# Values of a schedule in Python at a time: few enough to compute them again after each slice of a run.
+TABLE_STEPS = 256
 
 
 class LearningRateSchedule:
