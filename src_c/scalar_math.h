@@ -2,7 +2,7 @@
  * rates and coefficients. Sums, products, quotients and roots of doubles alone, in one order and without multiply-adds,
  * so that every variant, also `generic`, and both real types give the same bits.
  *
- * Largest relative errors: nn_power 6e-16 for results that are normal, nn_half_cosine 8e-16. */
+ * Largest relative errors found: nn_power 4e-15, of results from 1e-300 to 1e300, and nn_half_cosine 7e-16. */
 #ifndef NN_SCALAR_MATH_H
 #define NN_SCALAR_MATH_H
 
@@ -54,7 +54,7 @@ static inline double nn_polynomial(double x, const double *terms, int count)
     return sum;
 }
 
-/* log(x) to 2^-58 of itself, for x positive and finite. With x = 2^k m, sqrt(1/2) <= m < sqrt(2), and
+/* log(x) to 2^-57 of itself, for x positive and finite. With x = 2^k m, sqrt(1/2) <= m < sqrt(2), and
    s = (m - 1) / (m + 1), it is k log(2) + 2 (s + s^3 / 3 + s^5 / 5 + ...), where |s| < 0.172: what comes after the
    leading term is less than a hundredth of it, so that only that has to be more exact than a double. */
 static inline nn_twofold nn_log(double x)

@@ -164,7 +164,7 @@ def wrong_elements(got, expected, factor=1.0):
     with np.errstate(all="ignore"):
         rounded = np.broadcast_to(np.asarray(expected.value).astype(got.dtype), got.shape)
         if not expected.ulps:
-            return ~same_bits(got, np.ascontiguousarray(rounded)), np.zeros(got.shape)
+            return ~same_bits(got, np.asarray(rounded, order="C")), np.zeros(got.shape)
         limits = np.finfo(got.dtype)
         wider = got.astype(np.longdouble)
         allowed = factor * expected.ulps * (float(limits.eps) * expected.magnitude + limits.smallest_subnormal)
