@@ -109,10 +109,6 @@ class _Pass:
     def meet(self, jobs):
         self.sections += [jobs, []]
 
-    @property
-    def row_sections(self):
-        return self.sections[::2]
-
 
 class Value:
     """A tensor inside a plan: each row of `buffer` is one sample, of `shape`."""

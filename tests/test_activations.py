@@ -433,7 +433,7 @@ def kernels_of(builder_calls, activation):
 
     def spy(builder, x):
         y = emit(builder, x)
-        builder_calls.extend((kernel, arguments.get("relu")) for kernel, arguments in builder.forward_steps)
+        builder_calls.extend((kernel, arguments.get("relu")) for kernel, arguments in builder._forward.sections[0])
         return y
 
     layer.emit = spy
