@@ -52,8 +52,8 @@ NN_INLINE vec TYPED(line_piece)(vec x, vec slope, vec term)
 NN_INLINE vec TYPED(nan_or)(vec x, vec y) { return v_select(v_unordered(x, x), x, y); }
 NN_INLINE vec TYPED(piecewise_open)(vec x, const vec *p)
 {
-    return TYPED(nan_or)(
-        x, TYPED(in_open)(x, p, TYPED(line_piece)(x, p[2], p[5]), TYPED(line_piece)(x, p[3], p[6]), TYPED(line_piece)(x, p[4], p[7])));
+    return TYPED(nan_or)(x, TYPED(in_open)(x, p, TYPED(line_piece)(x, p[2], p[5]), TYPED(line_piece)(x, p[3], p[6]),
+                                           TYPED(line_piece)(x, p[4], p[7])));
 }
 NN_INLINE vec TYPED(piecewise_closed)(vec x, const vec *p)
 {
