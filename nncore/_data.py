@@ -124,7 +124,7 @@ def _target_array(data, loss, shape, rows, name):
         elif not loss.labels and array.shape[1:] == () and len(shape) == 1:
             hint = ": class numbers are for SparseCategoricalCrossentropy"
         shapes = f"{what} of shape {(rows, *wanted)}; {name} has {array.shape}"
-        raise ValueError(f"loss {loss.name!r} expects {shapes}{hint}")
+        raise ValueError(f"{getattr(loss, 'kind', 'loss')} {loss.name!r} expects {shapes}{hint}")
     return array
 
 

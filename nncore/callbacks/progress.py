@@ -3,6 +3,8 @@
 import sys
 import time
 
+import numpy as np
+
 from nncore.callbacks.callback import Callback
 
 
@@ -61,4 +63,11 @@ class ProgbarLogger(Callback):
 
 
 def _numbers(logs):
-    return ", ".join(f"{name}={value:.4f}" for name, value in logs.items())
+    return ", ".join(f"{name}={_number(value)}" for name, value in logs.items())
+
+
+def _number(value):
+    """Four digits behind the point, of a number or of each in an array."""
+    if np.ndim(value):
+        return f"[{' '.join(map(_number, value))}]"
+    return f"{value:.4f}"

@@ -3,6 +3,8 @@
 import os
 import time
 
+import numpy as np
+
 from nncore import _checks
 from nncore.callbacks.callback import Callback, needed_where
 from nncore.callbacks.frequency import Frequency
@@ -58,7 +60,8 @@ class TensorBoard(Callback):
     def _write(self, part, prefix, logs, step, suffix=""):
         writer = self._writer(part)
         for name, value in logs.items():
-            writer.add_scalar(f"{prefix}_{name}{suffix}", value, step)
+            for place, number in np.ndenumerate(value):
+                writer.add_scalar("_".join(map(str, (f"{prefix}_{name}", *place))) + suffix, number, step)
 
     def _close(self):
         for writer in self._writers.values():

@@ -98,7 +98,7 @@ class Loss:
         totals : list of (Total, scale), to which the sum over rows is added
         number : int, of the output, by which the names of its targets and weights end
         """
-        source, logits = self._source(prediction)
+        source, logits = self.source(prediction)
         loss = builder.report(*totals)
         arguments = {
             "target": target,
@@ -144,7 +144,8 @@ class Loss:
         if gradient is not None:
             builder.forward("rescale_loss", x=gradient, features=source.width, x_stride=gradient.stride, **arguments)
 
-    def _source(self, prediction):
+    def source(self, prediction):
+        """The Value that the kernel reads, and whether it holds logits."""
         if self.logits_of and prediction.logits and prediction.logits[0] == self.logits_of:
             return prediction.logits[1], True
         return prediction, self.from_logits

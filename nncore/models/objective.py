@@ -1,5 +1,6 @@
 """What a compiled model minimises and reports: losses and metrics of its outputs."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -50,6 +51,8 @@ class Objective:
             weight = _checks.real_number("compile", "loss_weights", weight)
             all_metrics = [metrics.for_model(m, of_output, shape) for m in plain[number]]
             all_metrics += [metrics.for_model(m, of_output, shape, weighted=True) for m in weighted[number]]
+            for metric in all_metrics:
+                metrics.check_targets(metric, of_output or all_metrics[0], shape)
             self.outputs.append(Output(name, shape, of_output, weight, all_metrics))
         self.judged = [output for output in self.outputs if output.judged]
         self.losses = [output.loss for output in self.outputs]
@@ -80,10 +83,16 @@ class Objective:
 
     @property
     def metrics(self):
-        """The metrics by the names under which they are reported."""
-        several = len(self.outputs) > 1
-        return {f"{output.name}_{metric.name}" if several else metric.name: metric
-                for output in self.outputs for metric in output.all_metrics}  # fmt: skip
+        """The metrics by the names under which they are reported; of equal names Keras's way to tell them apart."""
+        several, named = len(self.outputs) > 1, {}
+        for weighted in (False, True):
+            for output in self.outputs:
+                for metric in output.all_metrics:
+                    if metric.weighted == weighted:
+                        prefix = f"{output.name}_" if several else ""
+                        named[_free_name(prefix, metric, named)] = metric
+        return {name: metric for output in self.outputs for metric in output.all_metrics
+                for name, other in named.items() if other is metric}  # fmt: skip
 
     # ---- in a plan
 
@@ -170,6 +179,15 @@ def _check_loss(loss, shape):
         raise ValueError(f"loss {loss.name!r} needs outputs of shape (classes,); the model's are {shape}")
     if not loss.labels and not shape:
         raise ValueError(f"loss {loss.name!r} needs outputs of at least one axis")
+
+
+def _free_name(prefix, metric, taken):
+    """name, name_1, name_2, ...; of weighted metrics name, weighted_name, weighted_name_1, ..."""
+    name = f"{prefix}{metric.name}"
+    if name in taken and metric.weighted:
+        name = f"{prefix}weighted_{metric.name}"
+    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
+    return next(name for name in names if name not in taken)
 
 
 def _is_config(x):

@@ -26,6 +26,7 @@
 #include "focal.h"
 #include "group_losses.h"
 #include "metrics.h"
+#include "counts.h"
 #include "reports.h"
 #include "optimizers.h"
 #include "updates.h"

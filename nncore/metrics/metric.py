@@ -1,0 +1,258 @@
+"""The bases of the metrics: what is added up over rows, in a model's plans and on arrays, by the same kernels."""
+
+import numpy as np
+
+from nncore import _checks, _kernels
+
+__all__ = ["MeanMetric", "Metric", "StateMetric"]
+
+
+class Metric:
+    """Base of the metrics: a state, to which minibatches add, and a value that follows from it.
+
+    Call it on arrays, or `update_state` batch by batch, then `result` and `reset_state`.
+    """
+
+    kind = "metric"  # in messages
+    labels = False  # targets are class numbers, one for each prediction, and not an array like the prediction
+    default_name = ""
+    weighted = False  # in a model's training: rows count with sample_weight
+
+    def __init__(self, dtype=None, name=None):
+        _checks.refuse(type(self).__name__, dtype=dtype)
+        self.name = name or self.default_name
+        self.reset_state()
+
+    # ---- what subclasses define
+
+    def check_output(self, shape):
+        """Raises ValueError where the metric cannot judge outputs of this shape."""
+
+    def target_shape(self, shape):
+        """Returns the shape of a row's target for predictions of `shape`."""
+        return shape[:-1] if self.labels else shape
+
+    is_plain_mean = False  # the state is one sum over rows, and the metric that sum divided by the number of rows
+
+    def state_size(self, shape):
+        """Returns how many numbers the state holds for predictions of `shape`."""
+        raise NotImplementedError
+
+    def value(self, state, rows):
+        """Returns the metric, a float or an array, from the state over so many rows."""
+        raise NotImplementedError
+
+    def emit(self, builder, target, prediction, weight, total):
+        """Adds the metric to a plan.
+
+        Parameters
+        ----------
+        target : Buffer
+        prediction : Value
+        weight : Buffer or None, a weight for each row, which weighted metrics look at
+        total : Total, where the state is added up
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a metric from `get_config`."""
+        return cls(**config)
+
+    # ---- on arrays
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds the rows of two arrays, each with its weight.
+
+        Parameters
+        ----------
+        y_true : array of targets
+        y_pred : array (rows, ...); (rows,) is taken as (rows, 1)
+        sample_weight : array (rows,), or a number for all, optional
+        """
+        from nncore import _data
+
+        y_pred = _data.as_array(y_pred, "y_pred")
+        y_pred = np.ascontiguousarray(y_pred, y_pred.dtype if y_pred.dtype in (np.float32, np.float64) else np.float64)
+        y_pred = y_pred if y_pred.ndim > 1 else y_pred.reshape(-1, 1)
+        rows, shape = len(y_pred), y_pred.shape[1:]
+        self.check_output(shape)
+        target = _data.targets(y_true, self, shape, rows, y_pred.dtype, "y_true")
+        if sample_weight is not None and np.ndim(sample_weight) == 0:
+            sample_weight = np.full(rows, sample_weight)
+        weight = _data.row_weights(sample_weight, rows, y_pred.dtype)
+        if rows == 0:
+            return
+        state = np.zeros(self._array_state_size(shape)) if self._state is None else self._state
+        if state.size != self._array_state_size(shape):
+            raise ValueError(f"metric {self.name!r} has seen predictions of another shape than {shape}: reset_state()")
+        self._add(target, y_pred, weight, state)
+        self._state, self._rows = state, self._rows + rows
+
+    def _array_state_size(self, shape):
+        return self.state_size(shape)
+
+    def _add(self, target, y_pred, weight, state):
+        raise NotImplementedError
+
+    def result(self):
+        """Returns the metric of all rows since the last `reset_state`."""
+        state = np.zeros(self._array_state_size((1,))) if self._state is None else self._state
+        return self.value(state, self._rows)
+
+    def reset_state(self):
+        """Forgets all rows."""
+        self._state, self._rows = None, 0
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Adds the rows of two arrays and returns the metric so far."""
+        self.update_state(y_true, y_pred, sample_weight)
+        return self.result()
+
+
+class MeanMetric(Metric):
+    """Base of the metrics that are means over rows of a kernel's values.
+
+    With sample_weight w the mean is sum w value / sum w over rows, and 0 where that sum of weights is 0.
+    """
+
+    kernel = ""
+    from_logits = False
+
+    def __init__(self, name=None, dtype=None):
+        super().__init__(dtype, name)
+
+    def kernel_arguments(self, shape, dtype):
+        """Returns the kernel's arguments that follow from the shape and type of a prediction."""
+        return {"features": int(np.prod(shape))}
+
+    def of_mean(self, mean):
+        """Returns the metric, which is a function of the mean."""
+        return mean
+
+    @property
+    def is_plain_mean(self):
+        return not self.weighted and type(self).of_mean is MeanMetric.of_mean
+
+    def state_size(self, shape):
+        return 2 if self.weighted else 1
+
+    def value(self, state, rows):
+        count = state[1] if len(state) > 1 else rows
+        return self.of_mean(float(state[0] / count) if count else 0.0)
+
+    def emit(self, builder, target, prediction, weight, total):
+        values = builder.buffer(None) if self.weighted else builder.report(total)
+        source, logits = self.source(prediction)
+        arguments = self.kernel_arguments(source.shape, builder.dtype)
+        builder.forward(self.kernel_for(logits), **self._arguments(
+            target, target.stride, source.buffer, source.stride, values, arguments
+        ))  # fmt: skip
+        if self.weighted:
+            builder.once_after_rows("accumulate_weighted_sum", values=values, weight=weight, totals=total)
+
+    def source(self, prediction):
+        """The Value that the kernel reads, and whether it holds logits."""
+        return prediction, False
+
+    def kernel_for(self, logits):
+        """Returns the kernel's name, for logits or for the output itself."""
+        return self.kernel
+
+    def _arguments(self, target, target_stride, prediction, prediction_stride, values, arguments):
+        return {"target": target, "target_stride": target_stride, "prediction": prediction,
+                "prediction_stride": prediction_stride, "value": values, **arguments}  # fmt: skip
+
+    def _array_state_size(self, shape):
+        return 2
+
+    def _add(self, target, y_pred, weight, state):
+        rows = len(y_pred)
+        values = np.zeros(rows, y_pred.dtype)
+        arguments = self._arguments(target, target[0].size, y_pred, y_pred[0].size, values,
+                                    self.kernel_arguments(y_pred.shape[1:], y_pred.dtype))  # fmt: skip
+        _kernels.run(self.kernel_for(self.from_logits), y_pred.dtype, arguments, (0, rows), rows=rows)
+        totals = {"values": values, "weight": weight, "totals": state}
+        _kernels.run("accumulate_weighted_sum", y_pred.dtype, totals, (0, 1), rows=rows)
+
+
+class LossMetric(MeanMetric):
+    """Base of the metrics that are a loss's mean: its kernel, without the gradient.
+
+    Behind a softmax or sigmoid output a cross-entropy is computed from the logits, as in training.
+    """
+
+    loss_class = None
+
+    def __init__(self, name=None, dtype=None, **options):
+        super().__init__(name, dtype)
+        self.loss = self.loss_class(**options)
+        self.options = options
+
+    @property
+    def labels(self):
+        return self.loss.labels
+
+    @property
+    def from_logits(self):
+        """Whether predictions are logits, where they are no output of a softmax or sigmoid."""
+        return self.loss.from_logits
+
+    def check_output(self, shape):
+        self.loss.check_shape(shape)
+
+    def kernel_for(self, logits):
+        return self.loss.kernel_for(logits)
+
+    def kernel_arguments(self, shape, dtype):
+        return self.loss.kernel_arguments(shape, dtype)
+
+    def source(self, prediction):
+        return self.loss.source(prediction)
+
+    def _arguments(self, *arguments):
+        shared = super()._arguments(*arguments)
+        values = shared.pop("value")
+        return {**shared, "loss": values, "weight": None, "gradient": None, "gradient_stride": 0, "scale": 1.0}
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
+
+
+class StateMetric(Metric):
+    """Base of the metrics whose state one kernel adds up over a whole minibatch."""
+
+    kernel = ""
+
+    def kernel_arguments(self, shape, dtype):
+        """Returns the kernel's arguments that follow from the shape and type of a prediction."""
+        raise NotImplementedError
+
+    def emit(self, builder, target, prediction, weight, total):
+        builder.once_after_rows(self.kernel, **self._arguments(
+            target, target.stride, prediction.buffer, prediction.stride, weight if self.weighted else None, total,
+            self.kernel_arguments(prediction.shape, builder.dtype),
+        ))  # fmt: skip
+
+    def _arguments(self, target, target_stride, prediction, prediction_stride, weight, state, arguments):
+        return {"target": target, "target_stride": target_stride, "prediction": prediction,
+                "prediction_stride": prediction_stride, "weight": weight, "state": state, **arguments}  # fmt: skip
+
+    def _add(self, target, y_pred, weight, state):
+        arguments = self._arguments(target, target[0].size, y_pred, y_pred[0].size, weight, state,
+                                    self.kernel_arguments(y_pred.shape[1:], y_pred.dtype))  # fmt: skip
+        _kernels.run(self.kernel, y_pred.dtype, arguments, (0, 1), rows=len(y_pred))
+
+
+def groups(shape):
+    """The arguments of kernels over the classes of the last axis."""
+    return {"groups": int(np.prod(shape[:-1])), "classes": shape[-1]}
+
+
+def ratio(a, b):
+    """a / b of arrays of numbers that are not negative, 0 where b is 0."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
