@@ -147,19 +147,23 @@ class Builder:
     require_finite : bool, a loss that is not finite ends the run
     mixed : bool, large products are over pairs of bfloat16
     update_every : int, training steps whose gradients make one update
+    statistics : "forward", "update" or None: whether layers' own statistics change with the forward pass, with the
+        parameters, or not at all
     """
 
     def __init__(self, dtype, rows, *, training=False, backward=False, input_gradient=False, require_finite=False,
-                 mixed=False, update_every=1):  # fmt: skip
+                 mixed=False, update_every=1, statistics=None):  # fmt: skip
         self.plan = _engine.Plan(dtype, rows, update_every)
         self.dtype, self.rows = np.dtype(dtype), rows
         self.training, self.backward, self.input_gradient = training, backward, input_gradient
         self.require_finite, self.mixed = require_finite, mixed
+        self.statistics = statistics
         self.opening_steps = []
         self._forward, self._backward = _Pass(), _Pass()
         self._backward_functions = []
         self._prologue = []  # jobs
         self._after = []  # jobs of the parameters' phase
+        self._kept = {}  # of each layer with statistics: the job that changes them
         self._gradient_steps = {}  # of each weight
         self._mirrors = {}  # of each weight: {transposed: the step that refreshes it}
         self._paired = {}  # of each kernel and tensor: its pairs
@@ -229,6 +233,15 @@ class Builder:
     def after_rows(self, job):
         """Adds a job to the parameters' phase: it comes when the rows are done and no loss was NaN or infinite."""
         self._after.append(job)
+
+    def keep_statistics(self, owner, job):
+        """Takes a job that changes what a layer keeps of its minibatches; returns the steps that are to be done now.
+
+        Those that wait for a finite loss are one job for each owner, as it may have several uses.
+        """
+        if self.statistics == "update":
+            self._kept.setdefault(owner, Job(job.tiles, [])).steps.extend(job.steps)
+        return job.steps if self.statistics == "forward" else []
 
     def opening(self, kernel, **arguments):
         """Adds a step that each thread runs for itself at the beginning of a minibatch."""
@@ -488,7 +501,7 @@ class Builder:
         once = Tiles(1, 1, 1, 1)
         for buffer, total, scale in self._sums:
             add(0, Job(once, [("accumulate_sum", {"values": buffer, "total": total, "scale": scale})]))
-        for job in self._after:
+        for job in [*self._after, *self._kept.values()]:
             add(0, job)
         for parts, total in penalties:
             add(1, Job(once, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})]))

@@ -1,9 +1,11 @@
 """Layers: shapes, weights, and the steps that they emit. One family to a file."""
 
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.dense import Dense
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
 from nncore.layers.flatten import Flatten
+from nncore.layers.group_normalization import GroupNormalization
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
 from nncore.layers.merging import (
@@ -25,14 +27,16 @@ from nncore.layers.merging import (
     subtract,
 )
 from nncore.layers.noise import GaussianDropout, GaussianNoise
+from nncore.layers.normalization import LayerNormalization, RMSNormalization, UnitNormalization
 from nncore.layers.prelu import PReLU
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
 
-__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "Concatenate", "Dense", "Dot", "Dropout", "Flatten",
-           "GaussianDropout", "GaussianNoise", "Input", "InputLayer", "Layer", "LeakyReLU", "Maximum", "Minimum",
-           "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax",
-           "SpatialDropout1D", "SpatialDropout2D", "Subtract", "add", "average", "concatenate", "deserialize", "dot",
+__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Dense", "Dot",
+           "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "GroupNormalization", "Input", "InputLayer",
+           "Layer", "LayerNormalization", "LeakyReLU", "Maximum", "Minimum", "Multiply", "PReLU", "Permute",
+           "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D",
+           "SpatialDropout2D", "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot",
            "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
 # Layers by class name, through which files and configurations find them: all that are imported above.

@@ -17,7 +17,7 @@ def compute(layer, inputs, training):
     shapes = [array.shape[1:] for array in arrays]
     layer.build_for(shapes if layer.merges else shapes[0], WeightMaker(dtype, config.get_seed()))
     rows = len(arrays[0])
-    builder = Builder(dtype, rows, training=training)
+    builder = Builder(dtype, rows, training=training, statistics="forward")
     values = []
     for number, shape in enumerate(shapes):
         value = builder.value(shape, False)

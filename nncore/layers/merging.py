@@ -189,7 +189,7 @@ class Minimum(_Extreme):
     kernel, largest = "minimum", False
 
 
-def _sample_axis(layer, axis, shape):
+def sample_axis(layer, axis, shape):
     """The axis of a sample that Keras's number means, where 0 is that of the samples and negative ones count back."""
     axes = len(shape) + 1
     if not -axes <= axis < axes or axis % axes == 0:
@@ -221,7 +221,7 @@ class Concatenate(Merge):
 
     def compute_output_shape(self, input_shapes):
         first = tuple(self._listed(input_shapes)[0])
-        axis = _sample_axis(self, self.axis, first)
+        axis = sample_axis(self, self.axis, first)
         for other in input_shapes[1:]:
             if len(other) != len(first) or any(
                 a != b for i, (a, b) in enumerate(zip(first, other, strict=True)) if i != axis
@@ -236,7 +236,7 @@ class Concatenate(Merge):
         shape = self.compute_output_shape([value.shape for value in values])
         if len(values) == 1:
             return values[0]
-        axis = _sample_axis(self, self.axis, shape)
+        axis = sample_axis(self, self.axis, shape)
         outer, row = math.prod(shape[:axis]), math.prod(shape[axis:])
         y = _new_value(builder, shape, values)
         places, place = [], 0
@@ -295,7 +295,7 @@ class Dot(Merge):
 
     def _sample_axes(self, shapes):
         axes = self.axes if isinstance(self.axes, list) else [self.axes] * 2
-        return [_sample_axis(self, axis, shape) for axis, shape in zip(axes, shapes, strict=True)]
+        return [sample_axis(self, axis, shape) for axis, shape in zip(axes, shapes, strict=True)]
 
     def compute_output_shape(self, input_shapes):
         first, second = (tuple(shape) for shape in self._listed(input_shapes, 2))
@@ -343,7 +343,7 @@ class _Matrix:
         if after > 1 and (before > 1 or normalize):
             rest = [i for i in range(len(value.shape)) if i != axis]
             value, after = emit_permuted(builder, value, [*rest, axis]), 1
-        self.value = _emit_normalized(builder, value, self.inner) if normalize else value
+        self.value = emit_normalized(builder, value, self.inner, 1e-7) if normalize else value
         self.steps = (self.inner, 1) if after == 1 else (1, after)
 
     def emit_gradient(self, add, dy, dy_steps, other, dx):
@@ -364,11 +364,11 @@ def _emit_product(add, a, a_steps, b, b_steps, c, sizes):
         c_stride=c.stride)  # fmt: skip
 
 
-def _emit_normalized(builder, x, extent):
-    """Each group of `extent` neighbours divided by its Euclidean norm."""
+def emit_normalized(builder, x, extent, least):
+    """Each group of `extent` neighbours divided by its Euclidean norm, which counts as `least` at least."""
     y = _new_value(builder, x.shape, (x,))
     arguments = {"groups": x.width // extent, "extent": extent, "x": x.buffer, "x_stride": x.stride, "y": y.buffer,
-                 "y_stride": y.stride}  # fmt: skip
+                 "y_stride": y.stride, "least": least}  # fmt: skip
     builder.forward("l2_normalize_forward", **arguments)
 
     def emit_gradient(dx):

@@ -29,6 +29,7 @@ class Program:
             require_finite=kind == "train" and config.get_nonfinite() == "raise",
             mixed=model.dtype_policy == "mixed_bfloat16" and _engine.bfloat16(),
             update_every=model.optimizer.update_every if kind == "train" else 1,
+            statistics={"train": "update", "forward_training": "forward"}.get(kind),
         )
         self.kind = kind
         graph = model.graph

@@ -145,13 +145,13 @@ DEFINE_KERNEL(sample_product)
 }
 
 /* What turns a group of x into one of length 1: first and second are factors of each element, in this order. Elements
-   beyond 1 are divided by the largest, so that no square is infinite; the norm counts as 10^-7 at least. */
+   beyond 1 are divided by the largest, so that no square is infinite; the norm counts as `bound` at least. */
 typedef struct TYPED(unit_factors) {
     vec first, second;
     int clipped; /* the norm is below that bound: y is a multiple of x */
 } TYPED(unit_factors);
 
-NN_INLINE TYPED(unit_factors) TYPED(unit_factors_of)(const real *x, int64_t count)
+NN_INLINE TYPED(unit_factors) TYPED(unit_factors_of)(const real *x, int64_t count, double bound)
 {
     TYPED(lanes16) largest = TYPED(lanes16_set)(1), sum = TYPED(lanes16_set)(0);
     for (int64_t i = 0; i < count; i += 16)
@@ -170,12 +170,12 @@ NN_INLINE TYPED(unit_factors) TYPED(unit_factors_of)(const real *x, int64_t coun
                 sum.part[part] = v_fma(scaled, scaled, sum.part[part]);
             }
         }
-    const vec norm = v_sqrt(v_set(TYPED(lanes16_sum)(sum))), least = v_set((real)1e-7);
+    const vec norm = v_sqrt(v_set(TYPED(lanes16_sum)(sum))), least = v_set((real)bound);
     return (TYPED(unit_factors)){first, v_div(v_set(1), v_max(least, norm)),
                                  TYPED(v_lane_0)(norm) < TYPED(v_lane_0)(least)};
 }
 
-/* y = x / max(|x|, 10^-7), |x| the Euclidean norm of a group; x and y are (rows, groups * extent). */
+/* y = x / max(|x|, least), |x| the Euclidean norm of a group; x and y are (rows, groups * extent). */
 DEFINE_KERNEL(l2_normalize_forward)
 {
     ARGUMENTS(l2_normalize_forward);
@@ -184,7 +184,7 @@ DEFINE_KERNEL(l2_normalize_forward)
         for (int64_t g = 0; g < a->groups; g++) {
             const real *x = a->x + r * a->x_stride + g * a->extent;
             real *y = a->y + r * a->y_stride + g * a->extent;
-            const TYPED(unit_factors) factor = TYPED(unit_factors_of)(x, a->extent);
+            const TYPED(unit_factors) factor = TYPED(unit_factors_of)(x, a->extent, a->least);
             for (int64_t i = 0; i < a->extent; i += LANES) {
                 const vec scaled = v_mul(TYPED(v_load_up_to)(x + i, a->extent - i), factor.first);
                 TYPED(v_store_up_to)(y + i, v_mul(scaled, factor.second), a->extent - i);
@@ -192,7 +192,7 @@ DEFINE_KERNEL(l2_normalize_forward)
         }
 }
 
-/* dx = (dy - y sum of dy y) / |x|, or dy / 10^-7 where |x| is less than that; x is what y was made of. */
+/* dx = (dy - y sum of dy y) / |x|, or dy / least where |x| is less than that; x is what y was made of. */
 DEFINE_KERNEL(l2_normalize_backward)
 {
     ARGUMENTS(l2_normalize_backward);
@@ -202,7 +202,7 @@ DEFINE_KERNEL(l2_normalize_backward)
             const real *x = a->x + r * a->x_stride + g * a->extent, *y = a->y + r * a->y_stride + g * a->extent;
             const real *dy = a->dy + r * a->dy_stride + g * a->extent;
             real *dx = a->dx + r * a->dx_stride + g * a->extent;
-            const TYPED(unit_factors) factor = TYPED(unit_factors_of)(x, a->extent);
+            const TYPED(unit_factors) factor = TYPED(unit_factors_of)(x, a->extent, a->least);
             const vec along = v_set(factor.clipped ? 0 : TYPED(lanes16_product)(dy, y, a->extent));
             for (int64_t i = 0; i < a->extent; i += LANES) {
                 const int64_t left = a->extent - i;

@@ -33,6 +33,7 @@
 #include "optimizers_moments.h"
 #include "optimizers_accumulators.h"
 #include "schedules.h"
+#include "normalization.h"
 
 #undef NN_PASTE2
 #undef NN_PASTE3

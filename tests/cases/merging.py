@@ -71,17 +71,18 @@ def product_cases(make, kernel):
 
 @cases_for("l2_normalize_forward", "l2_normalize_backward")
 def normalize_cases(make, kernel):
-    def one(label, values, groups, extent, block, timed=False):
+    def one(label, values, groups, extent, block, timed=False, least=1e-7):
         rows = len(values)
         arrays = {"x": make.matrix(values), "y": make.output(rows, groups * extent)}
         if kernel == "l2_normalize_backward":
             groups_of_x = values.reshape(rows, groups, extent).astype(np.float64)
             norm = np.sqrt((groups_of_x**2).sum(axis=-1, keepdims=True))
-            y = (groups_of_x / np.maximum(norm, 1e-7)).reshape(rows, -1).astype(make.dtype)
+            y = (groups_of_x / np.maximum(norm, least)).reshape(rows, -1).astype(make.dtype)
             arrays |= {"y": make.matrix(y), "dy": make.matrix(make.normal(rows, groups * extent)),
                        "dx": make.output(rows, groups * extent)}  # fmt: skip
         strides = {f"{name}_stride": array.stride for name, array in arrays.items()}
-        return make.case(label, block, timed=timed, groups=groups, extent=extent, **arrays, **strides)
+        return make.case(label, block, timed=timed, groups=groups, extent=extent, least=least, **arrays,
+                         **strides)  # fmt: skip
 
     for rows, columns, block in make.row_shapes():
         yield one(f"({rows}, {columns})", make.normal(rows, columns, scale=3), 1, columns, block)
@@ -89,6 +90,8 @@ def normalize_cases(make, kernel):
         yield one(f"(3, {groups}, {extent})", make.normal(3, groups * extent), groups, extent, (1, 3))
     for scale in (0, 1e-12, 1e-8, 1e30):
         yield one(f"times {scale}", make.normal(4, 20, scale=scale), 2, 10, 4)
+    for scale in (1e-14, 1e-9):
+        yield one(f"times {scale}, at least 1e-12", make.normal(4, 20, scale=scale), 2, 10, 4, least=1e-12)
     if kernel == "l2_normalize_forward":
         unbounded = make.normal(3, 20)
         unbounded[0, 3], unbounded[1, 4] = np.nan, np.nan

@@ -70,7 +70,7 @@ def norm_of(x):
 @reference
 def l2_normalize_forward(a, w, block):
     x = in_groups(a.x[block.rows], a)
-    y = x / np.maximum(norm_of(x), 1e-7)
+    y = x / np.maximum(norm_of(x), a.least)
     return {"y": nearly(block.rows, y.reshape(len(x), -1), rounding_depth(a.extent) + 4)}
 
 
@@ -78,8 +78,8 @@ def l2_normalize_forward(a, w, block):
 def l2_normalize_backward(a, w, block):
     x, y, dy = (in_groups(values[block.rows], a) for values in (a.x, a.y, a.dy))
     norm = norm_of(x)
-    along = np.where(norm < w.real(1e-7), 0, (dy * y).sum(axis=-1, keepdims=True))
-    bound = np.maximum(norm, 1e-7)
+    along = np.where(norm < w.real(a.least), 0, (dy * y).sum(axis=-1, keepdims=True))
+    bound = np.maximum(norm, a.least)
     magnitude = (np.abs(dy) + np.abs(y) * np.abs(dy * y).sum(axis=-1, keepdims=True)) / bound
     value = (dy - y * along) / bound
     ulps = 2 * rounding_depth(a.extent) + 6

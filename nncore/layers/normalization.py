@@ -1,0 +1,283 @@
+"""Normalization of each sample along some of its axes, and what all normalizations have in common."""
+
+import math
+
+from nncore import _checks, constraints, initializers, regularizers
+from nncore._axes import emit_permuted
+from nncore.layers.layer import Layer
+from nncore.layers.merging import emit_normalized, sample_axis
+
+
+class Affine(Layer):
+    """Has gamma and beta: y = gamma u + beta for what `u` the subclass makes of x."""
+
+    def __init__(self, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
+                 gamma_regularizer, beta_constraint, gamma_constraint, **common):  # fmt: skip
+        super().__init__(**common)
+        owner = type(self).__name__
+        self.epsilon = _checks.real_number(owner, "epsilon", epsilon, 0)
+        self.center = _checks.boolean(owner, "center", center)
+        self.scale = _checks.boolean(owner, "scale", scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self._gamma = self._beta = None
+
+    @property
+    def gamma(self):
+        """What u is multiplied with, as an array; None without it."""
+        return None if self._gamma is None else self._gamma.array
+
+    @property
+    def beta(self):
+        """What is added, as an array; None without it."""
+        return None if self._beta is None else self._beta.array
+
+    def add_affine(self, shape):
+        """Makes gamma and beta."""
+        if self.scale:
+            self._gamma = self.add_weight("gamma", shape, self.gamma_initializer, self.gamma_regularizer,
+                                          self.gamma_constraint)  # fmt: skip
+        if self.center:
+            self._beta = self.add_weight("beta", shape, self.beta_initializer, self.beta_regularizer,
+                                         self.beta_constraint)  # fmt: skip
+
+    def learns(self, builder):
+        """Whether gradients of gamma or beta are wanted."""
+        return builder.backward and self.trainable and (self.scale or self.center)
+
+    def get_config(self):
+        return {
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+            **super().get_config(),
+        }
+
+
+class LayerNormalization(Affine):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance of each sample over `axis`.
+
+    The variance is the mean of (x - mean)^2. Gamma and beta have the extents of `axis`.
+
+    Parameters
+    ----------
+    axis : int or sequence of int
+        Counted with the axis of samples, which is not among them.
+    epsilon : float
+    center, scale : bool
+        Whether there are beta and gamma.
+    beta_initializer, gamma_initializer
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : str or Constraint, optional
+
+    Raises
+    ------
+    ValueError
+        For an axis that a sample does not have.
+
+    References
+    ----------
+    Ba et al., "Layer normalization", 2016.
+    """
+
+    def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
+                 gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
+                 gamma_constraint=None, *, rms_scaling=False, **common):  # fmt: skip
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
+                         gamma_regularizer, beta_constraint, gamma_constraint, **common)  # fmt: skip
+        _checks.refuse("LayerNormalization (there is RMSNormalization)", rms_scaling=rms_scaling or None)
+        self.axis = checked_axis("LayerNormalization", axis)
+
+    def compute_output_shape(self, input_shape):
+        sample_axes(self, self.axis, input_shape)
+        return input_shape
+
+    def build(self, input_shape):
+        self.add_affine(tuple(input_shape[axis] for axis in sample_axes(self, self.axis, input_shape)))
+
+    def emit(self, builder, x):
+        def emit(x, extent):
+            return emit_layer_normalized(builder, x, extent, self._gamma, self._beta, self.epsilon,
+                                         learns=self.learns(builder))  # fmt: skip
+
+        return emit_over(builder, x, sample_axes(self, self.axis, x.shape), emit)
+
+    def get_config(self):
+        return {"axis": self.axis, **super().get_config()}
+
+
+class RMSNormalization(Layer):
+    """y = scale x / sqrt(mean of x^2 + epsilon), the mean of each sample over `axis`; `scale` has its extents.
+
+    Parameters
+    ----------
+    axis : int or sequence of int
+        Counted with the axis of samples, which is not among them.
+    epsilon : float
+
+    Raises
+    ------
+    ValueError
+        For an axis that a sample does not have.
+
+    References
+    ----------
+    Zhang and Sennrich, "Root mean square layer normalization", NeurIPS 2019.
+    """
+
+    def __init__(self, axis=-1, epsilon=1e-6, **common):
+        super().__init__(**common)
+        self.axis = checked_axis("RMSNormalization", axis)
+        self.epsilon = _checks.real_number("RMSNormalization", "epsilon", epsilon, 0)
+        self._scale = None
+
+    @property
+    def scale(self):
+        """The factors as an array; None before the layer is built."""
+        return None if self._scale is None else self._scale.array
+
+    def compute_output_shape(self, input_shape):
+        sample_axes(self, self.axis, input_shape)
+        return input_shape
+
+    def build(self, input_shape):
+        shape = tuple(input_shape[axis] for axis in sample_axes(self, self.axis, input_shape))
+        self._scale = self.add_weight("scale", shape, initializers.get("ones"))
+
+    def emit(self, builder, x):
+        def emit(x, extent):
+            return emit_layer_normalized(builder, x, extent, self._scale, None, self.epsilon, centered=False,
+                                         learns=builder.backward and self.trainable)  # fmt: skip
+
+        return emit_over(builder, x, sample_axes(self, self.axis, x.shape), emit)
+
+    def get_config(self):
+        return {"axis": self.axis, "epsilon": self.epsilon, **super().get_config()}
+
+
+class UnitNormalization(Layer):
+    """y = x / max(|x|, 10^-12), where |x| is the Euclidean norm of a sample over `axis`.
+
+    Parameters
+    ----------
+    axis : int or sequence of int
+        Counted with the axis of samples, which is not among them.
+
+    Raises
+    ------
+    ValueError
+        For an axis that a sample does not have.
+    """
+
+    def __init__(self, axis=-1, **common):
+        super().__init__(**common)
+        self.axis = checked_axis("UnitNormalization", axis)
+
+    def compute_output_shape(self, input_shape):
+        sample_axes(self, self.axis, input_shape)
+        return input_shape
+
+    def emit(self, builder, x):
+        def emit(x, extent):
+            return emit_normalized(builder, x, extent, 1e-12)
+
+        return emit_over(builder, x, sample_axes(self, self.axis, x.shape), emit)
+
+    def get_config(self):
+        return {"axis": self.axis, **super().get_config()}
+
+
+# ---- axes
+
+
+def checked_axis(owner, axis, single=False):
+    """`axis` as an int, or as a list where several are given and may be."""
+    several = isinstance(axis, (list, tuple)) and not single
+    axes = list(axis) if several else [axis]
+    for number in axes:
+        if isinstance(number, bool) or not hasattr(number, "__index__"):
+            wanted = "an integer" if single else "an integer or a list of integers"
+            raise TypeError(f"{owner}: axis must be {wanted}, not {axis!r}")
+    if not axes:
+        raise ValueError(f"{owner}: axis must name at least one axis; got {axis!r}")
+    axes = [number.__index__() for number in axes]
+    return axes if several else axes[0]
+
+
+def sample_axes(layer, axis, shape):
+    """The axes of a sample, in order, that Keras's numbers mean."""
+    given = axis if isinstance(axis, list) else [axis]
+    found = sorted({sample_axis(layer, number, shape) for number in given})
+    if len(found) < len(given):
+        raise ValueError(f"layer {layer.name!r}: axis={axis!r} names an axis twice")
+    return found
+
+
+def emit_over(builder, x, axes, emit):
+    """What emit(x, elements of these axes) gives for x with `axes` as its last ones, back in the order of x."""
+    order = [axis for axis in range(len(x.shape)) if axis not in axes] + axes
+    if order == list(range(len(order))):
+        return emit(x, math.prod(x.shape[axis] for axis in axes))
+    turned = emit_permuted(builder, x, order)
+    return emit_permuted(builder, emit(turned, math.prod(x.shape[axis] for axis in axes)),
+                         [order.index(axis) for axis in range(len(order))])  # fmt: skip
+
+
+# ---- steps
+
+
+def emit_layer_normalized(builder, x, extent, gamma, beta, epsilon, *, learns, centered=True):
+    """Each group of `extent` neighbours with mean 0 unless not `centered`, and variance 1; times gamma, plus beta."""
+    groups = x.width // extent
+    x.uses += 1
+    y = builder.value(x.shape, x.needs_gradient or learns)
+    mean, inverse = builder.buffer(groups) if centered else None, builder.buffer(groups)
+    common = {"x": x.buffer, "gamma": None if gamma is None else gamma.array, "mean": mean, "inverse": inverse,
+              "groups": groups, "extent": extent, "x_stride": x.stride,
+              "statistics_stride": inverse.stride}  # fmt: skip
+    builder.forward("layer_normalize_forward", beta=None if beta is None else beta.array, y=y.buffer,
+                    y_stride=y.stride, epsilon=epsilon, **common)  # fmt: skip
+
+    def backward():
+        if y.gradient is None:
+            return
+        products = builder.buffer(extent) if learns and gamma is not None else None
+        sums = builder.buffer(extent) if learns and beta is not None and groups > 1 else None
+        stride = (products or sums or inverse).stride
+
+        def step(dx):
+            builder.backward_step("layer_normalize_backward", dy=y.gradient, dx=dx, products=products, sums=sums,
+                                  dy_stride=y.gradient.stride, dx_stride=dx.stride if dx else 0, sums_stride=stride,
+                                  **common)  # fmt: skip
+
+        if x.needs_gradient:
+            builder.add_gradient(x, step)
+        else:
+            step(None)
+        if learns:
+            emit_sum_gradient(builder, gamma, products)
+            emit_sum_gradient(builder, beta, sums or y.gradient)
+
+    builder.on_backward(backward)
+    return y
+
+
+def emit_sum_gradient(builder, weight, dy):
+    """The sum of dy over rows is a part of a weight's gradient; nothing where there is no weight."""
+    if weight is None:
+        return
+    rows, columns = weight.matrix_shape
+    if rows == 1:
+        builder.weight_gradient(weight, "column_sum", dy=dy, dy_stride=dy.stride)
+    else:
+        builder.weight_gradient(weight, "matrix_sum", dy=dy, dy_stride=dy.stride, columns=columns)
