@@ -170,14 +170,14 @@ def test_a_mean_that_is_large_beside_the_deviation():
 # ---------------------------------------------------------------- in networks
 
 
-def network(dtype="float64", seed=3, width=6, activation="relu"):
-    """Normalization before and behind Dense, twice in a row, and beside a way around it."""
+def network(dtype="float64", seed=3, width=6):
+    """Normalization before and behind Dense, twice in a row, and beside ways around it; a ReLU with two users."""
     x = nn.Input((5,))
     h = LAYERS.BatchNormalization(momentum=0.8)(x)
-    h = LAYERS.Dense(width, activation=activation)(h)
-    around = LAYERS.BatchNormalization(momentum=0.8)(h)
+    first = LAYERS.Dense(width, activation="relu")(h)
+    around = LAYERS.BatchNormalization(momentum=0.8)(first)
     h = LAYERS.Activation("tanh")(LAYERS.BatchNormalization(momentum=0.8)(LAYERS.Dense(width)(around)))
-    h = LAYERS.Add()([h, around])
+    h = LAYERS.Add()([h, around, first])
     h = LAYERS.BatchNormalization(momentum=0.8)(LAYERS.LayerNormalization()(h))
     return nn.Model(x, LAYERS.Dense(3)(LAYERS.GroupNormalization(2)(h)), dtype=dtype, seed=seed)
 
@@ -332,6 +332,25 @@ def test_a_frozen_layer_uses_and_keeps_its_averages():
     layer.trainable = True
     model.fit(x, y, epochs=1, verbose=0)
     assert all((a != b).any() for a, b in zip(kept, layer.weights, strict=True))
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [LAYERS.LayerNormalization, LAYERS.RMSNormalization, lambda **also: LAYERS.GroupNormalization(2, **also)],
+)
+def test_other_frozen_layers_keep_their_weights(make, first):
+    layer = make(trainable=False)
+    layers = [layer, LAYERS.Dense(3)] if first else [LAYERS.Dense(4), layer, LAYERS.Dense(3)]
+    model = nn.Sequential([nn.Input((6,)), *layers], dtype="float64", seed=1)
+    model.compile("sgd", "mse")
+    x, y = rng().standard_normal((8, 6)), rng().standard_normal((8, 3))
+    kept = [w.copy() for w in layer.weights]
+    _, gradients = model.value_and_gradients(x, y)
+    assert len(gradients) == (2 if first else 4)
+    check_gradients(model, gradients, lambda: model.test_on_batch(x, y))
+    model.fit(x, y, epochs=2, verbose=0)
+    assert all((a == b).all() for a, b in zip(kept, layer.weights, strict=True))
 
 
 def test_a_loss_that_is_not_finite_leaves_averages_alone():

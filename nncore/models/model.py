@@ -412,7 +412,8 @@ class Model(Trainable, Symbolic, training.Training):
     def forward(self, x, training=True):
         """Returns the outputs for the rows of x, and keeps what `backward` needs.
 
-        With `training` dropout is active: each call draws new numbers.
+        With `training` dropout is active, each call drawing new numbers, and normalization uses the minibatch, of which
+        each call moves its averages.
         """
         kind = "forward_training" if training else "forward"
         call = self._calls.get(kind)
