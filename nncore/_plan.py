@@ -90,6 +90,19 @@ class Job(NamedTuple):
     steps: list
 
 
+def jobs_of(tiles, stage):
+    """The jobs of a stage of an update: its steps, over `tiles`, and the Jobs among them, over spaces of their own."""
+    steps = [item for item in stage if not isinstance(item, Job)]
+    return [*([Job(tiles, steps)] if steps else []), *(item for item in stage if isinstance(item, Job))]
+
+
+def at_updates(item):
+    """The step or Job, left out by training steps without an update."""
+    if isinstance(item, Job):
+        return Job(item.tiles, [at_updates(step) for step in item.steps])
+    return *item, 0, None, _engine.UPDATING
+
+
 class Total(NamedTuple):
     """Numbers among a plan's `totals`: an argument of steps that add to them."""
 
@@ -423,8 +436,8 @@ class Builder:
 
         Parameters
         ----------
-        update : function (weights) -> for each weight a list of phases: lists of steps (kernel, arguments), optional
-            The optimizer's steps over a tile; in the first phase its gradient is at hand.
+        update : function (weights) -> for each weight a list of phases, lists of steps (kernel, arguments), optional
+            The optimizer's steps over a tile; in the first phase its gradient is at hand. Jobs may be among them.
         store_gradients : "set" or "add", optional
             Gradients go where `bind_gradients` says.
         split : bool
@@ -483,13 +496,13 @@ class Builder:
             if store_gradients:
                 stored = [("store_gradient", {"target": Later(weight), "columns": weight.matrix_shape[1],
                                               "accumulate": store_gradients == "add"})]  # fmt: skip
-            wanted = [step for stage in stages for step in stage]
+            wanted = [step for stage in stages for step in stage if not isinstance(step, Job)]
             stages[0] = [*self._prefetches(weight, wanted), *steps, *penalty, *stored, *stages[0]]
-            refreshes = [_at_updates(step) for step in mirrors[weight].steps] if weight in mirrors and update else []
+            refreshes = [at_updates(step) for step in mirrors[weight].steps] if weight in mirrors and update else []
             if weight.constraint is None:
                 stages[-1] += refreshes
             for number, stage in enumerate(stages):
-                add(number, Job(self._tiles(weight), stage))
+                add(number, *jobs_of(self._tiles(weight), stage))
             if update is not None and weight.constraint is not None:
                 add(len(stages), weight.constraint.job(weight.array))
                 add(len(stages) + 1, Job(self._tiles(weight), refreshes))
@@ -561,11 +574,6 @@ class Builder:
         """How many of `limit` threads pay for a minibatch of `rows`."""
         work = self._flops * rows * (3 if self.backward else 1)
         return max(1, min(limit, rows, int(work / FLOPS_PER_THREAD) + 1 if work >= FLOPS_PER_THREAD else 1))
-
-
-def _at_updates(step):
-    """The step, left out by training steps without an update."""
-    return *step, 0, None, _engine.UPDATING
 
 
 class Later:

@@ -223,6 +223,11 @@ class Model(Trainable, Symbolic, training.Training):
 
     variables = weights
 
+    def paths_of(self, arrays):
+        """The names "layer/weight" of weights, given as their arrays."""
+        paths = {id(w.array): f"{layer.name}/{w.name}" for layer in _all_layers(self) for w in layer.weight_list()}
+        return [paths[id(array)] for array in arrays]
+
     @property
     def trainable_variables(self):
         """The weights that training changes."""
@@ -308,7 +313,7 @@ class Model(Trainable, Symbolic, training.Training):
 
     @property
     def metrics_names(self):
-        """"loss", then the metrics' names: the order of evaluate's results."""
+        """ "loss", then the metrics' names: the order of evaluate's results."""
         return ["loss"] if self.objective is None else self.objective.names
 
     # ---- plans
@@ -321,7 +326,7 @@ class Model(Trainable, Symbolic, training.Training):
         program = self._programs.pop(key, None)
         if program is None or program.builder.rows < rows:
             if kind == "train":
-                self.optimizer.build(self.trainable_variables)
+                self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
             program = Program(self, kind, rows, weighted)
         self._programs[key] = program
         while len(self._programs) > MAX_PROGRAMS:
@@ -452,9 +457,7 @@ class Model(Trainable, Symbolic, training.Training):
                 for data, shape in zip(_data.per_name("dy", dy, names), shapes, strict=True):
                     array = np.ascontiguousarray(_data.as_array(data, "dy"), self.dtype)
                     if array.shape != (rows, *shape):
-                        raise ValueError(
-                            f"dy must have the shape of the outputs, {(rows, *shape)}; got {array.shape}"
-                        )
+                        raise ValueError(f"dy must have the shape of the outputs, {(rows, *shape)}; got {array.shape}")
                     dys.append(array)
                 dxs = [np.zeros((rows, *shape), self.dtype) for shape in self.graph.input_shapes]
                 program.bind_arrays("dy", dys)

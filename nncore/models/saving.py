@@ -57,7 +57,8 @@ def _fill(model, state, tensors):
     pairs = []
     if compiled is not None and compiled["variables"]:
         weights = model.weights
-        model.optimizer.build([weights[i] for i in compiled["variables"]])
+        variables = [weights[i] for i in compiled["variables"]]
+        model.optimizer.build(variables, model.paths_of(variables))
         for i, array in enumerate(model.optimizer.variables):
             kept = tensors[f"optimizer.{i}"]
             if kept.shape != array.shape or kept.dtype != array.dtype:

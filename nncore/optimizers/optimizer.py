@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _checks, _engine
-from nncore._plan import TILE_ELEMENTS, Tiles
+from nncore._plan import TILE_ELEMENTS, Tiles, at_updates, jobs_of
 from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
 from nncore.optimizers.schedules.schedule import rate_at
@@ -100,6 +100,7 @@ class Optimizer:
         self._state = []  # of each variable: {slot: array}
         self._variables = []
         self._undecayed = []  # variables, and names of some
+        self._work = {}  # of each variable, by name
         self._apply_plan = None
 
     # ---- what subclasses define
@@ -118,9 +119,25 @@ class Optimizer:
     def update_phases(self, target):
         """Returns lists of steps over the tiles of a Target, one for each phase; in the first the gradient is at hand.
 
-        For optimizers whose update needs a whole gradient or a whole parameter.
+        For optimizers whose update needs a whole gradient or a whole parameter. A phase begins when those before it
+        are done for all variables. Where it has a Job among the steps, that one goes over a space of its own, beside
+        them. The parameter changes in the last phase.
         """
         return [self.update_steps(target.parameter, target.columns, target.state)]
+
+    def work(self, target, name, shape):
+        """An array in which a phase leaves something for later ones: one for all plans, as they take turns."""
+        key = (*_place(target.parameter), name)
+        if key not in self._work:
+            self._work[key] = _engine.aligned_zeros(shape, target.parameter.dtype)
+        return self._work[key]
+
+    def directed(self, target):
+        """Arguments that kernels share where one leaves a direction, and another goes along it by what norms say."""
+        parts = {name: _engine.aligned_zeros(target.tiles.count, np.float64)
+                 for name in ("parameter_parts", "direction_parts")}  # fmt: skip
+        return {"parameter": target.parameter, "columns": target.columns, **parts,
+                "direction": self.work(target, "direction", target.parameter.shape)}  # fmt: skip
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -185,22 +202,31 @@ class Optimizer:
         """The state arrays, variable by variable."""
         return [array for state in self._state for array in state.values()]
 
-    def build(self, variables):
-        """Makes the state for a list of weights. Later lists may lack some of them, or have more."""
+    def build(self, variables, paths=None):
+        """Makes the state for a list of weights. Later lists may lack some of them, or have more.
+
+        `paths` are the weights' names in their model, "layer/weight", where they are of one.
+        """
         known = {_place(v) for v in self._variables}
-        fresh = [v for v in variables if _place(v) not in known]
+        paths = [None] * len(variables) if paths is None else paths
+        fresh = [(v, path) for v, path in zip(variables, paths, strict=True) if _place(v) not in known]
         if known and len(fresh) == len(variables) > 0:
             raise ValueError(
                 f"{type(self).__name__} keeps state for {len(self._variables)} other variables already; "
                 "use an optimizer for each model"
             )
-        for variable in fresh:
-            state = {slot: self._initial(slot, variable) for slot in self.slots}
+        slots = [self.slots_of(*one) for one in fresh]
+        for (variable, _), names in zip(fresh, slots, strict=True):
+            state = {slot: self._initial(slot, variable) for slot in names}
             for slot, wanted in (("average", self.use_ema), ("accumulated", self.update_every > 1)):
                 if wanted:
                     state[slot] = _engine.aligned_zeros(variable.shape, variable.dtype)
             self._state.append(state)
             self._variables.append(variable)
+
+    def slots_of(self, variable, path):
+        """Names of the arrays that are kept for this variable."""
+        return self.slots
 
     def _initial(self, slot, variable):
         return _engine.aligned_zeros(variable.shape, variable.dtype)
@@ -222,11 +248,15 @@ class Optimizer:
             raise ValueError("exclude_from_weight_decay has to be called before the first update")
         self._undecayed += [*(var_list or ()), *(var_names or ())]
 
-    def _decays(self, target, name):
+    def decay_of(self, target):
+        """λ of a variable that has not been excluded from weight decay."""
+        return self.weight_decay
+
+    def _decay(self, target, name):
         for excluded in self._undecayed:
             if excluded in name if isinstance(excluded, str) else _place(excluded) == _place(target.parameter):
-                return False
-        return bool(self.weight_decay)
+                return 0
+        return self.decay_of(target)
 
     def finalize_variable_values(self, trainable_variables):
         """Puts the running averages in the variables' place, where there are any."""
@@ -237,7 +267,7 @@ class Optimizer:
     # ---- the whole update
 
     def phases(self, targets, names=None):
-        """The update of all variables: for each Target, a list of phases of steps.
+        """The update of all variables: for each Target, a list of phases as of `update_phases`.
 
         `names` are the variables' own, for `exclude_from_weight_decay`.
         """
@@ -245,9 +275,10 @@ class Optimizer:
         result = []
         for target, (before, after), name in zip(targets, clipping, names or [""] * len(targets), strict=True):
             update = [list(phase) for phase in self.update_phases(target)]
-            if self._decays(target, name):
+            decay = self._decay(target, name)
+            if decay:
                 update[0].insert(0, ("weight_decay", {"parameter": target.parameter, "columns": target.columns,
-                                                      "rate": self.weight_decay}))  # fmt: skip
+                                                      "rate": decay}))  # fmt: skip
             update[0][:0] = after or before
             if after:
                 update.insert(0, before)
@@ -257,7 +288,7 @@ class Optimizer:
                                                        "momentum": self.ema_momentum, "overwrite_every":
                                                        self.ema_overwrite_frequency or 0}))  # fmt: skip
             if self.update_every > 1:
-                update = [[(*step, 0, None, _engine.UPDATING) for step in phase] for phase in update]
+                update = [[at_updates(item) for item in phase] for phase in update]
                 update[0][:0] = self._accumulation(target)
             result.append(update)
         return result
@@ -321,7 +352,7 @@ class Optimizer:
             raise TypeError("all variables must be of one dtype")
         converted = []
         for number, (gradient, variable) in enumerate(zip(gradients, variables, strict=True)):
-            gradient = np.ascontiguousarray(gradient, variable.dtype)
+            gradient = np.asarray(gradient, variable.dtype, order="C")
             if gradient.shape != variable.shape:
                 raise ValueError(
                     f"gradient {number} has shape {gradient.shape}; its variable has shape {variable.shape}"
@@ -358,13 +389,12 @@ class Optimizer:
         for number in range(max(map(len, updates))):
             plan.phase()
             for cut, phases in zip(tiles, updates, strict=True):
-                if number < len(phases):
-                    plan.matrix_job(*cut, cut.block_rows * cut.block_columns)
-                    if number == 0:
-                        loads.append(plan.step("load_gradient", {"source": _engine.BIND_LATER,
-                                                                 "columns": cut.columns}))  # fmt: skip
-                    for step in phases[number]:
-                        plan.step(*step)
+                load = [("load_gradient", {"source": _engine.BIND_LATER, "columns": cut.columns})] * (number == 0)
+                for job in jobs_of(cut, load + phases[number] if number < len(phases) else []):
+                    plan.matrix_job(*job.tiles, job.tiles.block_rows * job.tiles.block_columns)
+                    steps = [plan.step(*step) for step in job.steps]
+                    if load and job.steps[0] is load[0]:
+                        loads.append(steps[0])
         return plan.finish(), loads
 
 

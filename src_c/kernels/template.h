@@ -34,6 +34,7 @@
 #include "optimizers_accumulators.h"
 #include "schedules.h"
 #include "normalization.h"
+#include "whole_updates.h"
 
 #undef NN_PASTE2
 #undef NN_PASTE3

@@ -1,0 +1,46 @@
+"""Lamb."""
+
+from nncore import _checks
+from nncore.optimizers.optimizer import Optimizer
+
+
+class Lamb(Optimizer):
+    """Adam's direction, as long for each weight as the weight itself.
+
+    s ← β₁s + (1 - β₁)g, r ← β₂r + (1 - β₂)g², ŝ = s / (1 - β₁ᵗ), r̂ = r / (1 - β₂ᵗ), u = ŝ / (√r̂ + ε),
+    θ ← θ - α |θ| / |u| · u, with the norms over all elements of a weight, and 1 in place of their quotient where one
+    of them is 0. (You et al., "Large batch optimization for deep learning", ICLR 2020.)
+
+    Parameters
+    ----------
+    learning_rate : float
+        α.
+    beta_1, beta_2 : float in [0, 1)
+    epsilon : float
+        ε.
+    """
+
+    slots = ("momentum", "velocity")
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=None, clipnorm=None,
+                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
+                 loss_scale_factor=None, gradient_accumulation_steps=None, name=None):  # fmt: skip
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
+                         ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name)  # fmt: skip
+        self.beta_1 = _checks.real_number("Lamb", "beta_1", beta_1, 0, 1, high_open=True)
+        self.beta_2 = _checks.real_number("Lamb", "beta_2", beta_2, 0, 1, high_open=True)
+        self.epsilon = _checks.real_number("Lamb", "epsilon", epsilon, 0)
+
+    def opening(self):
+        return [*super().opening(), ("lamb_coefficients", {"beta_1": self.beta_1, "beta_2": self.beta_2})]
+
+    def update_phases(self, target):
+        tiles, state = target.tiles, target.state
+        common = self.directed(target)
+        direction = {**common, "first_moment": state["momentum"], "second_moment": state["velocity"],
+                     "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
+                     **tiles.numbering}  # fmt: skip
+        return [[("lamb_direction", direction)], [("lamb", {**common, "count": tiles.count})]]
+
+    def get_config(self):
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -1,0 +1,167 @@
+"""What the kernels of whole_updates.h compute."""
+
+import numpy as np
+
+from reference.base import nearly, reference, wide
+from reference.updates import part
+
+
+def one_minus_power(w, beta):
+    return -np.expm1(w.update * np.log1p(np.longdouble(beta) - 1)) if beta > 0 else np.longdouble(1)
+
+
+def square_parts(a, w, block, u, relative):
+    """The sums of squares of a tile of the parameter and of the direction u, whose own error is so many ulps.
+
+    They are added in the kernel's type, of which a unit in the last place is 2^29 of a double's: tiles are so small
+    that no number goes through more than 30 additions.
+    """
+    unit = 2.0**29 if w.real is np.float32 else 1
+    p = wide(a.parameter[block.rows, block.columns])
+    return {
+        "parameter_parts": nearly(part(a, block), np.float64((p * p).sum()), 32 * unit),
+        "direction_parts": nearly(part(a, block), np.float64((u * u).sum()), (32 + 2 * relative) * unit),
+    }
+
+
+@reference
+def lamb_coefficients(a, w, block):
+    values = [1 / one_minus_power(w, a.beta_1), 1 / one_minus_power(w, a.beta_2)]
+    return {"worker_coefficient": nearly(slice(2), np.array(values), 64)}
+
+
+@reference
+def lamb_direction(a, w, block):
+    here = (block.rows, block.columns)
+    g = wide(w.gradient)
+    old_s, old_r = a.beta_1 * wide(a.first_moment[here]), a.beta_2 * wide(a.second_moment[here])
+    fresh_s, fresh_r = (1 - a.beta_1) * g, (1 - a.beta_2) * g * g
+    s, r = old_s + fresh_s, old_r + fresh_r
+    root = np.sqrt(w.coefficient[1] * r) + a.epsilon
+    u, size = w.coefficient[0] * s / root, w.coefficient[0] * (np.abs(old_s) + np.abs(fresh_s)) / root
+    return {
+        "first_moment": nearly(here, s, 3, np.abs(old_s) + np.abs(fresh_s)),
+        "second_moment": nearly(here, r, 4, r),
+        "direction": nearly(here, u, 9, size),
+        # the moments of the cases do not cancel by more than a factor of some hundred where u is large
+        **square_parts(a, w, block, u, 2000),
+    }
+
+
+def descended(a, block, rate):
+    here = (block.rows, block.columns)
+    p, change = wide(a.parameter[here]), rate * wide(a.direction[here])
+    return {"parameter": nearly(here, p - change, 3, np.abs(p) + np.abs(change))}
+
+
+@reference
+def lamb(a, w, block):
+    norms = [np.sqrt(wide(parts[: a.count]).sum()) for parts in (a.parameter_parts, a.direction_parts)]
+    ratio = norms[0] / norms[1] if min(norms) > 0 else 1
+    return descended(a, block, w.learning_rate * ratio)
+
+
+@reference
+def adafactor_coefficients(a, w, block):
+    t = np.longdouble(w.update)
+    return {"worker_coefficient": nearly(slice(2), np.array([t**a.decay, min(w.learning_rate, 1 / np.sqrt(t))]), 4)}
+
+
+def squares(a):
+    """Those of the gradient of each matrix."""
+    g = wide(a.gradient).reshape(-1, a.rows, a.columns)
+    return g * g
+
+
+@reference
+def adafactor_rows(a, w, block):
+    fresh = w.coefficient[0]
+    matrix, rows = block.rows.start, block.columns
+    means = squares(a)[matrix, rows].mean(axis=1) + a.epsilon
+    first = matrix * a.rows
+    region = slice(first + rows.start, first + rows.stop)
+    values = (1 - fresh) * wide(a.row_means[region]) + fresh * means
+    ulps = a.columns / 16 + 8
+    unit = 2.0**29 if w.real is np.float32 else 1
+    return {
+        "row_means": nearly(region, values, ulps),
+        "parts": nearly(
+            matrix * a.across + rows.start // a.block_columns,
+            np.float64(values.sum()),
+            ulps * unit + rows.stop - rows.start,
+        ),
+    }
+
+
+@reference
+def adafactor_columns(a, w, block):
+    fresh = wide(w.real(w.coefficient[0]))
+    means = squares(a).mean(axis=1) + a.epsilon
+    here = (block.rows, block.columns)
+    values = (1 - fresh) * wide(a.column_means[here]) + fresh * means[here]
+    return {"column_means": nearly(here, values, a.rows / 4 + 8)}
+
+
+@reference
+def adafactor_matrix(a, w, block):
+    matrix = np.arange(block.rows.start, block.rows.stop) // a.rows
+    means = wide(a.row_parts).reshape(-1, a.row_blocks).sum(axis=1) / a.rows
+    factor = wide(a.row_means[block.rows]) / means[matrix]
+    here = (block.rows, block.columns)
+    v = factor[:, None] * wide(a.column_means[matrix, block.columns])
+    u = wide(a.direction[here]) / np.sqrt(v)
+    return {"direction": nearly(here, u, 5), **square_parts(a, w, block, u, 5)}
+
+
+@reference
+def adafactor_vector(a, w, block):
+    here = (block.rows, block.columns)
+    fresh, g = wide(w.real(w.coefficient[0])), wide(w.gradient)
+    v = (1 - fresh) * wide(a.velocity[here]) + fresh * (g * g + wide(w.real(a.epsilon)))
+    u = g / np.sqrt(v)
+    return {"velocity": nearly(here, v, 5), "direction": nearly(here, u, 6), **square_parts(a, w, block, u, 6)}
+
+
+@reference
+def adafactor(a, w, block):
+    roots = [np.sqrt(wide(parts[: a.count]).sum() / a.elements) for parts in (a.parameter_parts, a.direction_parts)]
+    rate = w.coefficient[1] * max(a.epsilon, roots[0]) / max(1, roots[1] / a.clip_threshold)
+    return descended(a, block, rate)
+
+
+@reference
+def muon_coefficients(a, w, block):
+    value = a.ratio * w.learning_rate * np.sqrt(one_minus_power(w, a.beta_2)) / one_minus_power(w, a.beta_1)
+    return {"worker_coefficient": nearly(slice(2), np.array([value, 1]), 64)}
+
+
+@reference
+def muon_momentum(a, w, block):
+    here = (block.rows, block.columns)
+    momentum = wide(w.real(a.momentum))
+    g, old = wide(w.gradient), momentum * wide(a.velocity[here])
+    v, size = old + g, np.abs(old) + np.abs(g)
+    x = g + momentum * v if a.nesterov else v
+    return {"velocity": nearly(here, v, 1, size), "worker_gradient": nearly(..., x, 3, np.abs(g) + size)}
+
+
+@reference
+def normalize_gradient(a, w, block):
+    norm = np.sqrt(wide(a.parts[: a.count]).sum())
+    return {"worker_gradient": nearly(..., wide(w.gradient) / (norm + a.epsilon), 3)}
+
+
+@reference
+def scaled_product(a, w, block):
+    left = wide(a.a).T if a.transposed else wide(a.a)
+    left, right = left[block.rows], wide(a.b)[:, block.columns]
+    value, magnitude = a.alpha * (left @ right), np.abs(a.alpha) * (np.abs(left) @ np.abs(right))
+    if a.addend is not None:
+        addend = a.beta * wide(a.addend[block.rows, block.columns])
+        value, magnitude = value + addend, magnitude + np.abs(addend)
+    return {"c": nearly((block.rows, block.columns), value, a.inner / 2 + 4, magnitude)}
+
+
+@reference
+def muon(a, w, block):
+    return descended(a, block, w.learning_rate * a.rate)
