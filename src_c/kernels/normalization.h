@@ -49,15 +49,15 @@ NN_INLINE TYPED(moments) TYPED(moments_down)(const real *x, int64_t stride, int6
 }
 
 /* sum dy, and sum dy (x - mean), or sum x where mean is NULL: x is then made of such products. */
-typedef struct TYPED(normalized_slopes) {
+typedef struct TYPED(slopes) {
     vec sum, products;
-} TYPED(normalized_slopes);
+} TYPED(slopes);
 
-NN_INLINE TYPED(normalized_slopes) TYPED(slopes_down)(const real *dy, int64_t dy_stride, const real *x,
+NN_INLINE TYPED(slopes) TYPED(slopes_down)(const real *dy, int64_t dy_stride, const real *x,
                                                       int64_t x_stride, const real *mean, int64_t count, int64_t lanes)
 {
     if (!mean)
-        return (TYPED(normalized_slopes)){TYPED(sum_down)(dy, dy_stride, count, lanes),
+        return (TYPED(slopes)){TYPED(sum_down)(dy, dy_stride, count, lanes),
                                           TYPED(sum_down)(x, x_stride, count, lanes)};
     const vec center = TYPED(v_load_up_to)(mean, lanes);
     vec sum[TYPED(SUMS)] = {v_zero(), v_zero(), v_zero(), v_zero()};
@@ -69,7 +69,7 @@ NN_INLINE TYPED(normalized_slopes) TYPED(slopes_down)(const real *dy, int64_t dy
             sum[i] = v_add(sum[i], slope);
             products[i] = v_fma(slope, d, products[i]);
         }
-    return (TYPED(normalized_slopes)){TYPED(sum_of_four)(sum), TYPED(sum_of_four)(products)};
+    return (TYPED(slopes)){TYPED(sum_of_four)(sum), TYPED(sum_of_four)(products)};
 }
 
 /* Of each sample and channel, over its positions: mean = sum x / positions, squares = sum (x - mean)^2; both are
@@ -97,7 +97,7 @@ DEFINE_KERNEL(sample_slopes)
     for (int64_t r = block->row_begin; r < block->row_end; r++)
         for (int64_t j = 0; j < a->channels; j += LANES) {
             const int64_t lanes = a->channels - j, place = r * a->sums_stride + j;
-            const TYPED(normalized_slopes) found =
+            const TYPED(slopes) found =
                 TYPED(slopes_down)(a->dy + r * a->dy_stride + j, a->channels, a->x + r * a->x_stride + j, a->channels,
                                    a->mean + r * a->statistics_stride + j, a->positions, lanes);
             TYPED(v_store_up_to)(a->sums + place, found.sum, lanes);
@@ -171,7 +171,7 @@ DEFINE_KERNEL(batch_slopes)
     const vec count = v_set((real)(worker->rows * a->positions));
     for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
         const int64_t lanes = block->column_end - j;
-        const TYPED(normalized_slopes) found = TYPED(slopes_down)(a->dy + j, a->dy_stride, a->x + j, a->x_stride,
+        const TYPED(slopes) found = TYPED(slopes_down)(a->dy + j, a->dy_stride, a->x + j, a->x_stride,
                                                                   a->mean ? a->mean + j : NULL, worker->rows, lanes);
         const vec inverse = TYPED(v_load_up_to)(a->inverse + j, lanes), products = v_mul(inverse, found.products);
         const vec scale = TYPED(v_load_up_to)(a->scale + j, lanes);
