@@ -49,15 +49,15 @@ NN_INLINE TYPED(moments) TYPED(moments_down)(const real *x, int64_t stride, int6
 }
 
 /* sum dy, and sum dy (x - mean), or sum x where mean is NULL: x is then made of such products. */
-typedef struct TYPED(slopes) {
+typedef struct TYPED(normalized_slopes) {
     vec sum, products;
-} TYPED(slopes);
+} TYPED(normalized_slopes);
 
-NN_INLINE TYPED(slopes) TYPED(slopes_down)(const real *dy, int64_t dy_stride, const real *x,
+NN_INLINE TYPED(normalized_slopes) TYPED(slopes_down)(const real *dy, int64_t dy_stride, const real *x,
                                                       int64_t x_stride, const real *mean, int64_t count, int64_t lanes)
 {
     if (!mean)
-        return (TYPED(slopes)){TYPED(sum_down)(dy, dy_stride, count, lanes),
+        return (TYPED(normalized_slopes)){TYPED(sum_down)(dy, dy_stride, count, lanes),
                                           TYPED(sum_down)(x, x_stride, count, lanes)};
     const vec center = TYPED(v_load_up_to)(mean, lanes);
     vec sum[TYPED(SUMS)] = {v_zero(), v_zero(), v_zero(), v_zero()};
@@ -69,7 +69,7 @@ NN_INLINE TYPED(slopes) TYPED(slopes_down)(const real *dy, int64_t dy_stride, co
             sum[i] = v_add(sum[i], slope);
             products[i] = v_fma(slope, d, products[i]);
         }
-    return (TYPED(slopes)){TYPED(sum_of_four)(sum), TYPED(sum_of_four)(products)};
+    return (TYPED(normalized_slopes)){TYPED(sum_of_four)(sum), TYPED(sum_of_four)(products)};
 }
 
 /* Of each sample and channel, over its positions: mean = sum x / positions, squares = sum (x - mean)^2; both are
@@ -97,7 +97,7 @@ DEFINE_KERNEL(sample_slopes)
     for (int64_t r = block->row_begin; r < block->row_end; r++)
         for (int64_t j = 0; j < a->channels; j += LANES) {
             const int64_t lanes = a->channels - j, place = r * a->sums_stride + j;
-            const TYPED(slopes) found =
+            const TYPED(normalized_slopes) found =
                 TYPED(slopes_down)(a->dy + r * a->dy_stride + j, a->channels, a->x + r * a->x_stride + j, a->channels,
                                    a->mean + r * a->statistics_stride + j, a->positions, lanes);
             TYPED(v_store_up_to)(a->sums + place, found.sum, lanes);
@@ -137,25 +137,37 @@ DEFINE_KERNEL(normalization_scale)
     }
 }
 
+/* Up to LANES elements of y. */
+NN_INLINE vec TYPED(normalized)(const real *x, const real *mean, const real *scale, const real *beta, int64_t lanes)
+{
+    vec value = TYPED(v_load_up_to)(x, lanes);
+    if (mean)
+        value = v_sub(value, TYPED(v_load_up_to)(mean, lanes));
+    return v_fma(value, TYPED(v_load_up_to)(scale, lanes), beta ? TYPED(v_load_up_to)(beta, lanes) : v_zero());
+}
+
 /* y = (x - mean) scale + beta; mean and beta are 0 where they are NULL, beta is (channels). */
 DEFINE_KERNEL(normalize)
 {
     ARGUMENTS(normalize);
     UNUSED(worker);
+    const int64_t channels = a->channels, positions = a->positions;
+    const real *const beta = a->beta;
     for (int64_t r = block->row_begin; r < block->row_end; r++) {
         const real *const mean = a->mean ? a->mean + r * a->statistics_stride : NULL;
         const real *const scale = a->scale + r * a->statistics_stride;
-        for (int64_t p = 0; p < a->positions; p++) {
-            const real *const x = a->x + r * a->x_stride + p * a->channels;
-            real *const y = a->y + r * a->y_stride + p * a->channels;
-            for (int64_t j = 0; j < a->channels; j += LANES) {
-                const int64_t lanes = a->channels - j;
-                vec value = TYPED(v_load_up_to)(x + j, lanes);
-                if (mean)
-                    value = v_sub(value, TYPED(v_load_up_to)(mean + j, lanes));
-                const vec beta = a->beta ? TYPED(v_load_up_to)(a->beta + j, lanes) : v_zero();
-                TYPED(v_store_up_to)(y + j, v_fma(value, TYPED(v_load_up_to)(scale + j, lanes), beta), lanes);
-            }
+        const real *x = a->x + r * a->x_stride;
+        real *y = a->y + r * a->y_stride;
+        for (int64_t p = 0; p < positions; p++, x += channels, y += channels) {
+            int64_t j = 0;
+            for (; j + LANES <= channels; j += LANES)
+                v_store(y + j,
+                        TYPED(normalized)(x + j, mean ? mean + j : NULL, scale + j, beta ? beta + j : NULL, LANES));
+            if (j < channels)
+                v_store_first(
+                    y + j,
+                    TYPED(normalized)(x + j, mean ? mean + j : NULL, scale + j, beta ? beta + j : NULL, channels - j),
+                    channels - j);
         }
     }
 }
@@ -171,7 +183,7 @@ DEFINE_KERNEL(batch_slopes)
     const vec count = v_set((real)(worker->rows * a->positions));
     for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
         const int64_t lanes = block->column_end - j;
-        const TYPED(slopes) found = TYPED(slopes_down)(a->dy + j, a->dy_stride, a->x + j, a->x_stride,
+        const TYPED(normalized_slopes) found = TYPED(slopes_down)(a->dy + j, a->dy_stride, a->x + j, a->x_stride,
                                                                   a->mean ? a->mean + j : NULL, worker->rows, lanes);
         const vec inverse = TYPED(v_load_up_to)(a->inverse + j, lanes), products = v_mul(inverse, found.products);
         const vec scale = TYPED(v_load_up_to)(a->scale + j, lanes);
@@ -184,27 +196,42 @@ DEFINE_KERNEL(batch_slopes)
     }
 }
 
+/* Up to LANES elements of dx. */
+NN_INLINE vec TYPED(normalized_slope)(const real *x, const real *dy, const real *mean, const real *scale,
+                                      const real *shift, const real *slope, int gate, int64_t lanes)
+{
+    const vec value = TYPED(v_load_up_to)(x, lanes), d = v_sub(value, TYPED(v_load_up_to)(mean, lanes));
+    const vec straight = v_mul(TYPED(v_load_up_to)(scale, lanes), TYPED(v_load_up_to)(dy, lanes));
+    const vec bent = v_fnma(TYPED(v_load_up_to)(slope, lanes), d, straight);
+    const vec dx = v_sub(bent, TYPED(v_load_up_to)(shift, lanes));
+    return gate ? v_select(v_less(v_zero(), value), dx, v_zero()) : dx;
+}
+
 /* dx = scale dy - slope (x - mean) - shift; then 0 where x is not positive (gate: x is the output of a ReLU). dx may be
    dy's memory. */
 DEFINE_KERNEL(normalize_backward)
 {
     ARGUMENTS(normalize_backward);
     UNUSED(worker);
+    const int64_t channels = a->channels, positions = a->positions;
+    const int gate = a->gate != 0;
     for (int64_t r = block->row_begin; r < block->row_end; r++) {
         const int64_t row = r * a->statistics_stride;
-        for (int64_t p = 0; p < a->positions; p++)
-            for (int64_t j = 0; j < a->channels; j += LANES) {
-                const int64_t lanes = a->channels - j, at = p * a->channels + j;
-                const vec x = TYPED(v_load_up_to)(a->x + r * a->x_stride + at, lanes);
-                const vec dy = TYPED(v_load_up_to)(a->dy + r * a->dy_stride + at, lanes);
-                const vec d = v_sub(x, TYPED(v_load_up_to)(a->mean + row + j, lanes));
-                const vec straight = v_mul(TYPED(v_load_up_to)(a->scale + row + j, lanes), dy);
-                const vec bent = v_fnma(TYPED(v_load_up_to)(a->slope + row + j, lanes), d, straight);
-                vec dx = v_sub(bent, TYPED(v_load_up_to)(a->shift + row + j, lanes));
-                if (a->gate)
-                    dx = v_select(v_less(v_zero(), x), dx, v_zero());
-                TYPED(v_store_up_to)(a->dx + r * a->dx_stride + at, dx, lanes);
-            }
+        const real *const mean = a->mean + row, *const scale = a->scale + row;
+        const real *const shift = a->shift + row, *const slope = a->slope + row;
+        const real *x = a->x + r * a->x_stride, *dy = a->dy + r * a->dy_stride;
+        real *dx = a->dx + r * a->dx_stride;
+        for (int64_t p = 0; p < positions; p++, x += channels, dy += channels, dx += channels) {
+            int64_t j = 0;
+            for (; j + LANES <= channels; j += LANES)
+                v_store(dx + j,
+                        TYPED(normalized_slope)(x + j, dy + j, mean + j, scale + j, shift + j, slope + j, gate, LANES));
+            if (j < channels)
+                v_store_first(dx + j,
+                              TYPED(normalized_slope)(x + j, dy + j, mean + j, scale + j, shift + j, slope + j, gate,
+                                                      channels - j),
+                              channels - j);
+        }
     }
 }
 
