@@ -209,7 +209,9 @@ def _cache_sizes():
     for index in range(8):
         folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}"
         try:
-            level, kind, size = (pathlib.Path(folder, name).read_text().strip() for name in ("level", "type", "size"))
+            level, kind, size = (
+                pathlib.Path(folder, name).read_text().strip() for name in ("level", "type", "size")
+            )
         except OSError:
             break
         if kind != "Instruction":

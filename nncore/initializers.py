@@ -176,7 +176,9 @@ class RandomNormal(_Random):
         self.stddev = _checks.real_number(type(self).__name__, "stddev", stddev, 0)
 
     def fill(self, array, seed, number):
-        self._draw("random_normal", array, seed, number, mean=self.mean, stddev=self.stddev, truncated=self.truncated)
+        self._draw(
+            "random_normal", array, seed, number, mean=self.mean, stddev=self.stddev, truncated=self.truncated
+        )
 
     def get_config(self):
         return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}

@@ -37,7 +37,9 @@ def check_gradients(model, x, y, sample_weight=None, tolerance=1e-7):
         assert gradient.shape == variable.shape
         chosen = random.choice(variable.size, min(variable.size, 6), replace=False)
         places = [np.unravel_index(i, variable.shape) for i in chosen]
-        expected = numeric_gradient(lambda: model.value_and_gradients(x, y, sample_weight)[0], variable, places)
+        expected = numeric_gradient(
+            lambda: model.value_and_gradients(x, y, sample_weight)[0], variable, places
+        )
         got = np.array([gradient[place] for place in places])
         assert np.abs(got - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
 

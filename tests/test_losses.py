@@ -153,99 +153,33 @@ L = nn.losses
 TABLE = {
     "mse": (L.MeanSquaredError, {}, numbers, mean(lambda t, p: (t - p) ** 2), "linear"),
     "mae": (L.MeanAbsoluteError, {}, numbers, mean(lambda t, p: np.abs(t - p)), "linear"),
-    "mape": (
-        L.MeanAbsolutePercentageError,
-        {},
-        numbers,
-        mean(lambda t, p: 100 * np.abs((t - p) / np.maximum(np.abs(t), LEAST))),
-        "linear",
-    ),
-    "msle": (
-        L.MeanSquaredLogarithmicError,
-        {},
-        rates,
-        mean(lambda t, p: (np.log(1 + np.maximum(t, LEAST)) - np.log(1 + np.maximum(p, LEAST))) ** 2),
-        "sigmoid",
-    ),
+    "mape": (L.MeanAbsolutePercentageError, {}, numbers, mean(lambda t, p: 100 * np.abs((t - p) / np.maximum(np.abs(t), LEAST))), "linear"),
+    "msle": (L.MeanSquaredLogarithmicError, {}, rates, mean(lambda t, p: (np.log(1 + np.maximum(t, LEAST)) - np.log(1 + np.maximum(p, LEAST))) ** 2), "sigmoid"),
     "huber": (L.Huber, {}, numbers, huber(1.0), "linear"),
     "huber-0.3": (L.Huber, {"delta": 0.3}, numbers, huber(0.3), "linear"),
     "log-cosh": (L.LogCosh, {}, numbers, mean(lambda t, p: np.log(np.cosh(p - t))), "linear"),
     "cosine": (L.CosineSimilarity, {}, numbers, lambda t, p: -(t * p).sum(axis=-1) / (length(t) * length(p)), "linear"),
     "gaussian": (L.GaussianNLL, {}, means_and_variances, gaussian, "linear"),
-    "gaussian-0.3": (
-        L.GaussianNLL,
-        {"variance": 0.3},
-        numbers,
-        mean(lambda t, p: (np.log(0.3) + (t - p) ** 2 / 0.3) / 2),
-        "linear",
-    ),
+    "gaussian-0.3": (L.GaussianNLL, {"variance": 0.3}, numbers, mean(lambda t, p: (np.log(0.3) + (t - p) ** 2 / 0.3) / 2), "linear"),
     "poisson": (L.Poisson, {}, rates, mean(lambda t, p: p - t * np.log(p + LEAST)), "sigmoid"),
     "kld": (L.KLDivergence, {}, distributions, kl_divergence, "softmax"),
     "hinge": (L.Hinge, {}, bits_logits, mean(lambda t, p: np.maximum(1 - signs(t) * p, 0)), "linear"),
-    "squared-hinge": (
-        L.SquaredHinge,
-        {},
-        bits_logits,
-        mean(lambda t, p: np.maximum(1 - signs(t) * p, 0) ** 2),
-        "linear",
-    ),
+    "squared-hinge": (L.SquaredHinge, {}, bits_logits, mean(lambda t, p: np.maximum(1 - signs(t) * p, 0) ** 2), "linear"),
     "categorical-hinge": (L.CategoricalHinge, {}, one_hot_logits, categorical_hinge, "linear"),
     "bce": (L.BinaryCrossentropy, {"label_smoothing": 0.1}, bits, mean(bce(0.1)), "sigmoid"),
     "bce-logits": (L.BinaryCrossentropy, {"from_logits": True}, bits_logits, logits(mean(bce()), sigmoid), "linear"),
     "bfce": (L.BinaryFocalCrossentropy, {}, bits, binary_focal(2.0), "sigmoid"),
     "bfce-tanh": (L.BinaryFocalCrossentropy, {"gamma": 1.5}, bits, binary_focal(1.5), "probability"),
-    "bfce-balanced": (
-        L.BinaryFocalCrossentropy,
-        {"apply_class_balancing": True, "alpha": 0.4, "gamma": 0.7, "label_smoothing": 0.1},
-        bits,
-        binary_focal(0.7, 0.4, 0.1),
-        "sigmoid",
-    ),
-    "bfce-logits": (
-        L.BinaryFocalCrossentropy,
-        {"from_logits": True, "apply_class_balancing": True},
-        bits_logits,
-        logits(binary_focal(2.0, 0.25), sigmoid),
-        "linear",
-    ),
+    "bfce-balanced": (L.BinaryFocalCrossentropy, {"apply_class_balancing": True, "alpha": 0.4, "gamma": 0.7, "label_smoothing": 0.1}, bits, binary_focal(0.7, 0.4, 0.1), "sigmoid"),
+    "bfce-logits": (L.BinaryFocalCrossentropy, {"from_logits": True, "apply_class_balancing": True}, bits_logits, logits(binary_focal(2.0, 0.25), sigmoid), "linear"),
     "cce": (L.CategoricalCrossentropy, {"label_smoothing": 0.1}, distributions, cce(0.1), "softmax"),
-    "cce-logits": (
-        L.CategoricalCrossentropy,
-        {"from_logits": True},
-        distributions_logits,
-        logits(cce(), softmax),
-        "linear",
-    ),
+    "cce-logits": (L.CategoricalCrossentropy, {"from_logits": True}, distributions_logits, logits(cce(), softmax), "linear"),
     "cfce": (L.CategoricalFocalCrossentropy, {}, distributions, categorical_focal(0.25, 2.0), "softmax"),
-    "cfce-probability": (
-        L.CategoricalFocalCrossentropy,
-        {"gamma": 0.0, "alpha": 1.0},
-        distributions,
-        cce(),
-        "probability",
-    ),
-    "cfce-alphas": (
-        L.CategoricalFocalCrossentropy,
-        {"alpha": ALPHAS, "gamma": 1.3, "label_smoothing": 0.1},
-        distributions,
-        categorical_focal(np.array(ALPHAS), 1.3, 0.1),
-        "softmax",
-    ),
-    "cfce-logits": (
-        L.CategoricalFocalCrossentropy,
-        {"from_logits": True},
-        distributions_logits,
-        logits(categorical_focal(0.25, 2.0), softmax),
-        "linear",
-    ),
+    "cfce-probability": (L.CategoricalFocalCrossentropy, {"gamma": 0.0, "alpha": 1.0}, distributions, cce(), "probability"),
+    "cfce-alphas": (L.CategoricalFocalCrossentropy, {"alpha": ALPHAS, "gamma": 1.3, "label_smoothing": 0.1}, distributions, categorical_focal(np.array(ALPHAS), 1.3, 0.1), "softmax"),
+    "cfce-logits": (L.CategoricalFocalCrossentropy, {"from_logits": True}, distributions_logits, logits(categorical_focal(0.25, 2.0), softmax), "linear"),
     "scce": (L.SparseCategoricalCrossentropy, {}, classes, scce, "softmax"),
-    "scce-logits": (
-        L.SparseCategoricalCrossentropy,
-        {"from_logits": True},
-        classes_logits,
-        logits(scce, softmax),
-        "linear",
-    ),
+    "scce-logits": (L.SparseCategoricalCrossentropy, {"from_logits": True}, classes_logits, logits(scce, softmax), "linear"),
 }
 SHAPES = {"rows": (ROWS, UNITS), "steps": (ROWS, 3, UNITS), "wide": (3, 300), "many": (300, UNITS)}
 
@@ -315,11 +249,7 @@ def test_gradients_on_arrays(name, shape, reduction):
 
 def network(activation, loss, dtype="float64", units=UNITS, inputs=5):
     """A network whose output has this activation; "probability" are such without logits behind them."""
-    layers = [
-        nn.Input((inputs,)),
-        nn.layers.Dense(6, activation="tanh"),
-        nn.layers.Dense(units, bias_initializer="ones"),
-    ]
+    layers = [nn.Input((inputs,)), nn.layers.Dense(6, activation="tanh"), nn.layers.Dense(units, bias_initializer="ones")]
     if activation == "probability":
         layers += [nn.layers.Activation("sigmoid"), nn.layers.Rescaling(0.9, 0.05)]
     else:

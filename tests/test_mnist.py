@@ -7,7 +7,9 @@ import pytest
 
 import nncore as nn
 
-FOLDER = pathlib.Path(os.environ.get("NNCORE_MNIST", pathlib.Path(__file__).parents[2] / "shared" / "data" / "mnist"))
+FOLDER = pathlib.Path(
+    os.environ.get("NNCORE_MNIST", pathlib.Path(__file__).parents[2] / "shared" / "data" / "mnist")
+)
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no MNIST files in {FOLDER}; NNCORE_MNIST names another folder")

@@ -22,7 +22,7 @@ _MODES = ("auto", "min", "max")
 
 
 def _direction(metric):
-    """ "max" or "min" by the class of a metric, or the nearest base that says; None where none does."""
+    """"max" or "min" by the class of a metric, or the nearest base that says; None where none does."""
     for base in type(metric).__mro__:
         if base.__name__ in _MORE_IS_BETTER:
             return "max"

@@ -313,7 +313,7 @@ class Model(Trainable, Symbolic, training.Training):
 
     @property
     def metrics_names(self):
-        """ "loss", then the metrics' names: the order of evaluate's results."""
+        """"loss", then the metrics' names: the order of evaluate's results."""
         return ["loss"] if self.objective is None else self.objective.names
 
     # ---- plans
@@ -457,7 +457,9 @@ class Model(Trainable, Symbolic, training.Training):
                 for data, shape in zip(_data.per_name("dy", dy, names), shapes, strict=True):
                     array = np.ascontiguousarray(_data.as_array(data, "dy"), self.dtype)
                     if array.shape != (rows, *shape):
-                        raise ValueError(f"dy must have the shape of the outputs, {(rows, *shape)}; got {array.shape}")
+                        raise ValueError(
+                            f"dy must have the shape of the outputs, {(rows, *shape)}; got {array.shape}"
+                        )
                     dys.append(array)
                 dxs = [np.zeros((rows, *shape), self.dtype) for shape in self.graph.input_shapes]
                 program.bind_arrays("dy", dys)

@@ -74,7 +74,7 @@ class Objective:
 
     @property
     def names(self):
-        """ "loss", the losses of several outputs, and the metrics' names."""
+        """"loss", the losses of several outputs, and the metrics' names."""
         several = len(self.outputs) > 1
         names = ["loss"]
         if several:

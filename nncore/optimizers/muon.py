@@ -8,7 +8,7 @@ import numpy as np
 from nncore import _checks, _engine
 from nncore._plan import Job, Tiles
 from nncore.optimizers.adam import Adam
-from nncore.optimizers.optimizer import Optimizer
+from nncore.optimizers.optimizer import Optimizer, optional
 
 # Elements of a product along each side of a block, and from so many elements of the product on: small products are
 # cut finely, to be shared among threads, and large ones so that operands stay in cache.
@@ -39,8 +39,8 @@ class Muon(Optimizer):
     epsilon : float
         ε.
     exclude_layers : list of str, optional
-        Regular expressions; weights in whose path "layer/weight" one of them is found take steps of Adam. Paths are
-        those of a model's weights.
+        Regular expressions; weights in whose path "layer/weight" one of them is found take steps of Adam. `fit` and
+        its kin know the paths; before an `apply` of one's own `build(variables, model.paths_of(variables))` tells them.
     exclude_embeddings : bool
         The same for paths with "embedding" in them.
     muon_a, muon_b, muon_c : float
@@ -55,7 +55,7 @@ class Muon(Optimizer):
     Raises
     ------
     ValueError
-        Also by `apply` for arrays that are not a model's, under `exclude_layers`.
+        For an argument out of its range; and by `apply`, under `exclude_layers`, for variables without paths.
     """
 
     def __init__(self, learning_rate=0.001, adam_beta_1=0.9, adam_beta_2=0.999, adam_weight_decay=0.004, epsilon=1e-7,
@@ -68,9 +68,7 @@ class Muon(Optimizer):
                          ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name)  # fmt: skip
         self.adam_beta_1 = _checks.real_number("Muon", "adam_beta_1", adam_beta_1, 0, 1, high_open=True)
         self.adam_beta_2 = _checks.real_number("Muon", "adam_beta_2", adam_beta_2, 0, 1, high_open=True)
-        self.adam_weight_decay = adam_weight_decay
-        if adam_weight_decay is not None:
-            self.adam_weight_decay = _checks.real_number("Muon", "adam_weight_decay", adam_weight_decay, 0)
+        self.adam_weight_decay = optional("Muon", "adam_weight_decay", adam_weight_decay)
         self.epsilon = _checks.real_number("Muon", "epsilon", epsilon, 0)
         self.exclude_layers = _expressions(exclude_layers)
         self.exclude_embeddings = _checks.boolean("Muon", "exclude_embeddings", exclude_embeddings)
@@ -81,13 +79,16 @@ class Muon(Optimizer):
         self.momentum = _checks.real_number("Muon", "momentum", momentum, 0, 1, high_open=True)
         self.ns_steps = _checks.integer("Muon", "ns_steps", ns_steps)
         self.nesterov = _checks.boolean("Muon", "nesterov", nesterov)
-        self.rms_rate = None if rms_rate is None else _checks.real_number("Muon", "rms_rate", rms_rate, 0)
+        self.rms_rate = optional("Muon", "rms_rate", rms_rate)
         self._adam = Adam(0.0, self.adam_beta_1, self.adam_beta_2, self.epsilon, epsilon_inside_sqrt=False)
 
     def slots_of(self, variable, path):
         """A velocity is kept for variables that Adam updates."""
         if self.exclude_layers and path is None:
-            raise ValueError("Muon: exclude_layers goes by the layers of a model; these variables are not of one")
+            raise ValueError(
+                "Muon: exclude_layers goes by the paths of variables; before apply(gradients, variables) call "
+                "optimizer.build(variables, model.paths_of(variables))"
+            )
         by_adam = (
             variable.ndim != 2
             or (self.exclude_embeddings and "embedding" in (path or "").lower())

@@ -73,13 +73,13 @@ class Optimizer:
         if self._schedule is None:
             self.learning_rate = learning_rate
         self.name = name or owner.lower()
-        self.weight_decay = _optional(owner, "weight_decay", weight_decay)
+        self.weight_decay = optional(owner, "weight_decay", weight_decay)
         clippings = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         given = [name for name, value in clippings.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"{owner}: only one of {', '.join(clippings)} can be set; got {' and '.join(given)}")
         self.clipnorm, self.clipvalue, self.global_clipnorm = (
-            _optional(owner, name, value, low_open=True) for name, value in clippings.items()
+            optional(owner, name, value, low_open=True) for name, value in clippings.items()
         )
         self.use_ema = _checks.boolean(owner, "use_ema", use_ema)
         self.ema_momentum = _checks.real_number(owner, "ema_momentum", ema_momentum, 0, 1)
@@ -398,6 +398,6 @@ class Optimizer:
         return plan.finish(), loads
 
 
-def _optional(owner, name, value, low_open=False):
+def optional(owner, name, value, low_open=False):
     """A number that is not negative, or None."""
     return None if value is None else _checks.real_number(owner, name, value, 0, low_open=low_open)

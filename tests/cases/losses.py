@@ -62,9 +62,7 @@ def feature_loss_cases(make, kernel):
             prediction = np.resize(p, (5, 31))
             prediction[2, 3], prediction[3, 4], prediction[4, 5:7] = np.nan, np.inf, -np.inf
         elif kernel == "binary_crossentropy_logits":
-            prediction = np.resize(
-                np.array([0, -0.0, 1e-30, 88, -88, 105, -105, 750, -750, 1e30, -1e30], make.dtype), (5, 31)
-            )  # noqa: E501
+            prediction = np.resize(np.array([0, -0.0, 1e-30, 88, -88, 105, -105, 750, -750, 1e30, -1e30], make.dtype), (5, 31))  # noqa: E501
             prediction[2, 3], prediction[3, 4], prediction[4, 5] = np.nan, np.inf, -np.inf
         else:
             target[0, :4] = prediction[0, :4] = 1e-30

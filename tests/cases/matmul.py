@@ -13,18 +13,8 @@ def product_case(make, rows, inner, columns, *, bias=False, mask=False, relu=Fal
     a = make.matrix(make.normal(rows, inner) if left is None else left, 0 if timed else None)
     b = make.normal(inner, columns) if right is None else right
     b = Panels(b, make.padding(), make.padding()) if panels else make.matrix(b, 0 if timed else None)
-    gate = (
-        make.matrix(
-            np.where(make.random.random((rows, columns)) < 0.4, 0, make.normal(rows, columns)).astype(a.values.dtype)
-        )
-        if mask
-        else None
-    )  # noqa: E501
-    c = (
-        make.matrix(make.normal(rows, columns))
-        if accumulate
-        else make.output(rows, columns, padding=0 if timed else None)
-    )  # noqa: E501
+    gate = make.matrix(np.where(make.random.random((rows, columns)) < 0.4, 0, make.normal(rows, columns)).astype(a.values.dtype)) if mask else None  # noqa: E501
+    c = make.matrix(make.normal(rows, columns)) if accumulate else make.output(rows, columns, padding=0 if timed else None)  # noqa: E501
     options = {"bias": bias, "mask": mask, "relu": relu, "accumulate": accumulate, "panels": panels}
     label = " ".join([f"({rows}, {inner}) x ({inner}, {columns})", *(name for name, given in options.items() if given)])
     return make.case(
@@ -69,14 +59,7 @@ def matmul_cases(make, kernel):
             b *= 1e-3 if special == "denormals" else np.sqrt(limits.max) / 100
         for options in ({}, {"relu": True, "bias": True}, {"mask": True}):
             yield product_case(make, 7, 9, 21, left=a, right=b, **options)
-    for rows, inner, columns in (
-        (1, 64, 64),
-        (32, 64, 64),
-        (32, 784, 128),
-        (128, 784, 256),
-        (128, 256, 10),
-        (512, 512, 512),
-    ):  # noqa: E501
+    for rows, inner, columns in ((1, 64, 64), (32, 64, 64), (32, 784, 128), (128, 784, 256), (128, 256, 10), (512, 512, 512)):  # noqa: E501
         yield product_case(make, rows, inner, columns, bias=True, relu=True, timed=True)
 
 
@@ -85,16 +68,11 @@ def matmul_gradient_cases(make, kernel):
     inners = itertools.cycle(INNER)
 
     def one(minibatch, inputs, units, block, accumulate, timed=False, special=False):
-        x, dy = (
-            make.matrix(make.normal(minibatch, inputs), 0 if timed else None),
-            make.matrix(make.normal(minibatch, units), 0 if timed else None),
-        )  # noqa: E501
+        x, dy = make.matrix(make.normal(minibatch, inputs), 0 if timed else None), make.matrix(make.normal(minibatch, units), 0 if timed else None)  # noqa: E501
         if special:
             x.values[0], dy.values[1:, 0], dy.values[0, 1] = 0, np.inf, np.nan
         extent = (block[1] - block[0], block[3] - block[2])
-        gradient = (
-            make.matrix(make.normal(*extent)) if accumulate else make.output(*extent, padding=0 if timed else None)
-        )  # noqa: E501
+        gradient = make.matrix(make.normal(*extent)) if accumulate else make.output(*extent, padding=0 if timed else None)  # noqa: E501
         return make.case(
             f"({minibatch}, {inputs})' x ({minibatch}, {units}){' accumulate' if accumulate else ''}",
             block, {"rows": minibatch, "gradient": gradient}, timed=timed, flops=2.0 * minibatch * inputs * units,

@@ -10,17 +10,18 @@ def one_minus_power(w, beta):
     return -np.expm1(w.update * np.log1p(np.longdouble(beta) - 1)) if beta > 0 else np.longdouble(1)
 
 
-def square_parts(a, w, block, u, relative):
-    """The sums of squares of a tile of the parameter and of the direction u, whose own error is so many ulps.
+def square_parts(a, w, block, u, ulps, size=None):
+    """The sums of squares of a tile of the parameter and of the direction u, itself off by so many ulps of `size`.
 
     They are added in the kernel's type, of which a unit in the last place is 2^29 of a double's: tiles are so small
     that no number goes through more than 30 additions.
     """
     unit = 2.0**29 if w.real is np.float32 else 1
     p = wide(a.parameter[block.rows, block.columns])
+    magnitude = (np.abs(u) * (np.abs(u) if size is None else size)).sum()
     return {
         "parameter_parts": nearly(part(a, block), np.float64((p * p).sum()), 32 * unit),
-        "direction_parts": nearly(part(a, block), np.float64((u * u).sum()), (32 + 2 * relative) * unit),
+        "direction_parts": nearly(part(a, block), np.float64((u * u).sum()), (32 + 2 * ulps) * unit, magnitude),
     }
 
 
@@ -43,8 +44,7 @@ def lamb_direction(a, w, block):
         "first_moment": nearly(here, s, 3, np.abs(old_s) + np.abs(fresh_s)),
         "second_moment": nearly(here, r, 4, r),
         "direction": nearly(here, u, 9, size),
-        # the moments of the cases do not cancel by more than a factor of some hundred where u is large
-        **square_parts(a, w, block, u, 2000),
+        **square_parts(a, w, block, u, 9, size),
     }
 
 
