@@ -199,6 +199,8 @@ def for_model(identifier, loss, output_shape, weighted=False):
 
 def check_targets(metric, judge, output_shape):
     """Raises ValueError where a metric needs other targets than the loss or metric that says what they look like."""
+    if metric.labels and len(output_shape) != 1:
+        raise ValueError(f"metric {metric.name!r} needs outputs of shape (classes,); the model's are {output_shape}")
     wanted, given = (
         "class numbers" if thing.labels else f"of shape {thing.target_shape(output_shape)} for each row"
         for thing in (metric, judge)

@@ -81,12 +81,12 @@ class Metric:
         y_pred = y_pred if y_pred.ndim > 1 else y_pred.reshape(-1, 1)
         rows, shape = len(y_pred), y_pred.shape[1:]
         self.check_output(shape)
+        if rows == 0:
+            return
         target = _data.targets(y_true, self, shape, rows, y_pred.dtype, "y_true")
         if sample_weight is not None and np.ndim(sample_weight) == 0:
             sample_weight = np.full(rows, sample_weight)
         weight = _data.row_weights(sample_weight, rows, y_pred.dtype)
-        if rows == 0:
-            return
         state = np.zeros(self._array_state_size(shape)) if self._state is None else self._state
         if state.size != self._array_state_size(shape):
             raise ValueError(f"metric {self.name!r} has seen predictions of another shape than {shape}: reset_state()")
