@@ -264,7 +264,7 @@ TABLE = {
     "r2-each": (M.R2Score, {"class_aggregation": None}, numbers, (3,), r2(None)),
     "r2-adjusted": (M.R2Score, {"class_aggregation": "variance_weighted_average", "num_regressors": 5}, numbers, (3,), r2("variance", 5)),
     "iou": (M.IoU, {"num_classes": 3, "target_class_ids": [0, 2]}, whole, (2,), iou(3, [0, 2])),
-    "iou-labels": (M.IoU, {"num_classes": 4, "target_class_ids": [1], "ignore_class": 2, "sparse_y_pred": False}, classes, (4,), iou(4, [1], 2)),
+    "iou-labels": (M.IoU, {"num_classes": 4, "target_class_ids": [0, 1, 3], "ignore_class": 2, "sparse_y_pred": False}, classes, (4,), iou(4, [0, 1, 3], 2)),
     "mean-iou": (M.MeanIoU, {"num_classes": 4, "sparse_y_pred": False}, classes, (2, 4), iou(4)),
     "one-hot-iou": (M.OneHotIoU, {"num_classes": 4, "target_class_ids": [0, 3]}, one_hot, (4,), iou(4, [0, 3], dense=True)),
     "one-hot-mean-iou": (M.OneHotMeanIoU, {"num_classes": 4}, one_hot, (2, 4), iou(4, dense=True)),
@@ -605,7 +605,10 @@ def test_predictions_outside_of_0_and_1():
     assert M.TruePositives(thresholds=[0, 0.6, 1])(t, p).tolist() == [1, 1, 1]  # not evenly spaced: as it is
     assert M.AUC()([0, 1], [-3, 5]) == 1
     assert M.AUC()([1, 0], [-3, 5]) == 0
+    assert M.AUC(2)([0, 1], [-3, 5]) == 0.5
     assert M.SensitivityAtSpecificity(0.5)([0, 1], [-3, 5]) == 1
+    assert M.SensitivityAtSpecificity(0.5, 2)([0, 1], [0.1, 5]) == 0
+    assert M.RecallAtPrecision(1.0)([0, 1], [0.2, 0.9]) == 1
 
 
 def test_none_and_all():
@@ -658,6 +661,7 @@ def test_functions():
     assert M.sparse_categorical_accuracy([[[2], [1]]], p[None]).tolist() == [[0, 1]]
     assert M.top_k_categorical_accuracy([[0, 0, 1], [0, 0, 1]], p, k=2).tolist() == [1, 0]
     assert M.sparse_top_k_categorical_accuracy([2, 2], p, k=2).tolist() == [1, 0]
+    assert M.sparse_top_k_categorical_accuracy([1], [[0.1, np.nan, 0.2]], k=3).tolist() == [0]
     assert M.mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]]).tolist() == [2.5]
     for function, arguments, message in (
         (M.binary_accuracy, ([1, 0, 1], [0.5, 0.2]), r"y_true has shape \(3,\), and y_pred \(2,\)"),
@@ -770,6 +774,15 @@ def test_the_fast_path_is_for_plain_means():
         np.testing.assert_allclose(first[-1], model.objective.outputs[0].all_metrics[-1](y, p), rtol=1e-9)
 
 
+def test_a_function_of_a_mean_is_no_plain_mean():
+    x, y = rng().standard_normal((8, 5)), np.eye(4)[np.arange(8) % 4]
+    model = compiled([M.RootMeanSquaredError(), M.CosineSimilarity()], loss="mse")
+    for _ in range(2):
+        loss, root, cosine = model.test_on_batch(x, y)
+        assert root == pytest.approx(np.sqrt(loss), rel=1e-14)
+        assert cosine == pytest.approx(M.CosineSimilarity()(y, model.predict(x)), rel=1e-12)
+
+
 def test_accuracy_is_the_one_that_keras_takes():
     def taken(identifier, shape, loss):
         metric = compiled([identifier], shape=shape, loss=loss).objective.outputs[0].all_metrics[0]
@@ -871,7 +884,7 @@ top_k_categorical_accuracy true_negatives true_positives
 def test_names():
     for name in KERAS_NAMES.split():
         assert isinstance(M.get(name), M.Metric), name
-    for function in (M.binary_accuracy, M.top_k_categorical_accuracy, M.mean_absolute_error, M.kl_divergence):
+    for function in (M.binary_accuracy, M.top_k_categorical_accuracy, M.mean_absolute_error, M.log_cosh):
         assert M.get(function).name == function.__name__
     assert isinstance(M.get(M.AUC), M.AUC)
     metric = M.AUC()

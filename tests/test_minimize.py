@@ -9,7 +9,8 @@ import pytest
 import nncore as nn
 
 minimize = nn.interop.scipy.minimize
-TOLERANCES = {"L-BFGS-B": 1e-12, "BFGS": 1e-9, "CG": 1e-9, "Newton-CG": 1e-9, "SLSQP": 1e-12}  # of losses, or of gradients
+# Of losses, or of gradients.
+TOLERANCES = {"L-BFGS-B": 1e-12, "BFGS": 1e-9, "CG": 1e-9, "Newton-CG": 1e-9, "SLSQP": 1e-12}
 
 
 def regression(dtype="float64", **options):
@@ -162,6 +163,40 @@ def test_an_error_leaves_the_weights_of_the_last_iteration():
     with pytest.raises(nn.NonFiniteLossError, match="in iteration 1; the weights are those before it"):
         minimize(model, x, y * 1e200)
     assert np.array_equal(fitted(model), before)
+
+
+def test_an_interruption_in_the_middle_of_a_line_search(monkeypatch):
+    model, x, y = regression()
+    kept, calls, evaluate = [], [], model.value_and_gradients
+
+    def interrupted(*data):
+        calls.append(fitted(model))
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return evaluate(*data)
+
+    monkeypatch.setattr(model, "value_and_gradients", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        minimize(model, x, y, callback=lambda iteration, loss: kept.append(fitted(model)))
+    assert np.array_equal(fitted(model), kept[-1])
+    assert not np.array_equal(calls[-1], kept[-1])
+
+
+def test_the_callback_sees_the_iterations_weights_whatever_was_tried_last():
+    model, x, y = regression()
+    seen = []
+
+    def callback(iteration, loss):
+        seen.append((loss, fitted(model)))
+
+    objective = nn.interop.scipy._FullBatch(model, x, y, None, callback)
+    first, second = np.full(12, 0.5), np.full(12, -3.0)
+    wanted = [objective.evaluate(vector)[0] for vector in (first, second)]
+    objective.end_iteration(first)
+    assert seen[0][0] == wanted[0]
+    assert (seen[0][1] == 0.5).all()
+    objective.end_iteration(second)  # of none that was evaluated since: once more
+    assert seen[1][0] == wanted[1]
 
 
 def test_arguments_are_checked_before_anything_changes():

@@ -223,6 +223,7 @@ class _Best(ThresholdMetric):
         self.num_thresholds = _checks.positive_integer(owner, "num_thresholds", num_thresholds)
         thresholds = [0.5] if num_thresholds == 1 else list(np.arange(num_thresholds) / (num_thresholds - 1))
         super().__init__(thresholds, class_id, None, name, dtype)
+        self._within_unit |= num_thresholds == 2
 
     def value(self, state, rows):
         tp, fp, tn, fn = self._counts(state)
