@@ -45,7 +45,7 @@ def minimize(model, x, y, sample_weight=None, method="L-BFGS-B", max_iterations=
     method : "L-BFGS-B", "BFGS", "CG", "Newton-CG" or "SLSQP"
     max_iterations : int
     tolerance : float
-        SciPy's `tol`, which each method takes in its own way. L-BFGS-B stops when an iteration makes the loss less by no
+        SciPy's `tol`, which each method takes in its own way. L-BFGS-B stops when an iteration lessens the loss by no
         more than this share of it, or when no component of the gradient is larger.
     callback : function (iteration, loss), optional
         Called after each iteration, with the weights of it in the model. It ends the training by returning True.
