@@ -264,7 +264,7 @@ TABLE = {
     "r2-each": (M.R2Score, {"class_aggregation": None}, numbers, (3,), r2(None)),
     "r2-adjusted": (M.R2Score, {"class_aggregation": "variance_weighted_average", "num_regressors": 5}, numbers, (3,), r2("variance", 5)),
     "iou": (M.IoU, {"num_classes": 3, "target_class_ids": [0, 2]}, whole, (2,), iou(3, [0, 2])),
-    "iou-ignoring": (M.IoU, {"num_classes": 4, "target_class_ids": [0, 1, 3], "ignore_class": 2, "sparse_y_pred": False}, classes, (4,), iou(4, [0, 1, 3], 2)),
+    "iou-ignoring": (M.IoU, {"num_classes": 4, "target_class_ids": [1, 2, 3], "ignore_class": 0, "sparse_y_pred": False}, classes, (4,), iou(4, [1, 2, 3], 0)),
     "mean-iou": (M.MeanIoU, {"num_classes": 4, "sparse_y_pred": False}, classes, (2, 4), iou(4)),
     "one-hot-iou": (M.OneHotIoU, {"num_classes": 4, "target_class_ids": [0, 3]}, one_hot, (4,), iou(4, [0, 3], dense=True)),
     "one-hot-mean-iou": (M.OneHotMeanIoU, {"num_classes": 4}, one_hot, (2, 4), iou(4, dense=True)),
