@@ -1,0 +1,201 @@
+"""Each layer and option: the same outputs, gradients and training as Keras's."""
+
+import numpy as np
+import pytest
+from peers import sides
+
+
+def L(name, *shapes, **options):  # noqa: N802
+    """A layer with the shapes of a sample of its inputs."""
+    return name, shapes or ((6,),), options
+
+
+DENSE = {
+    "plain": L("Dense", units=5),
+    "relu": L("Dense", units=5, activation="relu"),
+    "without bias": L("Dense", units=5, use_bias=False),
+    "matrices": L("Dense", (3, 4), units=5, activation="tanh"),
+    "more axes": L("Dense", (2, 3, 4), units=2),
+    "l1": L("Dense", units=5, kernel_regularizer="l1", bias_regularizer="l1"),
+    "l2": L("Dense", units=5, kernel_regularizer="l2", bias_regularizer="l2"),
+    "activity": L("Dense", units=5, activation="tanh", activity_regularizer="l2"),
+    "activity of matrices": L("Dense", (3, 4), units=5, activation="tanh", activity_regularizer="l1"),
+}
+ACTIVATIONS = ["relu", "relu6", "sigmoid", "tanh", "softmax", "log_softmax", "linear", "elu", "selu", "celu", "gelu",
+               "glu", "softplus", "softsign", "silu", "swish", "leaky_relu", "exponential", "hard_sigmoid", "hard_silu",
+               "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "threshold", "log_sigmoid",
+               "mish", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus"]  # fmt: skip
+LAYERS = {
+    **{f"Dense {name}": case for name, case in DENSE.items()},
+    **{f"Activation {name}": L("Activation", activation=name) for name in ACTIVATIONS if name != "threshold"},
+    "Activation softmax of matrices": L("Activation", (3, 4), activation="softmax"),
+    "Activation regularized": L("Activation", activation="tanh", activity_regularizer="l2"),
+    "ReLU": L("ReLU"),
+    "ReLU with options": L("ReLU", max_value=1.0, negative_slope=0.1, threshold=0.2),
+    "LeakyReLU": L("LeakyReLU", negative_slope=0.2),
+    "ELU": L("ELU", alpha=0.7),
+    "PReLU": L("PReLU", (3, 4)),
+    "PReLU shared": L("PReLU", (3, 4), shared_axes=[1]),
+    "Softmax": L("Softmax", (3, 4)),
+    "Softmax of another axis": L("Softmax", (3, 4), axis=1),
+    "Rescaling": L("Rescaling", scale=0.7, offset=-0.2),
+    "Flatten": L("Flatten", (3, 4)),
+    "Reshape": L("Reshape", (3, 4), target_shape=(2, 6)),
+    "Reshape -1": L("Reshape", (3, 4), target_shape=(2, -1, 3)),
+    "Permute": L("Permute", (2, 3, 4), dims=(3, 1, 2)),
+    "RepeatVector": L("RepeatVector", n=3),
+    **{name: L(name, (3, 4), (3, 4), (3, 4)) for name in ("Add", "Multiply", "Average", "Maximum", "Minimum")},
+    **{f"{name} broadcast": L(name, (3, 1), (4,), (3, 4)) for name in ("Add", "Multiply", "Average", "Maximum")},
+    "Subtract": L("Subtract", (3, 4), (3, 4)),
+    "Subtract broadcast": L("Subtract", (3, 1), (3, 4)),
+    "Concatenate": L("Concatenate", (3, 4), (3, 2), (3, 4)),
+    "Concatenate of another axis": L("Concatenate", (3, 4), (1, 4), axis=1),
+    "Dot": L("Dot", (6,), (6,), axes=1),
+    "Dot of matrices": L("Dot", (3, 4), (5, 4), axes=2),
+    "Dot of unlike axes": L("Dot", (3, 4), (4, 5), axes=(2, 1)),
+    "Dot normalized": L("Dot", (3, 4), (3, 5), axes=1, normalize=True),
+    "Dropout 0": L("Dropout", rate=0.0),
+    "GaussianDropout 0": L("GaussianDropout", rate=0.0),
+    "GaussianNoise 0": L("GaussianNoise", stddev=0.0),
+    "AlphaDropout 0": L("AlphaDropout", rate=0.0),
+    "SpatialDropout1D 0": L("SpatialDropout1D", (3, 4), rate=0.0),
+    "SpatialDropout2D 0": L("SpatialDropout2D", (2, 3, 4), rate=0.0),
+    "BatchNormalization": L("BatchNormalization"),
+    "BatchNormalization with options": L("BatchNormalization", momentum=0.7, epsilon=0.01),
+    "BatchNormalization bare": L("BatchNormalization", center=False, scale=False),
+    "BatchNormalization of matrices": L("BatchNormalization", (3, 4)),
+    "BatchNormalization regularized": L("BatchNormalization", beta_regularizer="l2", gamma_regularizer="l1"),
+    "LayerNormalization": L("LayerNormalization"),
+    "LayerNormalization with options": L("LayerNormalization", (3, 4), epsilon=0.01),
+    "LayerNormalization bare": L("LayerNormalization", center=False, scale=False),
+    "LayerNormalization of two axes": L("LayerNormalization", (3, 4), axis=(1, 2)),
+    "RMSNormalization": L("RMSNormalization", (3, 4)),
+    "GroupNormalization": L("GroupNormalization", (3, 6), groups=2),
+    "UnitNormalization": L("UnitNormalization", (3, 4)),
+    "ActivityRegularization": L("ActivityRegularization", l1=0.01, l2=0.02),
+}
+
+CONSTRAINTS = {
+    "non_neg": ("NonNeg", {}),
+    "max_norm": ("MaxNorm", {"max_value": 0.6}),
+    "max_norm of another axis": ("MaxNorm", {"max_value": 0.6, "axis": 1}),
+    "unit_norm": ("UnitNorm", {"axis": 0}),
+    "min_max_norm": ("MinMaxNorm", {"min_value": 0.3, "max_value": 0.6, "rate": 0.7}),
+}
+
+
+def model_around(name, shapes, options):
+    """The layer between Dense layers, so that it has to give a gradient: `build(package)`."""
+
+    def build(package):
+        inputs = [package.Input(shape) for shape in shapes]
+        before = [package.layers.Dense(shape[-1], activation="tanh", name=f"before_{number}")(x)
+                  for number, (x, shape) in enumerate(zip(inputs, shapes, strict=True))]  # fmt: skip
+        y = getattr(package.layers, name)(**options)(before if len(before) > 1 else before[0])
+        y = package.layers.Dense(3, name="after")(package.layers.Flatten()(y))
+        return package.Model(inputs if len(inputs) > 1 else inputs[0], y)
+
+    return build
+
+
+def arrays(shapes, dtype, rows=9):
+    made = [sides.noise((rows, *shape), dtype, seed) for seed, shape in enumerate(shapes)]
+    return made if len(made) > 1 else made[0]
+
+
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+@pytest.mark.parametrize("case", LAYERS)
+def test_layer(case, dtype):
+    name, shapes, options = LAYERS[case]
+    sides.has("layers", name)
+    if name == "Activation":
+        sides.has("activations", options["activation"])
+    ours, theirs = sides.pair(model_around(name, shapes, options), dtype)
+    for model in (ours, theirs):
+        package = sides.keras if model is theirs else sides.nncore
+        model.compile(package.optimizers.SGD(0.05), "mse")
+    sides.compare(ours, theirs, arrays(shapes, dtype), sides.noise((9, 3), dtype, 99), dtype)
+
+
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+@pytest.mark.parametrize("case", LAYERS)
+def test_layer_alone(case, dtype):
+    """The layer is the whole model: shapes, the gradient with respect to its inputs, and losses right behind it."""
+    name, shapes, options = LAYERS[case]
+    sides.has("layers", name)
+    if name == "Activation":
+        sides.has("activations", options["activation"])
+
+    def build(package):
+        inputs = [package.Input(shape) for shape in shapes]
+        inputs = inputs if len(inputs) > 1 else inputs[0]
+        return package.Model(inputs, getattr(package.layers, name)(**options)(inputs))
+
+    ours, theirs = sides.pair(build, dtype)
+    assert ours.output_shape == theirs.output_shape
+    x = arrays(shapes, dtype)
+    y = sides.noise(ours.predict(x).shape, dtype, 99)
+    theirs.compile("sgd", "mse")
+    output = ours.forward(x, training=True)
+    wanted = sides.keras_gradients(theirs, x, y)
+    sides.assert_close(output, wanted.output, dtype, "output")
+    if options.get("activity_regularizer") or name == "ActivityRegularization":
+        return  # penalties are no part of `forward` and `backward`
+    got = ours.backward(2 * (output - y) / y.size)
+    sides.assert_close(got if isinstance(got, list) else [got], wanted.inputs, dtype, "gradients of inputs")
+
+
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+@pytest.mark.parametrize("case", CONSTRAINTS)
+def test_constraint(case, dtype):
+    name, options = CONSTRAINTS[case]
+
+    def build(package):
+        constraint = getattr(package.constraints, name)(**options)
+        bias = package.constraints.NonNeg()
+        return package.Sequential([
+            package.Input((5,)),
+            package.layers.Dense(7, activation="tanh", kernel_constraint=constraint, bias_constraint=bias),
+            package.layers.Dense(2),
+        ])  # fmt: skip
+
+    ours, theirs = sides.pair(build, dtype)
+    for model, package in ((ours, sides.nncore), (theirs, sides.keras)):
+        model.compile(package.optimizers.SGD(0.1), "mse")
+    sides.compare(ours, theirs, sides.noise((8, 5), dtype), sides.noise((8, 2), dtype, 1), dtype)
+    w = sides.noise((4, 3), dtype, 2)
+    made = [getattr(package.constraints, name)(**options) for package in (sides.nncore, sides.keras)]
+    sides.assert_close(made[0](w), sides.numbers(made[1](sides.keras.ops.convert_to_tensor(w))), dtype)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+def test_activation_function(name, dtype):
+    """On arrays, over wide ranges, with special values where both sides are defined."""
+    sides.has("activations", name)
+    function, other = (getattr(package.activations, name) for package in (sides.nncore, sides.keras))
+    x = np.concatenate([np.linspace(-8, 8, 64), np.linspace(-60, 60, 32), [-0.0, 0.0, 1e-30, -1e-30]]).astype(dtype)
+    x = x.reshape(4, -1)
+    extra = {"threshold": 0.5, "default_value": -1.0} if name == "threshold" else {}
+    wanted = sides.numbers(other(sides.keras.ops.convert_to_tensor(x), **extra))
+    got = function(x, **extra)
+    assert got.dtype == np.dtype(dtype)
+    tolerance = sides.TOLERANCE[dtype]
+    np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "SpatialDropout1D"])
+def test_noise_has_the_moments_of_keras(name):
+    """Means and deviations of 200,000 numbers: each side's error is below 5 / sqrt(200,000) deviations, 0.011."""
+    shape = (200, 10, 100)
+    x = np.full(shape, 1.5, np.float32)
+    options = {"stddev": 0.3} if name == "GaussianNoise" else {"rate": 0.3}
+    results = []
+    for package in (sides.nncore, sides.keras):
+        results.append(sides.numbers(getattr(package.layers, name)(**options, seed=1)(x, training=True)))
+    ours, theirs = results
+    # dropped channels count ten times, as their ten steps are dropped together
+    limit = 0.011 * (np.sqrt(10) if name == "SpatialDropout1D" else 1) * 2
+    assert abs(ours.mean() - theirs.mean()) < limit * theirs.std()
+    assert abs(ours.std() / theirs.std() - 1) < 2 * limit
+    assert abs((ours == ours.min()).mean() - (theirs == theirs.min()).mean()) < limit
