@@ -57,10 +57,14 @@ def has(kind, name):
 
 
 def optimizer(package, name, **options):
-    """An optimizer, with epsilon where Keras and PyTorch have it: outside of the root."""
+    """An optimizer, with epsilon where Keras has it: for Adagrad and RMSprop inside of the root, for Adam outside.
+
+    Keras adds Adam's to the root of the second moment before that is corrected for its bias, where the contract has
+    PyTorch's form: tables have an epsilon for Adam that is too small to matter.
+    """
     cls = getattr(package.optimizers, name)
     if "epsilon_inside_sqrt" in inspect.signature(cls).parameters:
-        options["epsilon_inside_sqrt"] = False
+        options["epsilon_inside_sqrt"] = name != "Adam"
     return cls(**options)
 
 

@@ -1,0 +1,124 @@
+"""Each optimizer and option: the same weights after ten training steps as Keras's."""
+
+import pytest
+from peers import sides
+
+OPTIMIZERS = {
+    "SGD": [{"learning_rate": 0.1}, {"momentum": 0.9}, {"momentum": 0.8, "nesterov": True}],
+    "Adagrad": [{"epsilon": 1e-7}, {"initial_accumulator_value": 0.1, "epsilon": 1e-5}],
+    "RMSprop": [
+        {"epsilon": 1e-7}, {"rho": 0.7, "epsilon": 1e-5, "momentum": 0.5},
+        {"centered": True, "epsilon": 1e-5}, {"centered": True, "momentum": 0.9, "epsilon": 1e-4},
+    ],
+    "Adam": [{"epsilon": 1e-20}, {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-20}, {"amsgrad": True, "epsilon": 1e-20}],
+    "AdamW": [{}, {"weight_decay": 0.1, "beta_1": 0.8, "epsilon": 1e-5}, {"amsgrad": True}],
+    "Adamax": [{}, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-5}],
+    "Nadam": [{}, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-5}],
+    "Adadelta": [{}, {"rho": 0.8, "epsilon": 1e-4}],
+    "Ftrl": [
+        {}, {"initial_accumulator_value": 0.3, "l1_regularization_strength": 0.01, "l2_regularization_strength": 0.02},
+        {"learning_rate_power": -0.7, "beta": 0.1, "l2_shrinkage_regularization_strength": 0.01},
+    ],
+    "Lion": [{}, {"beta_1": 0.8, "beta_2": 0.9}],
+    "Lamb": [{}, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-5}],
+    "Adafactor": [{}, {"relative_step": False}, {"beta_2_decay": -0.5, "clip_threshold": 0.5, "epsilon_1": 1e-20}],
+    "Muon": [{"exclude_layers": None}],
+    "SignSGD": [{}],
+}  # fmt: skip
+COMMON = [
+    {"weight_decay": 0.05},
+    {"clipnorm": 0.05},
+    {"clipvalue": 0.01},
+    {"global_clipnorm": 0.1},
+    {"use_ema": True, "ema_momentum": 0.8},
+    {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 3},
+    {"gradient_accumulation_steps": 3},
+    {"gradient_accumulation_steps": 2, "weight_decay": 0.05, "global_clipnorm": 0.1},
+    {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2},
+    {"weight_decay": 0.1, "clipnorm": 0.05, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 4},
+]
+# Keras's averages move at each minibatch, ours at each update, which is of several.
+AVERAGES = pytest.mark.xfail(strict=True, reason="averages move at every minibatch in Keras, at every update here")
+
+
+def marks(name, options):
+    """Of a case that is known to differ."""
+    if options.get("use_ema") and options.get("gradient_accumulation_steps"):
+        return [AVERAGES]
+    if name == "Adam" and options.get("amsgrad") and not hasattr(sides.nncore.optimizers.Adam(), "amsgrad"):
+        return [pytest.mark.skip(reason="nncore.optimizers.Adam has no amsgrad yet")]
+    return []
+
+
+CASES = [
+    *((name, options) for name, variants in OPTIMIZERS.items() for options in variants),
+    *((name, {**variants[0], **common}) for name, variants in OPTIMIZERS.items() for common in COMMON),
+]
+CASES = [pytest.param(*case, marks=marks(*case), id=f"{case[0]} {case[1]}") for case in CASES]
+
+
+def network(package):
+    return package.Sequential([
+        package.Input((5,)),
+        package.layers.Dense(7, activation="tanh"),
+        package.layers.Dense(4, activation="tanh", use_bias=False),
+        package.layers.Dense(3),
+    ])  # fmt: skip
+
+
+def pair(name, options, dtype):
+    sides.has("optimizers", name)
+    ours, theirs = sides.pair(network, dtype)
+    for model, package in ((ours, sides.nncore), (theirs, sides.keras)):
+        model.compile(sides.optimizer(package, name, **{"learning_rate": 0.01, **options}), "mse")
+    return ours, theirs
+
+
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_ten_steps(name, options, dtype):
+    """Every step has a minibatch of its own; the running averages come last."""
+    ours, theirs = pair(name, options, dtype)
+    for step in range(10):
+        x, y = sides.noise((8, 5), dtype, step), sides.noise((8, 3), dtype, 100 + step)
+        ours.train_on_batch(x, y)
+        theirs.train_on_batch(x, y)
+    sides.assert_close(ours.get_weights(), theirs.get_weights(), dtype, "weights")
+    assert ours.optimizer.iterations == int(theirs.optimizer.iterations)
+    if options.get("use_ema"):
+        ours.optimizer.finalize_variable_values(ours.trainable_variables)
+        theirs.optimizer.finalize_variable_values(theirs.trainable_variables)
+        sides.assert_close(ours.get_weights(), theirs.get_weights(), dtype, "averages")
+
+
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fit(name, dtype):
+    """Three epochs of five minibatches, of which the last is smaller."""
+    ours, theirs = pair(name, OPTIMIZERS[name][:2][-1], dtype)
+    x, y = sides.noise((36, 5), dtype, 1), sides.noise((36, 3), dtype, 2)
+    histories = [m.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0).history for m in (ours, theirs)]
+    sides.assert_close(histories[0]["loss"], histories[1]["loss"], dtype, "losses")
+    sides.assert_close(ours.get_weights(), theirs.get_weights(), dtype, "weights")
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_one_layer_is_frozen_and_one_does_not_decay(name):
+    sides.has("optimizers", name)
+    ours, theirs = sides.pair(network, "float64")
+    for model, package in ((ours, sides.nncore), (theirs, sides.keras)):
+        model.layers[1].trainable = False
+        options = {"learning_rate": 0.01, **OPTIMIZERS[name][0], "weight_decay": 0.1}
+        optimizer = sides.optimizer(package, name, **options)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        model.compile(optimizer, "mse")
+    x, y = sides.noise((8, 5), "float64"), sides.noise((8, 3), "float64", 1)
+    for _ in range(5):
+        ours.train_on_batch(x, y)
+        theirs.train_on_batch(x, y)
+    sides.assert_close(ours.get_weights(), theirs.get_weights(), "float64", "weights")
+
+
+def test_every_optimizer_is_in_the_table():
+    known = {name for name in sides.nncore.optimizers.__all__ if name in sides.keras_classes("optimizers")}
+    assert {name for name in known if name[0].isupper() and name != "Optimizer"} <= set(OPTIMIZERS)
