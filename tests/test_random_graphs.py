@@ -149,7 +149,8 @@ class Case:
         else:
             size = int(np.prod(shape))
             first = self.pick([n for n in range(1, size + 1) if size % n == 0])
-            layer = nn.layers.Reshape(self.pick([(first, size // first), (first, -1), (-1,), (first, 1, size // first)]))
+            rest = size // first
+            layer = nn.layers.Reshape(self.pick([(first, rest), (first, -1), (-1,), (first, 1, rest)]))
         self.add(layer(tensor), f"{kind} {layer.get_config()} of tensor {place}")
 
     def grow_merged(self, tensor, place):

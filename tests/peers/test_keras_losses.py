@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from peers import sides
 
 REAL = "real"  # kinds of targets and predictions

@@ -1,6 +1,7 @@
 """Each optimizer and option: the same weights after ten training steps as Keras's."""
 
 import pytest
+
 from peers import sides
 
 OPTIMIZERS = {

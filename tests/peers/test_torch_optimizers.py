@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from peers import sides
 
 A, MOMENTUM = 0.01, {"momentum": 0.9}
