@@ -85,7 +85,7 @@ def assert_close(got, wanted, dtype, what="", factor=1.0):
         for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
             assert_close(one, other, dtype, f"{what}[{number}]", factor)
         return
-    got, wanted = numbers(got), numbers(wanted)
+    got, wanted = np.asarray(numbers(got)), numbers(wanted)
     assert got.shape == wanted.shape, f"{what}: {got.shape} is not {wanted.shape}"
     tolerance = factor * TOLERANCE[dtype]
     finite = np.abs(wanted[np.isfinite(wanted)])

@@ -11,7 +11,9 @@ OPTIMIZERS = {
         {"epsilon": 1e-7}, {"rho": 0.7, "epsilon": 1e-5, "momentum": 0.5},
         {"centered": True, "epsilon": 1e-5}, {"centered": True, "momentum": 0.9, "epsilon": 1e-4},
     ],
-    "Adam": [{"epsilon": 1e-20}, {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-20}, {"amsgrad": True, "epsilon": 1e-20}],
+    "Adam": [
+        {"epsilon": 1e-20}, {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-20}, {"amsgrad": True, "epsilon": 1e-20},
+    ],
     "AdamW": [{}, {"weight_decay": 0.1, "beta_1": 0.8, "epsilon": 1e-5}, {"amsgrad": True}],
     "Adamax": [{}, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-5}],
     "Nadam": [{}, {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-5}],
