@@ -498,7 +498,7 @@ class Builder:
                                               "accumulate": store_gradients == "add"})]  # fmt: skip
             wanted = [step for stage in stages for step in stage if not isinstance(step, Job)]
             stages[0] = [*self._prefetches(weight, wanted), *steps, *penalty, *stored, *stages[0]]
-            refreshes = [at_updates(step) for step in mirrors[weight].steps] if weight in mirrors and update else []
+            refreshes = mirrors[weight].steps if weight in mirrors and update is not None else []
             if weight.constraint is None:
                 stages[-1] += refreshes
             for number, stage in enumerate(stages):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nncore import _checks, _engine, _kernels
+from nncore import _checks, _kernels
 from nncore._plan import TILE_ELEMENTS, Job, Tiles
 
 __all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "serialize"]
@@ -20,9 +20,9 @@ class Constraint:
         raise NotImplementedError
 
     def job(self, array):
-        """The job that constrains a weight's array, in training steps with an update."""
+        """The job that constrains a weight's array."""
         tiles, kernel, arguments = self.space(array.shape)
-        return Job(tiles, [(kernel, {"parameter": array, **arguments}, 0, None, _engine.UPDATING)])
+        return Job(tiles, [(kernel, {"parameter": array, **arguments})])
 
     def __call__(self, w):
         """Returns the constrained weight, as a new array."""

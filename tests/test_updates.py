@@ -55,9 +55,19 @@ class Reference:
         self.steps += 1
         every = get("gradient_accumulation_steps") or 1
         self.kept = gradients if self.kept is None else [k + g for k, g in zip(self.kept, gradients, strict=True)]
-        if self.steps % every:
-            return
-        gradients, self.kept = [k / every for k in self.kept], None
+        if self.steps % every == 0:
+            self.update([k / every for k in self.kept])
+            self.kept = None
+        if get("use_ema"):  # in each step, as in Keras
+            number, frequency = (self.steps - 1) // every + 1, get("ema_overwrite_frequency")
+            momentum = get("ema_momentum", 0.99) if number > 1 else 0
+            for average, w in zip(self.averages, self.weights, strict=True):
+                average[...] = momentum * average + (1 - momentum) * w
+                if frequency and number % frequency == 0:
+                    w[...] = average
+
+    def update(self, gradients):
+        get = self.options.get
         self.updates += 1
         if get("clipvalue"):
             gradients = [np.clip(g, -get("clipvalue"), get("clipvalue")) for g in gradients]
@@ -69,12 +79,6 @@ class Reference:
             w = self.weights[number]
             w -= RATE * (get("weight_decay") or 0) * w
             w -= RATE * gradient
-            if get("use_ema"):
-                momentum = get("ema_momentum", 0.99) if self.updates > 1 else 0
-                self.averages[number] = momentum * self.averages[number] + (1 - momentum) * w
-                frequency = get("ema_overwrite_frequency")
-                if frequency and self.updates % frequency == 0:
-                    w[...] = self.averages[number]
 
 
 OPTIONS = {

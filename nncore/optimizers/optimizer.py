@@ -282,14 +282,14 @@ class Optimizer:
             update[0][:0] = after or before
             if after:
                 update.insert(0, before)
-            if self.use_ema:
+            if self.update_every > 1:
+                update = [[at_updates(item) for item in phase] for phase in update]
+                update[0][:0] = self._accumulation(target)
+            if self.use_ema:  # as in Keras in every training step, also in those without an update
                 update[-1].append(("average_weights", {"parameter": target.parameter, "columns": target.columns,
                                                        "average": target.state["average"],
                                                        "momentum": self.ema_momentum, "overwrite_every":
                                                        self.ema_overwrite_frequency or 0}))  # fmt: skip
-            if self.update_every > 1:
-                update = [[at_updates(item) for item in phase] for phase in update]
-                update[0][:0] = self._accumulation(target)
             result.append(update)
         return result
 

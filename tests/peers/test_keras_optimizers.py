@@ -40,14 +40,10 @@ COMMON = [
     {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2},
     {"weight_decay": 0.1, "clipnorm": 0.05, "use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 4},
 ]
-# Keras's averages move at each minibatch, ours at each update, which is of several.
-AVERAGES = pytest.mark.xfail(strict=True, reason="averages move at every minibatch in Keras, at every update here")
 
 
 def marks(name, options):
     """Of a case that is known to differ."""
-    if options.get("use_ema") and options.get("gradient_accumulation_steps"):
-        return [AVERAGES]
     if name == "Adam" and options.get("amsgrad") and not hasattr(sides.nncore.optimizers.Adam(), "amsgrad"):
         return [pytest.mark.skip(reason="nncore.optimizers.Adam has no amsgrad yet")]
     return []
