@@ -128,9 +128,16 @@ class Oracle:
         self.clips = clipnorm or np.inf, clipvalue or np.inf, global_clipnorm or np.inf
 
     def step(self, gradients):
+        number = self.updates + 1  # of the update that this step is part of
         self.kept.append(gradients)
-        if len(self.kept) < self.every:
-            return
+        if len(self.kept) == self.every:
+            self.update()
+        if self.ema:  # in each step, as in Keras
+            momentum = self.ema if number > 1 else 0
+            old = self.averages or self.variables
+            self.averages = [momentum * a + (1 - momentum) * v for a, v in zip(old, self.variables, strict=True)]
+
+    def update(self):
         gradients = [np.clip(sum(parts) / self.every, -self.clips[1], self.clips[1])
                      for parts in zip(*self.kept, strict=True)]  # fmt: skip
         self.kept = []
@@ -140,10 +147,6 @@ class Oracle:
             g = g * min(1, self.clips[0] / norm(g), self.clips[2] / whole)
             theta = theta * (1 - self.formula.rate * self.formula.decay(theta))
             self.variables[i] = self.formula.step(self.updates, theta, g, self.states[i])
-        if self.ema:
-            momentum = self.ema if self.averages else 0
-            old = self.averages or self.variables
-            self.averages = [momentum * a + (1 - momentum) * v for a, v in zip(old, self.variables, strict=True)]
 
 
 def close(got, expected):
