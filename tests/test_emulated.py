@@ -31,7 +31,7 @@ NATIVE = next((name for name in _engine.variants() if name in FUSED), None)
 # struct call of c/calls.c
 CALL = np.dtype(
     [("dtype", "i8"), ("kernel", "i8"), ("block", "i8", 4), ("rows", "i8"), ("first_row", "i8"), ("step", "i8"),
-     ("seed", "u8"), ("learning_rate", "f8"), ("coefficient", "f8", 8), ("gradient", "i8"), ("gradient_stride", "i8"),
+     ("update", "i8"), ("seed", "u8"), ("learning_rate", "f8"), ("coefficient", "f8", 8), ("gradient", "i8"), ("gradient_stride", "i8"),
      ("order", "i8"), ("nonfinite", "i8"), ("pointers", "i8"), ("slots", "i8", 20), ("bytes", "i8")]
 )  # fmt: skip
 
@@ -52,6 +52,7 @@ def make_call(kernel, dtype, arguments, block, worker, place):
     for name in ("rows", "first_row", "step", "seed", "learning_rate"):
         if name in worker:
             record[name] = worker[name]
+    record["update"] = worker.get("update", record["step"])
     if worker.get("coefficient") is not None:
         record["coefficient"] = worker["coefficient"]
     if worker.get("order") is not None:

@@ -76,29 +76,21 @@ struct TYPED(ftrl_update) {
     vec learning_rate, power, l1, constant, shrinkage;
 };
 
-typedef vec (*TYPED(vector_power))(vec x, vec power);
+enum { TYPED(CONSTANT), TYPED(ROOT), TYPED(POWER) }; /* what of powers a step has: a constant where it is inlined */
 
-NN_INLINE vec TYPED(square_root)(vec x, vec power)
+NN_INLINE vec TYPED(raised)(vec x, vec power, int kind)
 {
-    UNUSED(power);
-    return v_sqrt(x);
-}
-
-NN_INLINE vec TYPED(any_power)(vec x, vec power) { return TYPED(v_exp)(v_mul(power, TYPED(v_log)(x))); }
-
-NN_INLINE vec TYPED(power_zero)(vec x, vec power)
-{
-    UNUSED(power);
-    UNUSED(x);
-    return v_set(1);
+    if (kind == TYPED(CONSTANT))
+        return v_set(1);
+    return kind == TYPED(ROOT) ? v_sqrt(x) : TYPED(v_exp)(v_mul(power, TYPED(v_log)(x)));
 }
 
 NN_INLINE void TYPED(ftrl_step)(const struct TYPED(ftrl_update) *u, int64_t offset, real *gradient, int64_t count,
-                                TYPED(vector_power) raised)
+                                int kind)
 {
     const vec g = TYPED(v_load_up_to)(gradient, count), p = TYPED(v_load_up_to)(u->parameter + offset, count);
     const vec old = TYPED(v_load_up_to)(u->accumulator + offset, count), r = v_fma(g, g, old);
-    const vec of_r = raised(r, u->power), of_old = raised(old, u->power);
+    const vec of_r = TYPED(raised)(r, u->power, kind), of_old = TYPED(raised)(old, u->power, kind);
     const vec sigma = v_div(v_sub(of_r, of_old), u->learning_rate);
     const vec z = v_add(TYPED(v_load_up_to)(u->linear + offset, count), v_fnma(sigma, p, v_fma(u->shrinkage, p, g)));
     const vec clipped = v_min(u->l1, v_max(v_sub(v_zero(), u->l1), z));
@@ -110,17 +102,17 @@ NN_INLINE void TYPED(ftrl_step)(const struct TYPED(ftrl_update) *u, int64_t offs
 
 NN_INLINE void TYPED(ftrl_root_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
-    TYPED(ftrl_step)(update, offset, gradient, count, TYPED(square_root));
+    TYPED(ftrl_step)(update, offset, gradient, count, TYPED(ROOT));
 }
 
 NN_INLINE void TYPED(ftrl_power_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
-    TYPED(ftrl_step)(update, offset, gradient, count, TYPED(any_power));
+    TYPED(ftrl_step)(update, offset, gradient, count, TYPED(POWER));
 }
 
 NN_INLINE void TYPED(ftrl_constant_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
-    TYPED(ftrl_step)(update, offset, gradient, count, TYPED(power_zero));
+    TYPED(ftrl_step)(update, offset, gradient, count, TYPED(CONSTANT));
 }
 
 /* With lr the learning rate and R = r + g^2: z = z + g + 2 l2_shrinkage p - (R^power - r^power) / lr p;

@@ -12,7 +12,7 @@ extern const nn_variant NN_TESTED_VARIANT;
 typedef struct call {
     int64_t dtype, kernel;
     nn_block block;
-    int64_t rows, first_row, step;
+    int64_t rows, first_row, step, update;
     uint64_t seed;
     double learning_rate;
     double coefficient[8];
@@ -34,7 +34,7 @@ __attribute__((visibility("default"))) void tested_call(call *c, char *memory)
         .first_row = c->first_row,
         .order = at(c->order, memory),
         .step = c->step,
-        .update = c->step,
+        .update = c->update,
         .turn = NN_UPDATING,
         .seed = c->seed,
         .learning_rate = c->learning_rate,
