@@ -5,22 +5,7 @@
 >>> model.compile("adam", nn.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
 """
 
-from nncore import (
-    activations,
-    callbacks,
-    config,
-    constraints,
-    datasets,
-    initializers,
-    interop,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    regularizers,
-    utils,
-)
+from nncore import activations, config, constraints, initializers, layers, models, regularizers
 from nncore._version import __version__
 from nncore.layers import Input
 from nncore.models import Model, Sequential
@@ -47,3 +32,18 @@ __all__ = [
     "regularizers",
     "utils",
 ]
+
+# What a program may do without is imported when it is first used: a prediction needs none of it.
+_LATER = frozenset(("callbacks", "datasets", "interop", "losses", "metrics", "optimizers", "utils"))
+
+
+def __getattr__(name):
+    if name in _LATER:
+        import importlib
+
+        return importlib.import_module(f"nncore.{name}")
+    raise AttributeError(f"module 'nncore' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LATER})

@@ -1,7 +1,5 @@
 """Helpers around training that Keras's users expect."""
 
-import random
-
 import numpy as np
 
 from nncore import _data, config
@@ -47,6 +45,8 @@ def normalize(x, axis=-1, order=2):
 
 def set_random_seed(seed):
     """Seeds models built afterwards, NumPy's global generator, and Python's."""
+    import random
+
     config.set_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)

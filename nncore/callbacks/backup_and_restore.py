@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pathlib
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback, needed_where
@@ -40,6 +39,8 @@ class BackupAndRestore(Callback):
     def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
         if not os.fspath(backup_dir):
             raise ValueError("BackupAndRestore: backup_dir must name a folder; it is empty")
+        import pathlib  # which takes long, and few programs need
+
         self.backup_dir = pathlib.Path(backup_dir)
         self.save_freq = save_freq
         self._frequency = Frequency("BackupAndRestore", "save_freq", save_freq)

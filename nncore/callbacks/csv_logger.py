@@ -1,7 +1,5 @@
 """Epochs in a table."""
 
-import collections.abc
-import csv
 import os
 
 import numpy as np
@@ -39,6 +37,8 @@ class CSVLogger(Callback):
             self._open("w").close()
 
     def on_epoch_end(self, epoch, logs=None):
+        import csv  # which few programs need
+
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
@@ -55,6 +55,6 @@ class CSVLogger(Callback):
 
 
 def _cell(value):
-    if isinstance(value, collections.abc.Iterable) and not isinstance(value, str) and np.ndim(value):
+    if hasattr(value, "__iter__") and not isinstance(value, str) and np.ndim(value):
         return f'"[{", ".join(map(str, value))}]"'
     return value

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncore import _checks, _data, _engine, config, optimizers
+from nncore import _checks, _data, _engine, config
 from nncore._calls import Call, Exclusive
 from nncore._graph import Graph
 from nncore._plan import MIRRORING_ROWS
@@ -287,6 +287,8 @@ class Model(Trainable, Symbolic, training.Training):
         metrics, weighted_metrics : list of str or Metric; a list or dict of lists for several outputs
             "accuracy" is the accuracy that fits the loss. Weighted ones are means weighted by sample_weight.
         """
+        from nncore import optimizers  # as programs that only predict need none
+
         _checks.refuse("compile", run_eagerly=run_eagerly or None)
         self._lock.refuse_borrower("be compiled")
         optimizer = optimizers.get(optimizer)

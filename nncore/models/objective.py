@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nncore import _checks, _data, _ports, losses, metrics
+from nncore import _checks, _data, _ports
 
 
 class Output(NamedTuple):
@@ -39,6 +39,8 @@ class Objective:
     """
 
     def __init__(self, names, shapes, loss, loss_weights, given_metrics, weighted_metrics):
+        from nncore import losses, metrics  # as programs that only predict need none
+
         chosen = _per_output("loss", loss, names, lambda x: isinstance(x, (list, tuple, dict)) and not _is_config(x))
         weights = _per_output("loss_weights", loss_weights, names, lambda x: isinstance(x, (list, tuple, dict)))
         plain = _metrics_per_output("metrics", given_metrics, names)

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from nncore import _checks, optimizers
+from nncore import _checks
 from nncore._version import __version__
 
 FORMAT = 1
@@ -25,7 +25,7 @@ def state_of(model):
     if model.compiled:
         optimizer = model.optimizer
         state["compiled"] = {
-            "optimizer": optimizers.serialize(optimizer),
+            "optimizer": _checks.serialize(optimizer),
             "steps": int(optimizer.counter[0]),
             "variables": _numbers(optimizer, model),
             **{key: _described(given) for key, given in model._compilation.items()},
@@ -41,6 +41,8 @@ def restore(model, saved):
     model.__dict__.update(fresh.__dict__)
     compiled = state["compiled"]
     if compiled is not None:
+        from nncore import optimizers
+
         model.compile(
             optimizers.deserialize(compiled["optimizer"]),
             **{key: compiled.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")},

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _checks, _engine
-from nncore.callbacks import CallbackList
 from nncore.models.objective import slice_weights, weighted
 
 SLICE_SECONDS = 0.05  # of training between two looks at the progress bar and at Ctrl-C
@@ -134,6 +133,8 @@ class Training:
         return calls.history
 
     def _callback_list(self, callbacks, verbose, steps, epochs=1, rows=None, training=False):
+        from nncore.callbacks import CallbackList
+
         return CallbackList(callbacks, add_history=training, add_progbar=training and verbose != 0, model=self,
                             verbose=verbose, epochs=epochs, steps=steps, rows=rows)  # fmt: skip
 
