@@ -96,8 +96,8 @@ def assert_same_logs(ours, theirs, dtype):
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_layers_weights_and_names_are_in_keras_order(builder):
     ours, theirs = (builder(package) for package in sides.both("float32"))
-    named = ["out", "second", "shared", "inner", "encoder", "block_0", "block_1", "block_2", "middle", "short", "long_1",
-             "long_2", "a", "b"]  # fmt: skip
+    named = ["out", "second", "shared", "inner", "encoder", "block_0", "block_1", "block_2", "middle", "short",
+             "long_1", "long_2", "a", "b"]  # fmt: skip
     assert [layer.name for layer in ours.layers if layer.name in named] == [
         layer.name for layer in theirs.layers if layer.name in named
     ]

@@ -19,7 +19,7 @@ OPTIMIZERS = {  # nncore's class and options, optax's transformation
     "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}, lambda: optax.sgd(A, momentum=0.9, nesterov=True)),
     "adam": ("Adam", {"epsilon": 1e-8, **OUTSIDE}, lambda: optax.adam(A)),
     "adam with both epsilons inside": ("Adam", {"epsilon": 1e-6}, lambda: optax.adam(A, eps=0.0, eps_root=1e-6)),
-    "adamw": ("AdamW", {"epsilon": 1e-8, "weight_decay": 0.1}, lambda: optax.adamw(A, weight_decay=0.1)),
+    "adamw": ("AdamW", {"epsilon": 1e-20, "weight_decay": 0.1}, lambda: optax.adamw(A, eps=1e-20, weight_decay=0.1)),
     "adamax": ("Adamax", {"epsilon": 1e-8}, lambda: optax.adamax(A, eps=1e-8)),
     "lion": ("Lion", {}, lambda: optax.lion(A, weight_decay=0.0)),
     "lion with weight_decay": ("Lion", {"weight_decay": 0.1}, lambda: optax.lion(A, weight_decay=0.1)),

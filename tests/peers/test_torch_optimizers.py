@@ -7,6 +7,7 @@ from peers import sides
 
 A, MOMENTUM = 0.01, {"momentum": 0.9}
 ADAM = {"epsilon": 1e-8, "epsilon_inside_sqrt": False}
+# The contract gives AdamW the epsilon of Keras, which is another: it is too small to matter here.
 CASES = {  # of nncore: class and options; of torch.optim: class and options
     "SGD": ("SGD", {}, "SGD", {}),
     "SGD nesterov": ("SGD", {**MOMENTUM, "nesterov": True}, "SGD", {**MOMENTUM, "nesterov": True}),
@@ -19,7 +20,7 @@ CASES = {  # of nncore: class and options; of torch.optim: class and options
     ),
     "Adam": ("Adam", ADAM, "Adam", {}),
     "Adam betas": ("Adam", {**ADAM, "beta_1": 0.5, "beta_2": 0.9}, "Adam", {"betas": (0.5, 0.9)}),
-    "AdamW": ("AdamW", {"epsilon": 1e-8, "weight_decay": 0.1}, "AdamW", {"weight_decay": 0.1}),
+    "AdamW": ("AdamW", {"epsilon": 1e-20, "weight_decay": 0.1}, "AdamW", {"weight_decay": 0.1, "eps": 1e-20}),
     "Adam with weight_decay": ("Adam", {**ADAM, "weight_decay": 0.1}, "AdamW", {"weight_decay": 0.1}),
     "Adadelta": ("Adadelta", {"rho": 0.9, "epsilon": 1e-6}, "Adadelta", {}),
     "Adamax": ("Adamax", {"epsilon": 0.0}, "Adamax", {"eps": 0.0}),
