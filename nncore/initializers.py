@@ -79,7 +79,17 @@ class _Function(Initializer):
 
 
 class Constant(Initializer):
-    """Every element is `value`; where that is an array, it is broadcast to the weight's shape."""
+    """Every element is `value`; where that is an array, it is broadcast to the weight's shape.
+
+    Parameters
+    ----------
+    value : float or array
+
+    Raises
+    ------
+    ValueError
+        When a weight is made, for an array that cannot be broadcast to its shape.
+    """
 
     def __init__(self, value=0.0):
         if np.ndim(value):
@@ -116,7 +126,17 @@ class Ones(Initializer):
 
 
 class Identity(Initializer):
-    """`gain` on the main diagonal of a matrix, 0 elsewhere; the matrix need not be square."""
+    """`gain` on the main diagonal of a matrix, 0 elsewhere; the matrix need not be square.
+
+    Parameters
+    ----------
+    gain : float
+
+    Raises
+    ------
+    ValueError
+        When a weight is made that is no matrix.
+    """
 
     def __init__(self, gain=1.0):
         self.gain = _checks.real_number("Identity", "gain", gain)
@@ -151,7 +171,14 @@ class _Random(Initializer):
 
 
 class RandomUniform(_Random):
-    """Uniform on [minval, maxval)."""
+    """Uniform on [minval, maxval).
+
+    Parameters
+    ----------
+    minval, maxval : float
+    seed : int, optional
+        Of the values; they follow from the model's seed unless given, and from the weight's number in the model.
+    """
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
@@ -166,7 +193,15 @@ class RandomUniform(_Random):
 
 
 class RandomNormal(_Random):
-    """Normal with this mean and standard deviation."""
+    """Normal with this mean and standard deviation.
+
+    Parameters
+    ----------
+    mean : float
+    stddev : float of at least 0
+    seed : int, optional
+        Of the values; they follow from the model's seed unless given, and from the weight's number in the model.
+    """
 
     truncated = 0
 
@@ -188,6 +223,10 @@ class TruncatedNormal(RandomNormal):
     """As `RandomNormal`, given that a value is not more than two standard deviations from the mean.
 
     The values' own standard deviation is 0.8796 `stddev`, therefore.
+
+    Parameters
+    ----------
+    mean, stddev, seed : as in `RandomNormal`
     """
 
     truncated = 1
@@ -205,6 +244,7 @@ class VarianceScaling(_Random):
         Normal and at most two standard deviations (before they are cut off) from 0; normal; uniform on [-b, b) with
         b = sqrt(3 scale / n).
     seed : int, optional
+        Of the values; they follow from the model's seed unless given, and from the weight's number in the model.
     input_axes, output_axes : lists of axes, optional
         Which axes' extents are multiplied for the numbers of inputs and of outputs. Unless both are given, a weight is
         (..., inputs, outputs), with both numbers times the extents before.
@@ -251,35 +291,65 @@ class _Scaled(VarianceScaling):
 
 
 class GlorotUniform(_Scaled):
-    """Uniform on [-b, b), b = sqrt(6 / (fan_in + fan_out)): Glorot and Bengio, 2010."""
+    """Uniform on [-b, b), b = sqrt(6 / (fan_in + fan_out)). (Glorot and Bengio, 2010.)
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes : as in `VarianceScaling`
+    """
 
 
 class GlorotNormal(_Scaled):
-    """Truncated normal with variance 2 / (fan_in + fan_out): Glorot and Bengio, 2010."""
+    """Truncated normal with variance 2 / (fan_in + fan_out). (Glorot and Bengio, 2010.)
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes : as in `VarianceScaling`
+    """
 
     arguments = (1.0, "fan_avg", "truncated_normal")
 
 
 class HeUniform(_Scaled):
-    """Uniform on [-b, b), b = sqrt(6 / fan_in): He et al., 2015."""
+    """Uniform on [-b, b), b = sqrt(6 / fan_in). (He et al., 2015.)
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes : as in `VarianceScaling`
+    """
 
     arguments = (2.0, "fan_in", "uniform")
 
 
 class HeNormal(_Scaled):
-    """Truncated normal with variance 2 / fan_in: He et al., 2015."""
+    """Truncated normal with variance 2 / fan_in. (He et al., 2015.)
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes : as in `VarianceScaling`
+    """
 
     arguments = (2.0, "fan_in", "truncated_normal")
 
 
 class LecunUniform(_Scaled):
-    """Uniform on [-b, b), b = sqrt(3 / fan_in): LeCun et al., 1998."""
+    """Uniform on [-b, b), b = sqrt(3 / fan_in). (LeCun et al., 1998.)
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes : as in `VarianceScaling`
+    """
 
     arguments = (1.0, "fan_in", "uniform")
 
 
 class LecunNormal(_Scaled):
-    """Truncated normal with variance 1 / fan_in: LeCun et al., 1998."""
+    """Truncated normal with variance 1 / fan_in. (LeCun et al., 1998.)
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes : as in `VarianceScaling`
+    """
 
     arguments = (1.0, "fan_in", "truncated_normal")
 
@@ -289,6 +359,17 @@ class Orthogonal(_Random):
 
     A weight of more than two axes is taken as a matrix (all but the last axis, last axis). The vectors are
     orthonormalized in float64 whatever the weight's type is. (Saxe et al., 2014.)
+
+    Parameters
+    ----------
+    gain : float
+    seed : int, optional
+        Of the values; they follow from the model's seed unless given, and from the weight's number in the model.
+
+    Raises
+    ------
+    ValueError
+        When a weight of less than two axes is made.
     """
 
     def __init__(self, gain=1.0, seed=None):

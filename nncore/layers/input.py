@@ -12,6 +12,10 @@ class InputLayer(Layer):
     ----------
     shape : tuple of int
         Without the axis of samples.
+    batch_shape : tuple, optional
+        In its place: (None, *shape).
+    dtype : a type of numbers, optional
+        Changes nothing: data of any real or integer type comes in, and the model has the dtype of what is computed.
     """
 
     def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, *, name=None):
@@ -50,6 +54,7 @@ def Input(  # noqa: N802
     ----------
     shape : tuple of int
         Without the axis of samples: ``(784,)`` for rows of 784 features.
+    dtype, batch_shape : as in `InputLayer`
     name : str, optional
         Of the input; data for several inputs may be a dict by name.
 

@@ -42,6 +42,8 @@ class BinaryCrossentropy(_Crossentropy):
         Predictions are logits z, p = 1 / (1 + exp(-z)).
     label_smoothing : float in [0, 1]
         s: targets become t (1 - s) + s / 2.
+    axis : int
+        The last one.
     """
 
     kernel = default_name = "binary_crossentropy"
@@ -62,6 +64,8 @@ class BinaryFocalCrossentropy(_Crossentropy):
         Predictions are logits z, p = 1 / (1 + exp(-z)).
     label_smoothing : float in [0, 1]
         s: targets become t (1 - s) + s / 2.
+    axis : int
+        The last one.
 
     References
     ----------
@@ -97,6 +101,8 @@ class CategoricalCrossentropy(_Crossentropy, ClassLoss):
         Predictions are logits z, p = softmax(z).
     label_smoothing : float in [0, 1]
         s: targets become t (1 - s) + s / classes.
+    axis : int
+        The last one.
     """
 
     kernel = default_name = "categorical_crossentropy"
@@ -115,6 +121,8 @@ class CategoricalFocalCrossentropy(_Crossentropy, ClassLoss):
         Predictions are logits z, p = softmax(z).
     label_smoothing : float in [0, 1]
         s: targets become t (1 - s) + s / classes.
+    axis : int
+        The last one.
 
     References
     ----------
@@ -160,6 +168,8 @@ class SparseCategoricalCrossentropy(_Crossentropy, ClassLoss):
         Predictions are logits z, p = softmax(z).
     ignore_class : int, optional
         Rows with this target, which need not be a class, have no loss and no gradient; means are over the others.
+    axis : int
+        The last one.
     """
 
     kernel = default_name = "sparse_categorical_crossentropy"

@@ -286,6 +286,13 @@ class Model(Trainable, Symbolic, training.Training):
             Factors of the losses in the sum that is minimised.
         metrics, weighted_metrics : list of str or Metric; a list or dict of lists for several outputs
             "accuracy" is the accuracy that fits the loss. Weighted ones are means weighted by sample_weight.
+        steps_per_execution, jit_compile, auto_scale_loss
+            Change nothing: the loop over minibatches is compiled in any case, and there is no float16.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For bad arguments, before anything has changed.
         """
         from nncore import optimizers  # as programs that only predict need none
 

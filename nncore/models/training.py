@@ -69,6 +69,10 @@ class Training:
             Each row's part in the loss: loss = sum of weight times loss over rows, divided by the number of rows.
         steps_per_epoch : int
             Minibatches in an epoch; all unless given.
+        validation_steps, validation_batch_size : int
+            Minibatches of the validation data, all unless given, and their rows, `batch_size` unless given.
+        validation_freq : int
+            Validation after each so many epochs.
 
         Returns
         -------
@@ -182,7 +186,10 @@ class Training:
         Parameters
         ----------
         batch_size : int
-            Rows of a minibatch for the hooks of callbacks, 32 unless given.
+            Rows of a minibatch for the hooks of callbacks, and for losses that are no means over rows; 32 unless given.
+        sample_weight : array (rows,)
+        steps : int
+            Minibatches; all unless given.
         callbacks : Callback, list of Callback, or CallbackList
         return_dict : bool
             A dict by name in place of a number or list.

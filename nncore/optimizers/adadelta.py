@@ -17,6 +17,7 @@ class Adadelta(Optimizer):
         ρ.
     epsilon : float
         ε.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     slots = ("accumulated_grad", "accumulated_delta_var")

@@ -28,6 +28,7 @@ class Adafactor(Optimizer):
     clip_threshold : float
     relative_step : bool
         Changes nothing, as in Keras: ρ is at most 1 / √t either way.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3, clip_threshold=1.0,

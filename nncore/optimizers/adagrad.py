@@ -19,6 +19,7 @@ class Adagrad(Optimizer):
         ε.
     epsilon_inside_sqrt : bool
         False gives √r + ε, PyTorch's form.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     slots = ("accumulator",)

@@ -21,6 +21,7 @@ class Adam(Optimizer):
     amsgrad : bool
     epsilon_inside_sqrt : bool
         False gives √r̂ + ε, as PyTorch has it.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     corrected = True  # the root is that of r̂, and not that of r

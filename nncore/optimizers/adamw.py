@@ -20,6 +20,7 @@ class AdamW(Adam):
         ε.
     amsgrad : bool
         The largest r so far, in place of r under the root.
+    clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     corrected = False

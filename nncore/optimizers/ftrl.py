@@ -24,6 +24,7 @@ class Ftrl(Optimizer):
         λₛ, of a term of the loss.
     beta : float
         β.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     slots = ("accumulator", "linear")

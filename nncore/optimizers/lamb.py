@@ -18,6 +18,7 @@ class Lamb(Optimizer):
     beta_1, beta_2 : float in [0, 1)
     epsilon : float
         ε.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     slots = ("momentum", "velocity")

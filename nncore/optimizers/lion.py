@@ -15,6 +15,7 @@ class Lion(Optimizer):
         α.
     beta_1 : float in (0, 1]
     beta_2 : float in [0, 1)
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     slots = ("momentum",)

@@ -51,6 +51,7 @@ class Muon(Optimizer):
     ns_steps : int
     nesterov : bool
     rms_rate : float, optional
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
 
     Raises
     ------

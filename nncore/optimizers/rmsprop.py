@@ -23,6 +23,7 @@ class RMSprop(Optimizer):
     centered : bool
     epsilon_inside_sqrt : bool
         False gives √r + ε, PyTorch's form.
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     def __init__(self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-8, centered=False, *,

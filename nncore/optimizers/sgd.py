@@ -17,6 +17,7 @@ class SGD(Optimizer):
     momentum : float in [0, 1)
         β.
     nesterov : bool
+    weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **common):
