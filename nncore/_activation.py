@@ -10,6 +10,7 @@ import inspect
 import numpy as np
 
 from nncore import _checks, _kernels
+from nncore._axes import emit_permuted
 
 PLAIN = {}  # every activation with its default parameters, by name
 
@@ -115,7 +116,7 @@ class Activation:
     def emit(self, builder, x):
         """Adds y = f(x) and its derivative to a plan; returns y."""
         x.uses += 1
-        y = builder.value(self.output_shape(x.shape), x.needs_gradient)
+        y = builder.value(self._shape_of_rows(x.shape), x.needs_gradient)
         builder.forward(f"{self._steps.family}_forward", x=x.buffer, y=y.buffer, x_stride=x.stride, y_stride=y.stride,
                         **self._sizes(x.shape), **self._steps.forward)  # fmt: skip
 
@@ -138,6 +139,10 @@ class Activation:
 
         builder.on_backward(backward)
         return y
+
+    def _shape_of_rows(self, shape):
+        """The shape of what the kernels make of x of `shape`."""
+        return self.output_shape(shape)
 
     def _sizes(self, shape):
         """The kernels' arguments that say what a row of x is."""
@@ -164,17 +169,35 @@ class Sigmoid(Activation):
 
 
 class AlongAxis(Activation):
-    """A function along one axis, `axis`; in a plan that must be the last one."""
+    """A function along one axis, `axis`, counted with that of the samples. Kernels go along the last one."""
 
     size = "classes"  # the kernels' name for the number of elements of y along the axis
 
     def output_shape(self, shape):
-        if not shape or self.parameters["axis"] not in (-1, len(shape)):
+        axis = self._axis_of_sample(shape)
+        return (*shape[:axis], self._size_of(shape[axis]), *shape[axis + 1 :])
+
+    def _axis_of_sample(self, shape):
+        """The axis, counted without that of the samples."""
+        axis = self.parameters["axis"]
+        axis = axis + len(shape) if axis < 0 else axis - 1
+        if not 0 <= axis < len(shape):
             axes = ("samples", *shape)
             raise ValueError(
-                f"{self.name} in a layer goes along the last axis; got axis={self.parameters['axis']} "
+                f"{self.name} in a layer goes along an axis of each sample; got axis={self.parameters['axis']} "
                 f"for inputs of shape ({', '.join(map(str, axes))})"
             )
+        return axis
+
+    def emit(self, builder, x):
+        axis, last = self._axis_of_sample(x.shape), len(x.shape) - 1
+        if axis == last:
+            return super().emit(builder, x)
+        order = [*range(axis), *range(axis + 1, last + 1), axis]
+        y = super().emit(builder, emit_permuted(builder, x, order))
+        return emit_permuted(builder, y, [order.index(i) for i in range(last + 1)])
+
+    def _shape_of_rows(self, shape):
         return (*shape[:-1], self._size_of(shape[-1]))
 
     def _size_of(self, length):

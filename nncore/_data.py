@@ -156,7 +156,7 @@ def row_weights(data, rows, dtype):
 def class_weights(weights, target, classes, dtype):
     """The weight of each row from a dict of class weights; rows of other classes weigh 1.
 
-    `target` is an array of class numbers (rows,), or of one-hot rows (rows, classes).
+    `target` is an array of class numbers (rows,), those of a single unit rounded, or of one-hot rows (rows, classes).
     """
     table = np.ones(classes, dtype)
     for key, weight in weights.items():
@@ -167,7 +167,7 @@ def class_weights(weights, target, classes, dtype):
         table[key.__index__()] = weight
     numbers = target.reshape(len(target), -1)
     numbers = numbers[:, 0] if numbers.shape[1] == 1 else numbers.argmax(1)
-    numbers = numbers.astype(np.int64)
+    numbers = np.rint(numbers).astype(np.int64)
     known = (numbers >= 0) & (numbers < classes)  # another is a label that the loss ignores
     return np.where(known, table[np.where(known, numbers, 0)], np.ones((), dtype))
 

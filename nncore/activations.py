@@ -252,19 +252,19 @@ def linear():
 
 @define(Softmax, axis=integer)
 def softmax(axis=-1):
-    """f(x)_i = e^x_i / sum_j e^x_j along `axis`; in a layer that is the last one."""
+    """f(x)_i = e^x_i / sum_j e^x_j along `axis`."""
     return Steps("softmax", "y")
 
 
 @define(AlongAxis, axis=integer)
 def log_softmax(axis=-1):
-    """f(x)_i = x_i - log(sum_j e^x_j) along `axis`; in a layer that is the last one."""
+    """f(x)_i = x_i - log(sum_j e^x_j) along `axis`."""
     return Steps("log_softmax", "y")
 
 
 @define(Halves, axis=integer)
 def glu(axis=-1):
-    """f(p, q) = p / (1 + e^-q) for the halves p and q of `axis`; in a layer that is the last one.
+    """f(p, q) = p / (1 + e^-q) for the halves p and q of `axis`.
 
     The axis has an even length, and half of it afterwards. (Dauphin et al., 2017.)
     """

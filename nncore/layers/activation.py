@@ -90,12 +90,12 @@ class ELU(_Parametric):
 
 
 class Softmax(_Parametric):
-    """y_i = e^x_i / sum_j e^x_j along the last axis.
+    """y_i = e^x_i / sum_j e^x_j along an axis.
 
     Parameters
     ----------
     axis : int
-        -1, or the last axis counted with that of the samples; others are refused when the layer is built.
+        Of each sample, counted with that of the samples.
     """
 
     def __init__(self, axis=-1, **common):

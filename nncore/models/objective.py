@@ -159,7 +159,7 @@ class Objective:
             source = _data.target_source(data, output.target_of, output.shape, rows, dtype, name)
             weight = _data.row_weights(weight, rows, dtype)
             if class_weight:
-                by_class = _data.class_weights(class_weight, source.array, output.shape[-1], dtype)
+                by_class = _data.class_weights(class_weight, source.array, max(2, output.shape[-1]), dtype)
                 weight = by_class if weight is None else weight * by_class
             sources[number], row_weights[number] = source, weight
         return sources, row_weights

@@ -20,13 +20,7 @@ PROGRAMS = {
         "small loss": 0.36, "large loss": 0.07, "penalties loss": 0.055, "both loss": 0.05,
     },
 }  # fmt: skip
-KNOWN = {"imbalanced": "class_weight refuses the class 1 of a single unit, which Keras takes"}
-
-
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=KNOWN[name])] if name in KNOWN else [])
-    for name in PROGRAMS
-])  # fmt: skip
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_program(name):
     program = importlib.import_module(f"peers.examples.{name}")
     results = []

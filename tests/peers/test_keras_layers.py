@@ -78,9 +78,6 @@ LAYERS = {
 
 # PyTorch's derivative of hard_sigmoid is the float32 nearest to 1/6, in float64 as well.
 SINGLE = {"Activation hard_sigmoid"}
-KNOWN = {"Softmax of another axis": "a softmax in a layer goes along the last axis"}
-CASES = [pytest.param(case, marks=[pytest.mark.xfail(strict=True, reason=KNOWN[case])] if case in KNOWN else [])
-         for case in LAYERS]  # fmt: skip
 
 CONSTRAINTS = {
     "non_neg": ("NonNeg", {}),
@@ -111,7 +108,7 @@ def arrays(shapes, dtype, rows=9):
 
 
 @pytest.mark.parametrize("dtype", sides.DTYPES)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", LAYERS)
 def test_layer(case, dtype):
     name, shapes, options = LAYERS[case]
     sides.has("layers", name)
@@ -128,7 +125,7 @@ def test_layer(case, dtype):
 
 
 @pytest.mark.parametrize("dtype", sides.DTYPES)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", LAYERS)
 def test_layer_alone(case, dtype):
     """The layer is the whole model: shapes, the gradient with respect to its inputs, and losses right behind it."""
     name, shapes, options = LAYERS[case]
