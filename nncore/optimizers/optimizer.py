@@ -60,6 +60,7 @@ class Optimizer:
     """
 
     slots = ()  # names of the arrays kept for each weight
+    needs_matrices = False  # whether the update of a weight is more than one of its elements in any order
 
     def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None,
                  use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
@@ -378,12 +379,18 @@ class Optimizer:
         """Targets of variables that the optimizer was built for."""
         return [Target(v, t, self.state_of(v)) for v, t in zip(variables, tiles, strict=True)]
 
+    def _tiles_of(self, variable):
+        """How an array is cut: into neighbouring elements, unless the update needs to know rows from columns."""
+        if self.needs_matrices:
+            return Tiles.of(*matrix_shape(variable.shape))
+        return Tiles(1, variable.size, 1, max(1, min(variable.size, TILE_ELEMENTS)))
+
     def _make_apply_plan(self, variables):
         plan = _engine.Plan(variables[0].dtype, 1, self.update_every)
         for kernel, arguments in self.opening():
             plan.step(kernel, arguments)
         plan.phase()
-        tiles = [Tiles.of(*matrix_shape(v.shape)) for v in variables]
+        tiles = [self._tiles_of(variable) for variable in variables]
         updates = self.phases(self.targets(variables, tiles))
         loads = []
         for number in range(max(map(len, updates))):
