@@ -31,6 +31,70 @@ SECTIONS = {
 }
 OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.interop.scipy, nn.models, nn.utils)
 
+X, Y = np.zeros((4, 3)), np.zeros((4, 1))
+
+
+def regression(layers=(), **compilation):
+    model = nn.Sequential([nn.Input((3,)), *layers, nn.layers.Dense(1, activation="sigmoid")])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **compilation})
+    return model
+
+
+def assign_a_schedule():
+    regression().optimizer.learning_rate = nn.optimizers.schedules.LinearDecay(0.1, 10)
+
+
+# What docs/from-keras.md says is refused, by words of its rows, which stand there.
+REFUSED = {
+    "TypeError for functions and lambdas": [
+        lambda: nn.layers.Dense(3, activation=lambda x: x), lambda: regression(loss=lambda y, p: 0),
+        lambda: regression(metrics=[lambda y, p: 0]), lambda: nn.layers.Dense(3, kernel_regularizer=lambda w: 0)],
+    "`relu` with a negative threshold": [
+        lambda: nn.activations.relu(X, threshold=-1.0), lambda: nn.layers.Softmax(axis=1)(nn.Input((3, 4))),
+        lambda: nn.layers.PReLU(alpha_regularizer="l2")],
+    "`layer(tensor, training=True)`": [lambda: nn.layers.Dropout(0.5)(nn.Input((3,)), training=True)],
+    "`dtype` of layers": [
+        lambda: nn.layers.Dense(3, dtype="float32"), lambda: nn.losses.Hinge(dtype="float32"),
+        lambda: nn.metrics.Mean(dtype="float32")],
+    "a model with it cannot be saved": [
+        lambda: regression([nn.layers.Dense(3, kernel_initializer=lambda shape, dtype: np.ones(shape))]).save("m")],
+    "`Input` with `batch_size`": [
+        lambda: nn.Input((3,), batch_size=4), lambda: nn.Input((3,), sparse=True), lambda: nn.Input((3,), ragged=True),
+        lambda: nn.Input((3,), optional=True), lambda: nn.Input(tensor=X), lambda: nn.Input((None, 3))],
+    "`Dropout(noise_shape=...)`": [lambda: nn.layers.Dropout(0.5, noise_shape=(4, 1))],
+    "`GaussianDropout(1)`": [lambda: nn.layers.GaussianDropout(1), lambda: nn.layers.AlphaDropout(1)],
+    "`BatchNormalization(renorm=": [
+        lambda: nn.layers.BatchNormalization(renorm=True), lambda: nn.layers.BatchNormalization(synchronized=True),
+        lambda: nn.layers.LayerNormalization(rms_scaling=True), lambda: nn.layers.Dense(3, lora_rank=2),
+        lambda: nn.layers.Dense(3, quantization_config=1), lambda: nn.layers.Flatten(data_format="channels_first")],
+    "along axes that are not neighbours": [lambda: nn.constraints.MaxNorm(axis=(0, 2))(np.ones((2, 2, 2)))],
+    "`axis` of cross-entropies": [
+        lambda: nn.losses.BinaryCrossentropy(axis=1), lambda: nn.losses.CosineSimilarity(axis=1),
+        lambda: nn.metrics.IoU(2, [0], axis=1)],
+    "outputs of several axes": [
+        lambda: nn.Sequential([nn.Input((5, 3)), nn.layers.Dense(3)]).compile(loss="sparse_categorical_crossentropy")],
+    "targets that broadcast": [lambda: regression().evaluate(X, np.zeros((4, 2)))],
+    "`sample_weight` for each element": [lambda: regression().evaluate(X, Y, sample_weight=np.ones((4, 2)))],
+    "`class_weight` with a class 1": [lambda: regression().fit(X, Y, class_weight={0: 1.0, 1: 2.0}, verbose=0)],
+    "metric `SparseCategoricalCrossentropy(ignore_class=...)`": [
+        lambda: nn.metrics.SparseCategoricalCrossentropy(ignore_class=1),
+        lambda: nn.metrics.SparseTopKCategoricalAccuracy(from_sorted_ids=True)],
+    "`Muon(exclude_layers=...)`": [lambda: nn.optimizers.Muon(exclude_layers=["a"]).apply([X], [X.copy()])],
+    "`loss_scale_factor`": [
+        lambda: nn.optimizers.SGD(loss_scale_factor=2.0), lambda: nn.optimizers.AdamW(weight_decay=None)],
+    "a schedule assigned to": [assign_a_schedule],
+    "schedules of less than one step": [lambda: nn.optimizers.schedules.LinearDecay(0.1, 0.5)],
+    "`compile(run_eagerly=True)`": [lambda: regression(run_eagerly=True)],
+    "`load_model(custom_objects=": [
+        lambda: nn.models.load_model("m", custom_objects={}), lambda: nn.models.load_model("m", safe_mode=False)],
+    "an unknown `mode` warns": [
+        lambda: nn.callbacks.EarlyStopping(mode="best"), lambda: nn.callbacks.EarlyStopping(patience=-1)],
+    "a monitor whose direction": [
+        lambda: regression().fit(X, Y, callbacks=[nn.callbacks.EarlyStopping("some")], verbose=0)],
+    "`write_images`, `profile_batch`": [
+        lambda: nn.callbacks.TensorBoard(write_images=True), lambda: nn.callbacks.TensorBoard(profile_batch=2)],
+}  # fmt: skip
+
 
 def short(value):
     return value.__name__.removeprefix("nncore.") if inspect.ismodule(value) else value
@@ -109,3 +173,31 @@ def test_links_lead_somewhere(document):
             headings = re.findall(r"^#+ (.*)$", prose(other.read_text(encoding="utf-8")), flags=re.MULTILINE)
             anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
             assert anchor in anchors, target
+
+
+def rows_of_differences():
+    text = (ROOT / "docs" / "from-keras.md").read_text(encoding="utf-8")
+    return [line for line in section(text, "## Every difference").splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_is_said_to_be_refused_is(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len([row for row in rows_of_differences() if words in row]) == 1
+    for attempt in REFUSED[words]:
+        with pytest.raises((ValueError, TypeError)):
+            attempt()
+
+
+def test_what_is_said_to_be_missing_is():
+    rows = [row.split("|")[2] for row in rows_of_differences() if row.startswith("| missing")]
+    spans = {span for row in rows for span in re.findall(r"`([\w.]+)`", row)} - {"datasets", "mnist", "utils"}
+    assert len(spans) > 40
+    there = []
+    for span in spans:
+        *path, name = span.split(".")
+        owners = [nn] if path else [nn, *SECTIONS]  # names without a module must be in none
+        for step in path if path[:1] != ["keras"] else path[1:]:
+            owners = [getattr(owner, step) for owner in owners if hasattr(owner, step)]
+        there += [span for owner in owners if hasattr(owner, name)]
+    assert there == []
