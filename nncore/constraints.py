@@ -7,7 +7,8 @@ import numpy as np
 from nncore import _checks, _kernels
 from nncore._plan import TILE_ELEMENTS, Job, Tiles
 
-__all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "serialize"]
+__all__ = ["Constraint", "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "deserialize", "get", "max_norm",
+           "min_max_norm", "non_neg", "serialize", "unit_norm"]  # fmt: skip
 
 NORM_COLUMNS = 64  # of a block: enough to share among threads
 
@@ -145,6 +146,8 @@ def _split(owner, shape, axis):
         raise ValueError(f"{owner}: axis={axis!r} is not one or several neighbouring axes of a weight of shape {shape}")
     return math.prod(shape[: axes[0]]), math.prod(shape[axes[0] : axes[-1] + 1]), math.prod(shape[axes[-1] + 1 :])
 
+
+max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm  # Keras has both spellings
 
 _BY_NAME = {"max_norm": MaxNorm, "min_max_norm": MinMaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm}
 _BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}

@@ -4,7 +4,7 @@ import numpy as np
 
 from nncore import _checks
 
-__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "serialize"]
+__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
 
 
 class Regularizer:
@@ -75,6 +75,8 @@ class L2(Regularizer):
     def get_config(self):
         return {"l2": self.l2}
 
+
+l1, l2, l1_l2 = L1, L2, L1L2  # Keras has both spellings
 
 _BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2}
 _BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}

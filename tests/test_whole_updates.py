@@ -423,3 +423,13 @@ def test_refusals(name):
     make, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         make()
+
+
+def test_adafactor_where_rows_and_columns_have_no_gradient():
+    """In float32 the product of two means of 1e-30 is zero, and their roots' is not."""
+    gradient, weight = np.zeros((4, 5), np.float32), np.ones((4, 5), np.float32)
+    gradient[1, 2] = 0.5
+    nn.optimizers.Adafactor().apply([gradient], [weight])
+    assert np.isfinite(weight).all()
+    assert weight[1, 2] < 1
+    assert (weight[0] == 1).all()

@@ -213,7 +213,8 @@ NN_INLINE vec TYPED(adafactor_matrix_vector)(const void *update, int64_t offset,
 {
     const struct TYPED(adafactor_update) *const u = update;
     const vec g = TYPED(v_load_up_to)(gradient, count);
-    return v_div(g, v_sqrt(v_mul(u->row, TYPED(v_load_up_to)(u->column_means + (offset - u->begin), count))));
+    const vec column = TYPED(v_load_up_to)(u->column_means + (offset - u->begin), count);
+    return v_div(g, v_mul(u->row, v_sqrt(column))); /* the product of means themselves may be too small for a float */
 }
 
 /* u[m][i][j] = g[m][i][j] / sqrt(row_means[m][i] / (mean over i of row_means[m]) column_means[m][j]), where `direction`
@@ -235,7 +236,7 @@ DEFINE_KERNEL(adafactor_matrix)
         const struct TYPED(adafactor_update) update = {
             .column_means = a->column_means + matrix * a->columns,
             .begin = row * a->columns,
-            .row = v_set((real)((double)a->row_means[row] / mean)),
+            .row = v_set((real)__builtin_sqrt((double)a->row_means[row] / mean)),
         };
         TYPED(direct_row)
         (block->column_end - block->column_begin, offset, a->direction + offset, a->parameter, a->direction,
