@@ -2,21 +2,19 @@
 
 import numpy as np
 
-from nncore import _checks, _data, _engine, config
-from nncore._calls import Call, Exclusive
+from nncore import _checks, _engine, config
+from nncore._calls import Exclusive
 from nncore._graph import Graph
-from nncore._plan import MIRRORING_ROWS
 from nncore.layers.input import Input
 from nncore.layers.layer import Symbolic, Trainable, WeightMaker, copy_into, emit_layer, unique_name
-from nncore.layers.tensor import Tensor, is_symbolic
-from nncore.models import saving, training
-from nncore.models.objective import Objective, finite_targets, weighted
-from nncore.models.programs import PREDICT_ROWS, Program
+from nncore.layers.tensor import Tensor
+from nncore.models import saving
+from nncore.models.objective import Objective
+from nncore.models.single_calls import SingleCalls, all_layers, single
+from nncore.models.training import Training
 
-MAX_PROGRAMS = 8  # plans kept; the one not used for longest goes first
 
-
-class Model(Trainable, Symbolic, training.Training):
+class Model(Trainable, Symbolic, SingleCalls, Training):
     """A network: any directed acyclic graph of layers, with training, evaluation, prediction and files.
 
     Parameters
@@ -144,12 +142,12 @@ class Model(Trainable, Symbolic, training.Training):
     @property
     def input(self):
         """The symbolic tensor that goes in, or the list of several."""
-        return _single(self.inputs)
+        return single(self.inputs)
 
     @property
     def output(self):
         """The symbolic tensor that comes out, or the list of several."""
-        return _single(self.outputs)
+        return single(self.outputs)
 
     @property
     def input_names(self):
@@ -168,12 +166,12 @@ class Model(Trainable, Symbolic, training.Training):
     @property
     def input_shape(self):
         """(None, ...): None is the axis of samples. A list of them where there are several inputs."""
-        return _single([tensor.shape for tensor in self.inputs])
+        return single([tensor.shape for tensor in self.inputs])
 
     @property
     def output_shape(self):
         """(None, ...): None is the axis of samples. A list of them where there are several outputs."""
-        return _single([tensor.shape for tensor in self.outputs])
+        return single([tensor.shape for tensor in self.outputs])
 
     # ---- as a layer of another model
 
@@ -187,8 +185,8 @@ class Model(Trainable, Symbolic, training.Training):
         self._require_built()
         if list(shapes) != self.graph.input_shapes:
             raise ValueError(
-                f"model {self.name!r} takes samples of shape {_single(self.graph.input_shapes)}; got "
-                f"{_single(list(shapes))}"
+                f"model {self.name!r} takes samples of shape {single(self.graph.input_shapes)}; got "
+                f"{single(list(shapes))}"
             )
         return list(self.graph.output_shapes)
 
@@ -201,7 +199,7 @@ class Model(Trainable, Symbolic, training.Training):
 
     def emit(self, builder, *xs):
         """Adds the model's steps to a plan; returns the output's Value, or a list of several."""
-        return _single(self.emit_graph(builder, xs))
+        return single(self.emit_graph(builder, xs))
 
     def emit_graph(self, builder, xs):
         """Adds the model's steps to a plan; returns the outputs' Values."""
@@ -225,7 +223,7 @@ class Model(Trainable, Symbolic, training.Training):
 
     def paths_of(self, arrays):
         """The names "layer/weight" of weights, given as their arrays."""
-        paths = {id(w.array): f"{layer.name}/{w.name}" for layer in _all_layers(self) for w in layer.weight_list()}
+        paths = {id(w.array): f"{layer.name}/{w.name}" for layer in all_layers(self) for w in layer.weight_list()}
         return [paths[id(array)] for array in arrays]
 
     @property
@@ -305,7 +303,7 @@ class Model(Trainable, Symbolic, training.Training):
         with self._exclusively():
             self.optimizer, self.loss, self._compilation, self.objective = optimizer, loss, compilation, objective
             if objective is not None:
-                self.loss = _single(objective.losses)
+                self.loss = single(objective.losses)
             self.compiled = True
             self._forget_programs()
 
@@ -316,7 +314,7 @@ class Model(Trainable, Symbolic, training.Training):
     def _require_compiled(self, what):
         if self.compiled and self.objective is None:
             self.objective = self._resolve(self._compilation)
-            self.loss = _single(self.objective.losses)
+            self.loss = single(self.objective.losses)
         if not self.compiled or not self.objective.with_loss:
             raise ValueError(f"{what} needs a loss: call model.compile(optimizer, loss) first")
 
@@ -324,231 +322,6 @@ class Model(Trainable, Symbolic, training.Training):
     def metrics_names(self):
         """"loss", then the metrics' names: the order of evaluate's results."""
         return ["loss"] if self.objective is None else self.objective.names
-
-    # ---- plans
-
-    def _program(self, kind, rows, weighted=()):
-        """The plan for `kind`, for minibatches of at least `rows`."""
-        trainable = tuple(layer.trainable for layer in _all_layers(self))
-        many = rows >= MIRRORING_ROWS  # few rows go without mirrors, which cost a pass over the weights
-        key = (kind, many, weighted, trainable, config.get_nonfinite())
-        program = self._programs.pop(key, None)
-        if program is None or program.builder.rows < rows:
-            if kind == "train":
-                self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
-            program = Program(self, kind, rows, weighted)
-        self._programs[key] = program
-        while len(self._programs) > MAX_PROGRAMS:
-            del self._programs[next(iter(self._programs))]
-        return program
-
-    def _prepare_call(self, kind, program, sources, **options):
-        """Lets the next calls of this kind go straight into the program, where their data has the form of this one."""
-        known = self._calls.get(kind)
-        if len(sources) > 1 or len(self.graph.outputs) > 1 or config.get_check_finite():
-            return
-        if known is not None and known.program is program and known.current:
-            return
-        rows = sources[0].rows
-        self._calls[kind] = Call(self._lock, program, self.seed, config.get_num_threads(),
-                                 self.graph.input_shapes[0], self.graph.output_shapes[0],
-                                 fewest=MIRRORING_ROWS if rows >= MIRRORING_ROWS else 1, **options)  # fmt: skip
-
-    def _prepare_learning(self, kind, program, batch, counter):
-        if any(weight is not None for weight in batch.weights) or not self.objective.plain:
-            return
-        shape, judge = self.graph.output_shapes[0], self.objective.outputs[0].target_of
-        self._prepare_call(kind, program, batch.x, counter=counter, target_shape=judge.target_shape(shape),
-                           classes=shape[-1] if judge.labels else 0)  # fmt: skip
-
-    def _features(self, x, what):
-        """Checked sources of the inputs."""
-        if not self.built:
-            self._build_from_data(x)
-        names, shapes = self.input_names, self.graph.input_shapes
-        several = len(names) > 1
-        sources = []
-        for name, shape, data in zip(names, shapes, _data.per_name("x", x, names), strict=True):
-            owner = f"input {name!r}" if several else f"layer {self._first_layer().name!r}"
-            source = _data.features(data, shape, self.dtype, owner, f"x of input {name!r}" if several else "x")
-            if source.rows == 0:
-                raise ValueError(f"{what} needs at least one row; x has shape {source.array.shape}")
-            if config.get_check_finite():
-                _data.check_finite(source, "x")
-            sources.append(source)
-        if any(source.rows != sources[0].rows for source in sources):
-            rows = ", ".join(f"{name!r} {source.rows}" for name, source in zip(names, sources, strict=True))
-            raise ValueError(f"all inputs need the same number of rows; got {rows}")
-        return sources
-
-    def _first_layer(self):
-        """The layer that an input's shape belongs to, for errors."""
-        for node in self.graph.nodes:
-            if node.inputs:
-                return node.layer
-        return self.graph.layers[0]
-
-    def _build_from_data(self, x):
-        self._require_built()
-
-    # ---- single calls
-
-    def __call__(self, x, training=False):
-        """Returns the outputs for the rows of x, as an array; for symbolic tensors, symbolic outputs."""
-        if is_symbolic(x):
-            return self.connect(x)
-        if training:
-            return self.forward(x, training=True)
-        return self.predict_on_batch(x)
-
-    def predict_on_batch(self, x):
-        """Returns the outputs for the rows of x, as an array of the model's dtype; a list for several outputs."""
-        call = self._calls.get("predict")
-        output = None if call is None else call.infer(x)
-        if output is not None:
-            return output
-        with self._exclusively():
-            return self._predict_sources(self._features(x, "predict"))
-
-    def _empty_outputs(self, rows):
-        return [np.empty((rows, *shape), self.dtype) for shape in self.graph.output_shapes]
-
-    def _predict_sources(self, sources):
-        rows = PREDICT_ROWS if sources[0].rows >= MIRRORING_ROWS else MIRRORING_ROWS - 1
-        program = self._program("predict", rows)
-        outputs = self._empty_outputs(sources[0].rows)
-        program.bind_inputs(sources)
-        program.bind_arrays("output", outputs)
-        self._run_slices(program, sources[0].rows, minibatch=rows)
-        self._prepare_call("predict", program, sources)
-        return _single(outputs)
-
-    def forward(self, x, training=True):
-        """Returns the outputs for the rows of x, and keeps what `backward` needs.
-
-        With `training` dropout is active, each call drawing new numbers, and normalization uses the minibatch, of which
-        each call moves its averages.
-        """
-        kind = "forward_training" if training else "forward"
-        call = self._calls.get(kind)
-        output = None if call is None else call.infer(x, True)
-        if output is not None:
-            self._pending = (call.program, len(output))
-            return output
-        with self._exclusively():
-            sources = self._features(x, "forward")
-            rows = sources[0].rows
-            program = self._program(kind, rows)
-            outputs = self._empty_outputs(rows)
-            program.bind_inputs(sources)
-            program.bind_arrays("output", outputs)
-            program.builder.bind_gradients(self._gradient)
-            program.run(rows, backward=False, seed=self.seed, counter=self._forwards)
-            self._pending = (program, rows)
-            self._prepare_call(kind, program, sources, counter=self._forwards)
-            return _single(outputs)
-
-    def backward(self, dy):
-        """Adds to `gradients`, for the gradient dy of a loss with respect to the outputs of the last `forward`.
-
-        Returns the gradient with respect to the inputs. Both are lists where there are several. Penalties of
-        regularizers are not part of it.
-        """
-        if self._pending is None:
-            raise RuntimeError("backward needs a call of forward before it, one for each")
-        program, rows = self._pending
-        call = self._calls.get(program.kind)
-        dx = call.send_back(dy, rows) if call is not None and call.program is program else None
-        if dx is None:
-            with self._exclusively():
-                dys = []
-                names, shapes = self.output_names, self.graph.output_shapes
-                for data, shape in zip(_data.per_name("dy", dy, names), shapes, strict=True):
-                    array = np.ascontiguousarray(_data.as_array(data, "dy"), self.dtype)
-                    if array.shape != (rows, *shape):
-                        raise ValueError(
-                            f"dy must have the shape of the outputs, {(rows, *shape)}; got {array.shape}"
-                        )
-                    dys.append(array)
-                dxs = [np.zeros((rows, *shape), self.dtype) for shape in self.graph.input_shapes]
-                program.bind_arrays("dy", dys)
-                program.bind_arrays("dx", dxs)
-                self._forwards[0] -= 1  # the numbers of the forward pass once more
-                program.run(rows, backward=True, seed=self.seed, counter=self._forwards)
-                dx = _single(dxs)
-        self._pending = None
-        return dx
-
-    def value_and_gradients(self, x, y, sample_weight=None):
-        """Returns the loss of a minibatch and its gradients, new arrays beside `trainable_variables`.
-
-        Nothing in the model changes; dropout is active, and penalties of regularizers are in the loss.
-        """
-        with self._exclusively():
-            batch = self._minibatch(x, y, sample_weight, None, "value_and_gradients")
-            program = self._program("gradients", batch.rows, weighted(batch.weights))
-            weights = self.weight_list(trainable_only=True)
-            gradients = {w: _engine.aligned_zeros(w.array.shape, self.dtype) for w in weights}
-            program.builder.bind_gradients(gradients.__getitem__)
-            totals = self._run_minibatch(program, batch, counter=np.array([self._forwards[0]]))
-            return float(totals[0]) / batch.rows, list(gradients.values())
-
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
-        if sample_weight is None and not class_weight and not return_dict and "train" in self._calls:
-            values = self._calls["train"].learn(x, y, self.optimizer.prepare(1)[1])
-            if values is not None:
-                return values
-        with self._exclusively():
-            batch = self._minibatch(x, y, sample_weight, class_weight, "train_on_batch")
-            program = self._program("train", batch.rows, weighted(batch.weights))
-            totals = self._run_minibatch(program, batch, counter=self.optimizer.counter,
-                                         learning_rate=self.optimizer.prepare(1)[1])  # fmt: skip
-            self._prepare_learning("train", program, batch, self.optimizer.counter)
-            return self._results(totals, batch.rows, return_dict)
-
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Returns the loss of one minibatch, and the metrics after it if there are any."""
-        if sample_weight is None and not return_dict and "test" in self._calls:
-            values = self._calls["test"].learn(x, y)
-            if values is not None:
-                return values
-        with self._exclusively():
-            batch = self._minibatch(x, y, sample_weight, None, "test_on_batch")
-            program = self._program("test", batch.rows, weighted(batch.weights))
-            totals = self._run_minibatch(program, batch)
-            self._prepare_learning("test", program, batch, None)
-            return self._results(totals, batch.rows, return_dict)
-
-    def _minibatch(self, x, y, sample_weight, class_weight, what):
-        """Checked sources of inputs, targets and weights."""
-        x = self._features(x, what)
-        self._require_compiled(what)
-        if y is None:
-            raise ValueError(f"{what} needs targets y")
-        targets, weights = self.objective.targets(y, sample_weight, class_weight, x[0].rows, self.dtype)
-        if config.get_check_finite():
-            finite_targets(targets)
-        return training.Batch(x, targets, weights)
-
-    def _run_minibatch(self, program, batch, **options):
-        program.bind_inputs(batch.x)
-        program.bind_targets(batch.y, batch.weights)
-        totals = program.builder.totals
-        totals[:] = 0
-        _, bad = program.run(batch.rows, seed=self.seed, **options)
-        if bad:
-            raise training.NonFiniteLossError(
-                "the loss of this minibatch is NaN or infinite; no weight was changed. A smaller learning rate, or "
-                "scaled inputs, may help"
-            )
-        return totals
-
-    def _results(self, totals, rows, return_dict):
-        values = self.objective.values(totals, rows)
-        if return_dict:
-            return dict(zip(self.metrics_names, values, strict=True))
-        return values if len(values) > 1 else values[0]
 
     def summary(self, line_length=80, print_fn=print):
         """Prints a table of the layers, their output shapes and their numbers of weights."""
@@ -643,20 +416,6 @@ def _tensors(which, given):
     if not tensors:
         raise ValueError(f"Model: there are no {which}")
     return tensors
-
-
-def _single(things):
-    """The only one of a list, or the list."""
-    return things[0] if len(things) == 1 else things
-
-
-def _all_layers(model):
-    """The layers, and those of models among them."""
-    for layer in model.layers:
-        if isinstance(layer, Model):
-            yield from _all_layers(layer)
-        else:
-            yield layer
 
 
 def _check_dtype(dtype):
