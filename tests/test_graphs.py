@@ -251,6 +251,24 @@ def test_models_in_models_train_the_same_weights():
     assert len(model.trainable_variables) == 2
 
 
+def test_models_that_share_a_layer():
+    """Its weights are there once, and get the gradients of both."""
+    shared, a = dense(3, name="shared"), nn.Input((3,))
+    first = nn.Model(a, shared(a), dtype="float64", name="first")
+    b = nn.Input((3,))
+    second = nn.Model(b, dense(3, name="own")(shared(b)), dtype="float64", name="second")
+    c = nn.Input((3,))
+    model = nn.Model(c, second(first(c)), dtype="float64")
+    assert len(model.weights) == 4
+    assert model.count_params() == 24
+    model.compile("sgd", "mse")
+    random = np.random.default_rng(4)
+    check_gradients(model, random.standard_normal((6, 3)), random.standard_normal((6, 3)))
+    again = pickle.loads(pickle.dumps(model))
+    x = random.standard_normal((2, 3))
+    assert (again.predict(x) == model.predict(x)).all()
+
+
 def test_a_chain_may_begin_with_a_model_and_hold_models():
     inner = nn.Sequential([nn.Input((3,)), dense(4)])
     model = nn.Sequential([inner, nn.Sequential([dense(2)])])

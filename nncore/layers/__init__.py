@@ -1,5 +1,8 @@
 """Layers: shapes, weights, and the steps that they emit. One family to a file."""
 
+import contextlib
+import contextvars
+
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.dense import Dense
@@ -52,13 +55,40 @@ def _models():
     return {"Model": models.Model, "Sequential": models.Sequential}
 
 
+# Of layers that stand in several models of one description: {id of the layer: number} while it is written,
+# {number: layer} while it is read.
+_shared = contextvars.ContextVar("shared", default=None)
+
+
+@contextlib.contextmanager
+def sharing(known):
+    """While layers are written or read that may stand in several models of one description; see `_shared`."""
+    token = _shared.set(known)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 def serialize(layer):
     """Returns {"class_name", "config"} of a layer."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+    described = {"class_name": type(layer).__name__, "config": layer.get_config()}
+    if id(layer) in (_shared.get() or ()):
+        described["shared"] = _shared.get()[id(layer)]
+    return described
 
 
 def deserialize(config):
     """Returns a new layer, without weights, as `serialize` described one."""
     from nncore import _checks
 
-    return _checks.resolve("layer", config, Layer, {}, {**_models(), **_BY_CLASS})
+    number, known = None, _shared.get()
+    if isinstance(config, dict) and "shared" in config:
+        number = config["shared"]
+        config = {key: value for key, value in config.items() if key != "shared"}
+    if number is not None and known is not None and number in known:
+        return known[number]
+    layer = _checks.resolve("layer", config, Layer, {}, {**_models(), **_BY_CLASS})
+    if number is not None and known is not None:
+        known[number] = layer
+    return layer

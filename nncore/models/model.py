@@ -210,9 +210,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     # ---- weights
 
     def weight_list(self, trainable_only=False):
-        """The Weight objects, layer by layer."""
+        """The Weight objects, layer by layer; once each, also where models among the layers share some."""
         self._require_built()
-        return [w for layer in self.layers for w in layer.weight_list(trainable_only)]
+        return list(dict.fromkeys(w for layer in self.layers for w in layer.weight_list(trainable_only)))
 
     @property
     def weights(self):

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from nncore import _checks
+from nncore import _checks, layers
 from nncore._version import __version__
 
 FORMAT = 1
@@ -20,7 +20,9 @@ def state_of(model):
     tensors = {}
     if model.built:
         tensors.update({f"weights.{i}": array for i, array in enumerate(model.weights)})
-    state = {"format": FORMAT, "nncore": __version__, "class_name": type(model).__name__, "config": model.get_config(),
+    with layers.sharing(_shared_layers(model)):
+        config = model.get_config()
+    state = {"format": FORMAT, "nncore": __version__, "class_name": type(model).__name__, "config": config,
              "compiled": None, "forwards": int(model._forwards[0])}  # fmt: skip
     if model.compiled:
         optimizer = model.optimizer
@@ -34,10 +36,24 @@ def state_of(model):
     return {"state": state, "tensors": {name: np.array(array) for name, array in tensors.items()}}
 
 
+def _shared_layers(model):
+    """Numbers of the layers that stand in more than one of the models that a model is made of: {id: number}."""
+    seen, shared, models = set(), {}, [model]
+    for one in models:
+        for layer in one.layers:
+            if id(layer) in seen:
+                shared.setdefault(id(layer), len(shared))
+            elif hasattr(layer, "layers"):
+                models.append(layer)
+            seen.add(id(layer))
+    return shared
+
+
 def restore(model, saved):
     """Makes `model`, an object without content, what `state_of` described."""
     state, tensors = saved["state"], saved["tensors"]
-    fresh = type(model).from_config(state["config"])
+    with layers.sharing({}):
+        fresh = type(model).from_config(state["config"])
     model.__dict__.update(fresh.__dict__)
     compiled = state["compiled"]
     if compiled is not None:
