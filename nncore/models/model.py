@@ -68,6 +68,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self._pending = None  # (program, rows) of a `forward` whose `backward` may follow
         self._forwards = np.zeros(1, np.int64)  # counts training passes of `forward`, for dropout
         self._lock = Exclusive(f"model {self.name!r}")
+        self._no_callbacks = None  # the empty list of them
 
     def _exclusively(self):
         """Refuses a second thread, which would change what the first one reads."""

@@ -139,6 +139,10 @@ class Training:
     def _callback_list(self, callbacks, verbose, steps, epochs=1, rows=None, training=False):
         from nncore.callbacks import CallbackList
 
+        if callbacks is None and not training:  # the rule, for which one is made once
+            if self._no_callbacks is None:
+                self._no_callbacks = CallbackList(model=self)
+            return self._no_callbacks
         return CallbackList(callbacks, add_history=training, add_progbar=training and verbose != 0, model=self,
                             verbose=verbose, epochs=epochs, steps=steps, rows=rows)  # fmt: skip
 
@@ -266,6 +270,10 @@ class Training:
         verbose = _verbose(verbose)
         batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
         steps = None if steps is None else _count("steps", steps)
+        if callbacks is None and steps is None and "predict" in self._calls:
+            output = self._calls["predict"].infer(x)  # of few rows in the form of the last call
+            if output is not None:
+                return output
         with self._exclusively():
             if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)) and hasattr(x, "__next__"):
                 calls = self._callback_list(callbacks, verbose, steps)
