@@ -512,12 +512,16 @@ class Builder:
                 penalties += parts
                 add(0, Job(self._tiles(weight), steps))
         once = Tiles(1, 1, 1, 1)
+        sums = {}  # what is added to one number is added by one thread, in one order
         for buffer, total, scale in self._sums:
-            add(0, Job(once, [("accumulate_sum", {"values": buffer, "total": total, "scale": scale})]))
+            sums.setdefault(total, []).append(("accumulate_sum", {"values": buffer, "total": total, "scale": scale}))
+        for steps in sums.values():
+            add(0, Job(once, steps))
         for job in [*self._after, *self._kept.values()]:
             add(0, job)
-        for parts, total in penalties:
-            add(1, Job(once, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})]))
+        if penalties:
+            add(1, Job(once, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})
+                              for parts, total in penalties]))  # fmt: skip
         return phases
 
     def _penalty(self, weight, with_gradient):

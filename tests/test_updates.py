@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
+from nncore import _engine
 
 RATE = 0.05
 
@@ -313,3 +314,24 @@ def test_constraints_on_arrays():
         nn.constraints.MaxNorm(axis=[0, 2])(w)
     again = nn.constraints.deserialize(nn.constraints.serialize(nn.constraints.MinMaxNorm(0.1, 0.2, 0.3, 1)))
     assert (again.min_value, again.max_value, again.rate, again.axis) == (0.1, 0.2, 0.3, 1)
+
+
+def test_what_is_added_to_the_loss_by_several_is_added_whole():
+    """Losses of two outputs, penalties on four weights and two activities, on several threads: the same each time."""
+    a = nn.Input((6,))
+    options = {"kernel_regularizer": "l2", "bias_regularizer": "l1", "activity_regularizer": "l2"}
+    one, two = (nn.layers.Dense(5, activation="tanh", **options)(a) for _ in range(2))
+    model = nn.Model(a, [one, two], dtype="float64", seed=3)
+    model.compile("sgd", "mse")
+    random = np.random.default_rng(1)
+    x, y = random.standard_normal((64, 6)), [random.standard_normal((64, 5)) for _ in range(2)]
+    _engine.set_pacing(False)
+    try:
+        with nn.config.threads(1):
+            expected = model.value_and_gradients(x, y)[0]
+        with nn.config.threads(4):
+            program = model._program("gradients", 64, (False, False))
+            program.builder.threads = lambda rows, limit: limit  # so little work goes to one thread otherwise
+            assert {model.value_and_gradients(x, y)[0] for _ in range(500)} == {expected}
+    finally:
+        _engine.set_pacing(True)
