@@ -380,10 +380,10 @@ class Optimizer:
         return [Target(v, t, self.state_of(v)) for v, t in zip(variables, tiles, strict=True)]
 
     def _tiles_of(self, variable):
-        """How an array is cut: into neighbouring elements, unless the update needs to know rows from columns."""
-        if self.needs_matrices:
-            return Tiles.of(*matrix_shape(variable.shape))
-        return Tiles(1, variable.size, 1, max(1, min(variable.size, TILE_ELEMENTS)))
+        """How an array is cut: into neighbouring elements, as long as the update need not know rows from columns."""
+        rows, columns = matrix_shape(variable.shape) if self.needs_matrices else (1, variable.size)
+        width = max(1, min(columns, TILE_ELEMENTS))
+        return Tiles(rows, columns, max(1, min(rows, TILE_ELEMENTS // width)), width)
 
     def _make_apply_plan(self, variables):
         plan = _engine.Plan(variables[0].dtype, 1, self.update_every)

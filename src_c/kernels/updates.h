@@ -8,13 +8,21 @@ NN_INLINE int64_t TYPED(tile_number)(const nn_block *block, int64_t block_rows, 
     return block->row_begin / block_rows * across + block->column_begin / block_columns;
 }
 
-/* The sum of count parts in one chain, so that every thread gets the same. */
+/* The sum of count parts over 16 lanes and in one fixed tree, so that every thread gets the same. Each tile has it for
+   itself, and there are many tiles where there are many parts. */
 NN_INLINE double TYPED(sum_of_parts)(const double *parts, int64_t count)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += parts[i];
-    return sum;
+    double lanes[16] = {0};
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        for (int lane = 0; lane < 16; lane++)
+            lanes[lane] += parts[i + lane];
+    for (int lane = 0; i + lane < count; lane++)
+        lanes[lane] += parts[i + lane];
+    for (int width = 8; width; width /= 2)
+        for (int lane = 0; lane < width; lane++)
+            lanes[lane] += lanes[lane + width];
+    return lanes[0];
 }
 
 struct TYPED(regularize_update) {
