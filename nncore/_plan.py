@@ -236,16 +236,12 @@ class Builder:
         self._backward.meet(jobs)
 
     def once_after_rows(self, kernel, **arguments):
-        """Adds a step over the whole minibatch to the parameters' phase."""
+        """Adds a step over the whole minibatch to the parameters' phase: the rows are done, and no loss was NaN."""
         self._after.append(Job(Tiles(1, 1, 1, 1), [(kernel, arguments)]))
 
     def prologue(self, job):
         """Adds a job that runs once at the beginning of a call: what follows from weights alone."""
         self._prologue.append(job)
-
-    def after_rows(self, job):
-        """Adds a job to the parameters' phase: it comes when the rows are done and no loss was NaN or infinite."""
-        self._after.append(job)
 
     def keep_statistics(self, owner, job):
         """Takes a job that changes what a layer keeps of its minibatches; returns the steps that are to be done now.
@@ -450,7 +446,7 @@ class Builder:
         self._gradient_stores = []
         plan.opening()
         self._steps(self.opening_steps)
-        mirrors = {w: Job(self._tiles(w), list(steps.values())) for w, steps in self._mirrors.items()}
+        mirrors = {w: Job(self.tiles(w), list(steps.values())) for w, steps in self._mirrors.items()}
         plan.phase()
         self._jobs([*mirrors.values(), *self._prologue])
         forward, backward = self._forward.sections, self._backward.sections
@@ -502,15 +498,15 @@ class Builder:
             if weight.constraint is None:
                 stages[-1] += refreshes
             for number, stage in enumerate(stages):
-                add(number, *jobs_of(self._tiles(weight), stage))
+                add(number, *jobs_of(self.tiles(weight), stage))
             if update is not None and weight.constraint is not None:
                 add(len(stages), weight.constraint.job(weight.array))
-                add(len(stages) + 1, Job(self._tiles(weight), refreshes))
+                add(len(stages) + 1, Job(self.tiles(weight), refreshes))
         for weight in self._regularized:
             if weight not in self._gradient_steps:
                 steps, parts = self._penalty(weight, with_gradient=False)
                 penalties += parts
-                add(0, Job(self._tiles(weight), steps))
+                add(0, Job(self.tiles(weight), steps))
         once = Tiles(1, 1, 1, 1)
         sums = {}  # what is added to one number is added by one thread, in one order
         for buffer, total, scale in self._sums:
@@ -529,7 +525,7 @@ class Builder:
         if weight not in self._regularized:
             return [], []
         l1, l2, total = self._regularized[weight]
-        tiles = self._tiles(weight)
+        tiles = self.tiles(weight)
         parts = _engine.aligned_zeros(tiles.count, np.float64)
         step = ("regularize", {"parameter": weight.array, "parts": parts, "columns": tiles.columns, "l1": l1, "l2": l2,
                                "add_gradient": with_gradient, **tiles.numbering})  # fmt: skip
@@ -545,12 +541,11 @@ class Builder:
                   if isinstance(v, np.ndarray) and v.size == size and v.dtype == weight.array.dtype}  # fmt: skip
         return [("prefetch", {"array": array, "columns": weight.matrix_shape[1]}) for array in arrays.values()]
 
-    def _tiles(self, weight):
+    def tiles(self, weight):
+        """How the matrix of a weight is cut for its gradient and its update."""
         rows, columns = weight.matrix_shape
         far = rows * self.dtype.itemsize >= FAR_ROW_BYTES and self.rows >= MANY_ROWS and columns > TILE_COLUMNS
         return Tiles.of(rows, columns, double=far)
-
-    tiles = _tiles
 
     def _jobs(self, jobs):
         for tiles, steps in jobs:

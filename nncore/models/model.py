@@ -356,7 +356,6 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
         config = dict(config)
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
-        switches = [layer.trainable for layer in made]
         tensors = []
         for number, inputs in config.pop("nodes"):
             layer = made[number]
@@ -367,8 +366,14 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
                 result = Input(layer=layer)
             tensors += result if isinstance(result, list) else [result]
         inputs, outputs = ([tensors[i] for i in config.pop(key)] for key in ("inputs", "outputs"))
-        model = cls(inputs, outputs, **config)
-        for layer, trainable in zip(made, switches, strict=True):
+        return cls._with_switches(made, inputs, outputs, **config)
+
+    @classmethod
+    def _with_switches(cls, layers, *arguments, **options):
+        """A model made of layers, each of which stays trainable or frozen as it is."""
+        switches = [layer.trainable for layer in layers]
+        model = cls(*arguments, **options)
+        for layer, trainable in zip(layers, switches, strict=True):
             if layer.trainable != trainable:
                 layer.trainable = trainable
         return model

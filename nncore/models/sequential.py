@@ -130,9 +130,4 @@ class Sequential(Model):
         """Makes a model, with new weights, from `get_config`."""
         config = dict(config)
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
-        switches = [layer.trainable for layer in made]
-        model = cls(made, **config)
-        for layer, trainable in zip(made, switches, strict=True):
-            if layer.trainable != trainable:
-                layer.trainable = trainable
-        return model
+        return cls._with_switches(made, made, **config)
