@@ -19,8 +19,11 @@ const nn_kernel_description nn_kernel_descriptions[NN_KERNEL_COUNT] = {
 
 extern const nn_variant nn_variant_generic;
 #ifdef NN_X86_64
-extern const nn_variant nn_variant_avx2, nn_variant_avx512;
+extern const nn_variant nn_variant_avx2;
+#ifndef NN_WITHOUT_AVX512
+extern const nn_variant nn_variant_avx512;
 nn_kernel_function nn_matmul_pairs_bfloat16, nn_matmul_gradient_pairs_bfloat16; /* of variants/bfloat16.c */
+#endif
 #endif
 #ifdef NN_AARCH64
 extern const nn_variant nn_variant_neon;
@@ -30,7 +33,9 @@ static const nn_variant *const variants[] = {
     &nn_variant_generic,
 #ifdef NN_X86_64
     &nn_variant_avx2,
+#ifndef NN_WITHOUT_AVX512
     &nn_variant_avx512,
+#endif
 #endif
 #ifdef NN_AARCH64
     &nn_variant_neon,
@@ -43,7 +48,7 @@ const nn_variant *nn_variant_at(int number) { return variants[number]; }
 
 const nn_variant *nn_variant_with_bfloat16(const nn_variant *variant)
 {
-#ifdef NN_X86_64
+#if defined NN_X86_64 && !defined NN_WITHOUT_AVX512
     static nn_variant extended;
     if (variant == &nn_variant_avx512 && __builtin_cpu_supports("avx512bf16")) {
         extended = *variant;
