@@ -142,7 +142,7 @@ cdef class Plan:
     cdef Phase *phases
     cdef readonly int phase_count
     cdef int phase_capacity
-    cdef int64_t arena_size, gradient_size
+    cdef int64_t arena_size, gradient_size, scratch_bytes
     cdef object arena, values, kernels, thread_memory, bounds, cursors, spent
     cdef int memory_threads
     cdef Pace pace

@@ -222,6 +222,7 @@ cdef struct Run:
     int threads
     char *memory  # of each thread: scratch, then the gradient of a block
     int64_t memory_stride
+    int64_t scratch_bytes
     nn_worker worker  # what every thread starts from
     int64_t position
     int64_t end
@@ -352,7 +353,7 @@ cdef void run_matrix_blocks(
 cdef void open_worker(Run *run, nn_worker *worker, int thread) noexcept nogil:
     worker[0] = run.worker
     worker.scratch = run.memory + thread * run.memory_stride
-    worker.gradient = <char *>worker.scratch + NN_SCRATCH_BYTES
+    worker.gradient = <char *>worker.scratch + run.scratch_bytes
     if run.spent != NULL:
         worker.spent = run.spent + thread * run.step_count
 
@@ -546,6 +547,7 @@ cdef class Plan:
         self.values = []  # of each step: {argument name: value}; what a pointer points to lives here
         self.kernels = []
         self.gradient_size = 0
+        self.scratch_bytes = NN_SCRATCH_BYTES
         self.update_every = update_every
         memset(&self.pace, 0, sizeof(Pace))
 
@@ -563,6 +565,10 @@ cdef class Plan:
         placed = Buffer(self.rows, 1 if width is None else width, stride, dtype, self.arena_size)
         self.arena_size += -(-self.rows * stride * dtype.itemsize // 64) * 64
         return placed
+
+    def need_scratch(self, bytes_):
+        """Makes each thread's own memory for kernels at least so large."""
+        self.scratch_bytes = max(self.scratch_bytes, -(-bytes_ // 64) * 64)
 
     def opening(self):
         """What follows is run by every thread for itself, at the beginning of each minibatch."""
@@ -772,12 +778,13 @@ cdef class Plan:
         cdef Run *run = <Run *>for_run
         cdef int64_t per_thread
         if self.memory_threads < run.threads:
-            per_thread = NN_SCRATCH_BYTES + -(-self.gradient_size * self.dtype.itemsize // 64) * 64 + 64
+            per_thread = self.scratch_bytes + -(-self.gradient_size * self.dtype.itemsize // 64) * 64 + 64
             self.thread_memory = aligned_zeros((run.threads, per_thread), np.uint8)
             self.cursors = aligned_zeros((run.threads, 8), np.int64)
             self.bounds = np.zeros(self.phase_count * (run.threads + 1), np.int64)
             self.memory_threads = run.threads
         run.memory = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.thread_memory)
+        run.scratch_bytes = self.scratch_bytes
         run.memory_stride = cnp.PyArray_STRIDE(<cnp.ndarray>self.thread_memory, 0)
         run.cursors = <Cursor *>cnp.PyArray_DATA(<cnp.ndarray>self.cursors)
         run.bounds = <int64_t *>cnp.PyArray_DATA(<cnp.ndarray>self.bounds)

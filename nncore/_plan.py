@@ -43,6 +43,11 @@ PREFETCHED_ELEMENTS = 65536
 # rows, a part for each BLOCK_ROWS of them, and the parts are added in order. All three numbers show in the last bits.
 PARTED_ROWS = 1024
 PARTED_ELEMENTS = 16384
+# Images are larger than rows of features: blocks of so many go through convolutions, and parts of their weights'
+# gradients are of as many, or of more where the weight is large. These numbers show in the last bits, too.
+IMAGE_ROWS = 8
+LARGE_KERNEL_ELEMENTS = 262144
+LARGE_KERNEL_ROWS = 32
 # Floating-point operations in a minibatch below which a second thread is not even tried: about what one thread does
 # while two of them meet twice.
 FLOPS_PER_THREAD = 150_000
@@ -50,6 +55,8 @@ FLOPS_PER_THREAD = 150_000
 
 # The kernel that computes one part of what a gradient's kernel does.
 _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
+# Rows of the blocks of a phase with these kernels in it; the others go along with those before them.
+_BLOCK_ROWS = {"matmul": BLOCK_ROWS, "matmul_pairs": BLOCK_ROWS, "window_product": IMAGE_ROWS}
 
 
 class Tiles(NamedTuple):
@@ -110,17 +117,51 @@ class Total(NamedTuple):
     count: int
 
 
-class _Pass:
-    """The forward or the backward pass: steps over rows, and between them lists of jobs where rows meet."""
+class _Rows:
+    """Steps over the rows of a minibatch: a phase."""
 
     def __init__(self):
-        self.sections = [[]]
+        self.steps = []
+        self.block_rows = None  # at most so many, or any number
+        self.exact_from = None  # exactly so many in minibatches of so many rows or more
+
+    def joined(self, other):
+        """The steps of both as one phase, or as two where they want other blocks."""
+        if None not in (self.block_rows, other.block_rows) and self.block_rows != other.block_rows:
+            return [self, other]
+        both = _Rows()
+        both.steps = self.steps + other.steps
+        both.block_rows = self.block_rows or other.block_rows
+        both.exact_from = min((e for e in (self.exact_from, other.exact_from) if e is not None), default=None)
+        return [both]
+
+
+class _Pass:
+    """The forward or the backward pass: phases over rows, and between them lists of jobs where rows meet."""
+
+    def __init__(self):
+        self.phases = [_Rows()]
 
     def step(self, kernel, arguments):
-        self.sections[-1].append((kernel, arguments))
+        """Adds a step over rows."""
+        self._rows(_BLOCK_ROWS.get(kernel)).steps.append((kernel, arguments))
+
+    def part(self, kernel, arguments, block_rows, rows_from):
+        """Adds a step that wants blocks of exactly so many rows, for minibatches of `rows_from` rows or more."""
+        rows = self._rows(block_rows)
+        rows.exact_from = rows_from if rows.exact_from is None else min(rows.exact_from, rows_from)
+        rows.steps.append((kernel, arguments, rows_from, None))
 
     def meet(self, jobs):
-        self.sections += [jobs, []]
+        self.phases += [jobs, _Rows()]
+
+    def _rows(self, block_rows):
+        """The phase that a step over rows goes into: a new one where the last one has other blocks."""
+        if block_rows and self.phases[-1].block_rows not in (None, block_rows):
+            self.phases.append(_Rows())
+        if block_rows:
+            self.phases[-1].block_rows = block_rows
+        return self.phases[-1]
 
 
 class Value:
@@ -189,7 +230,6 @@ class Builder:
         self.bindings = {}  # of each name given with Later: [(step, argument)]
         self._numbers = {}
         self._flops = 0.0
-        self._parted = False  # some gradients come in parts
 
     # ---- buffers
 
@@ -310,14 +350,31 @@ class Builder:
         rows, columns = weight.matrix_shape
         parted = kernel in _PARTS and self.rows >= PARTED_ROWS and rows * columns <= PARTED_ELEMENTS
         steps.append((kernel, {**arguments, "accumulate": accumulate}, 0, PARTED_ROWS if parted else None))
-        if not parted:
-            return
-        self._parted = True
-        parts = _engine.aligned_zeros((-(-self.rows // BLOCK_ROWS), rows * columns), self.dtype)
-        layout = {"parts": parts, "part_rows": BLOCK_ROWS, "parts_stride": rows * columns}
-        sizes = {"units": columns} if kernel == "column_sum" else {"inputs": rows, "units": columns}
-        self._backward.sections[-1].append((_PARTS[kernel], {**arguments, **sizes, **layout}, PARTED_ROWS, None))
-        steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": accumulate}, PARTED_ROWS, None))
+        if parted:
+            sizes = {"units": columns} if kernel == "column_sum" else {"inputs": rows, "units": columns}
+            layout = self._parts(weight, BLOCK_ROWS)
+            self._backward.part(_PARTS[kernel], {**arguments, **sizes, **layout}, BLOCK_ROWS, PARTED_ROWS)
+            steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": accumulate}, PARTED_ROWS, None))
+
+    def weight_gradient_parts(self, weight, part_rows, emissions):
+        """As `weight_gradient`, for kernels over rows that compute a part for each `part_rows` rows of the minibatch.
+
+        `emissions` are (kernel, arguments, first column): arguments `parts`, `part_rows` and `parts_stride` are added,
+        `parts` from that column of the weight's matrix on. Each writes columns of its own.
+        """
+        steps = self._gradient_steps.setdefault(weight, [])
+        layout = self._parts(weight, part_rows)
+        for kernel, arguments, column in emissions:
+            place = {**layout, "parts": layout["parts"].reshape(-1)[column:]}
+            self._backward.part(kernel, {**arguments, **place}, part_rows, 0)
+        columns = weight.matrix_shape[1]
+        steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": len(steps) > 0}, 0, None))
+
+    def _parts(self, weight, part_rows):
+        """Memory for the parts of a weight's gradient, as arguments."""
+        size = weight.array.size
+        parts = _engine.aligned_zeros((-(-self.rows // part_rows), size), self.dtype)
+        return {"parts": parts, "part_rows": part_rows, "parts_stride": size}
 
     def operand(self, weight, transposed=False):
         """A weight, or its transpose, as arguments b, b_stride and b_panel of matmul.
@@ -328,21 +385,35 @@ class Builder:
         rows, columns = weight.matrix_shape
         if not transposed and (columns * self.dtype.itemsize < MIRRORED_ROW_BYTES or self.rows < MIRRORING_ROWS):
             return {"b": weight.array, "b_stride": columns, "b_panel": 0}
+        inner, outer = (columns, rows) if transposed else (rows, columns)
+
+        def make():
+            packed = self.packed(inner, outer, self.rows >= MIRRORING_ROWS)
+            return {"matrix": weight.array, "columns": columns, **packed}
+
+        packed = self.mirror(weight, "pack_transposed" if transposed else "pack", make)
+        return {"b": packed["packed"], "b_stride": packed["packed_stride"], "b_panel": packed["packed_panel"]}
+
+    def packed(self, inner, outer, panels):
+        """Memory for a mirror (inner, outer), as arguments of what packs it: in panels where it is large."""
+        width = _engine.panel_width(self.dtype)
+        if panels and inner * outer >= PANELLED_ELEMENTS:
+            stride, panel = width, inner * width
+            array = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
+        else:
+            stride, panel = _engine.padded_stride(outer, self.dtype.itemsize), 0
+            array = _engine.aligned_zeros(inner * stride, self.dtype)
+        return {"packed": array, "packed_stride": stride, "packed_panel": panel}
+
+    def mirror(self, weight, kernel, make, key=None):
+        """The arguments of the step that keeps a second copy of a weight: those that make() gives the first time.
+
+        Copies of one weight are told apart by their kernel and `key`.
+        """
         mirrors = self._mirrors.setdefault(weight, {})
-        if transposed not in mirrors:
-            inner, outer = (columns, rows) if transposed else (rows, columns)
-            width = _engine.panel_width(self.dtype)
-            if rows * columns >= PANELLED_ELEMENTS and self.rows >= MIRRORING_ROWS:
-                stride, panel = width, inner * width
-                array = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
-            else:
-                stride, panel = _engine.padded_stride(outer, self.dtype.itemsize), 0
-                array = _engine.aligned_zeros(inner * stride, self.dtype)
-            arguments = {"matrix": weight.array, "packed": array, "columns": columns, "packed_stride": stride,
-                         "packed_panel": panel}  # fmt: skip
-            mirrors[transposed] = ("pack_transposed" if transposed else "pack", arguments)
-        arguments = mirrors[transposed][1]
-        return {"b": arguments["packed"], "b_stride": arguments["packed_stride"], "b_panel": arguments["packed_panel"]}
+        if (kernel, key) not in mirrors:
+            mirrors[kernel, key] = (kernel, make())
+        return mirrors[kernel, key][1]
 
     # ---- pairs of bfloat16
 
@@ -358,17 +429,16 @@ class Builder:
     def paired_operand(self, weight, transposed):
         """A weight, or its transpose, as arguments b and b_panel of matmul_pairs: always a mirror."""
         rows, columns = weight.matrix_shape
-        mirrors = self._mirrors.setdefault(weight, {})
-        kernel = "pack_pairs_transposed" if transposed else "pack_pairs"
-        if kernel not in mirrors:
-            inner, outer = (columns, rows) if transposed else (rows, columns)
+        inner, outer = (columns, rows) if transposed else (rows, columns)
+
+        def make():
             width = _engine.panel_width(self.dtype)
             panel = (inner + 1) // 2 * width
             packed = _engine.aligned_zeros(-(-outer // width) * panel, self.dtype)
-            arguments = {"matrix": weight.array, "packed": packed, "columns": columns, "packed_panel": panel}
-            mirrors[kernel] = (kernel, arguments)
-        arguments = mirrors[kernel][1]
-        return {"b": arguments["packed"], "b_panel": arguments["packed_panel"]}
+            return {"matrix": weight.array, "packed": packed, "columns": columns, "packed_panel": panel}
+
+        packed = self.mirror(weight, "pack_pairs_transposed" if transposed else "pack_pairs", make)
+        return {"b": packed["packed"], "b_panel": packed["packed_panel"]}
 
     # ---- data and reports
 
@@ -449,13 +519,13 @@ class Builder:
         mirrors = {w: Job(self.tiles(w), list(steps.values())) for w, steps in self._mirrors.items()}
         plan.phase()
         self._jobs([*mirrors.values(), *self._prologue])
-        forward, backward = self._forward.sections, self._backward.sections
+        forward, backward = self._forward.phases, self._backward.phases
         if split:
             self._rows_and_meetings(forward)
             self.backward_phase = plan.phase_count
             self._rows_and_meetings(backward)
         else:
-            self._rows_and_meetings([*forward[:-1], forward[-1] + backward[0], *backward[1:]])
+            self._rows_and_meetings([*forward[:-1], *forward[-1].joined(backward[0]), *backward[1:]])
         for jobs in self._parameter_phases(update, store_gradients, mirrors):
             if any(job.steps for job in jobs):
                 plan.phase()
@@ -463,15 +533,15 @@ class Builder:
         plan.finish()
         return self
 
-    def _rows_and_meetings(self, sections):
-        exact_from, even = PARTED_ROWS if self._parted else None, bool(self._paired)
-        for number, section in enumerate(sections):
+    def _rows_and_meetings(self, phases):
+        even = bool(self._paired)
+        for phase in phases:
             self.plan.phase()
-            if number % 2:
-                self._jobs(section)
+            if isinstance(phase, _Rows):
+                self.plan.row_job(phase.block_rows or BLOCK_ROWS, phase.exact_from, even)
+                self._steps(phase.steps)
             else:
-                self.plan.row_job(BLOCK_ROWS, exact_from, even)
-                self._steps(section)
+                self._jobs(phase)
 
     def _parameter_phases(self, update, store_gradients, mirrors):
         """Lists of jobs: gradients and updates of weights, and what else waits for the rows."""

@@ -5,6 +5,7 @@ import contextvars
 
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.batch_normalization import BatchNormalization
+from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from nncore.layers.dense import Dense
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
 from nncore.layers.flatten import Flatten
@@ -35,12 +36,17 @@ from nncore.layers.prelu import PReLU
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
 
-__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Dense", "Dot",
+__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Conv1D",
+           "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Dense", "Dot",
            "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "GroupNormalization", "Input", "InputLayer",
            "Layer", "LayerNormalization", "LeakyReLU", "Maximum", "Minimum", "Multiply", "PReLU", "Permute",
            "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D",
            "SpatialDropout2D", "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot",
            "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
+
+# Keras's other names.
+Convolution1D, Convolution2D = Conv1D, Conv2D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
 
 # Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {

@@ -13,30 +13,38 @@
    where A is read along its columns, as then each row of a tile of A takes a whole cache line there as well. */
 enum { TYPED(INNER_BLOCK) = 320, TYPED(INNER_BLOCK_TRANSPOSED) = 144 };
 
+/* The summed index of a tile: `pieces` of `inner` steps. In a step b goes on by b_stride, and a by a_stride where it is
+   transposed, else by one; between two pieces both jump. */
+typedef struct TYPED(tile_chain) {
+    int64_t pieces, inner;
+    int64_t a_stride, b_stride;
+    int64_t a_jump, b_jump; /* from where a piece ends to where the next begins */
+} TYPED(tile_chain);
+
 /* What becomes of a tile's sums: added to c, then + bias, then max(0, .), then zero where mask <= 0. */
 typedef struct TYPED(tile_ends) {
     const real *bias;
     const real *mask;
-    int64_t mask_stride;
-    int continued; /* the chains go on from what c holds */
-    int final;     /* they end here: apply the rest of these fields */
+    int64_t mask_stride, mask_group;
+    int continued;  /* the chains go on from what c holds */
+    int unfinished; /* they go on after this: leave out the rest of these fields */
     int accumulate;
     int relu;
 } TYPED(tile_ends);
 
-typedef void (*TYPED(tile_function))(int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride,
-                                     real *c, int64_t c_stride, int64_t last_lanes, int64_t ahead,
-                                     const TYPED(tile_ends) *ends);
+typedef void (*TYPED(tile_function))(const TYPED(tile_chain) *chain, const real *a, const real *b, real *c,
+                                     int64_t c_stride, int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends);
 
 #define TILE_ROWS_LISTED 14
 #define TILE_VECTORS_LISTED 8
 
 /* rows, vectors, partial and transposed are constants at each use, so all loops over them unroll and the sums
    live in registers. The last vector has last_lanes columns where it is partial. b + ahead is asked for from memory. */
-NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial, const int transposed, int64_t inner,
-                           const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,
+NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial, const int transposed,
+                           const TYPED(tile_chain) *chain, const real *a, const real *b, real *c, int64_t c_stride,
                            int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends)
 {
+    const int64_t inner = chain->inner, a_stride = chain->a_stride, b_stride = chain->b_stride;
     vec sum[TILE_ROWS_LISTED][TILE_VECTORS_LISTED]; /* constant sizes, or the compiler keeps them in memory */
 #define FOR_TILE(r, v)                                                                                                 \
     _Pragma("GCC unroll 32") for (int r = 0; r < rows; r++) _Pragma("GCC unroll 32") for (int v = 0; v < vectors; v++)
@@ -50,25 +58,32 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
             sum[r][v] = v_zero();
     }
 
+    for (int64_t pieces_left = chain->pieces;;) {
 #pragma GCC unroll 4
-    for (int64_t p = 0; p < inner; p++) {
-        __builtin_prefetch(b + ahead, 0, 2);
-        vec row_of_b[TILE_VECTORS_LISTED];
-#pragma GCC unroll 32
-        for (int v = 0; v < vectors; v++)
-            row_of_b[v] = partial && v == vectors - 1 ? v_load_first(b + v * LANES, last_lanes) : v_load(b + v * LANES);
-#pragma GCC unroll 32
-        for (int r = 0; r < rows; r++) {
-            vec element = v_set(transposed ? a[r] : a[r * a_stride]);
+        for (int64_t p = 0; p < inner; p++) {
+            __builtin_prefetch(b + ahead, 0, 2);
+            vec row_of_b[TILE_VECTORS_LISTED];
 #pragma GCC unroll 32
             for (int v = 0; v < vectors; v++)
-                sum[r][v] = MULTIPLY_ADD(element, row_of_b[v], sum[r][v]);
+                row_of_b[v] =
+                    partial && v == vectors - 1 ? v_load_first(b + v * LANES, last_lanes) : v_load(b + v * LANES);
+#pragma GCC unroll 32
+            for (int r = 0; r < rows; r++) {
+                vec element = v_set(transposed ? a[r] : a[r * a_stride]);
+#pragma GCC unroll 32
+                for (int v = 0; v < vectors; v++)
+                    sum[r][v] = MULTIPLY_ADD(element, row_of_b[v], sum[r][v]);
+            }
+            a += transposed ? a_stride : 1;
+            b += b_stride;
         }
-        a += transposed ? a_stride : 1;
-        b += b_stride;
+        if (--pieces_left == 0)
+            break;
+        a += chain->a_jump;
+        b += chain->b_jump;
     }
 
-    if (ends->final) {
+    if (!ends->unfinished) {
         if (ends->accumulate)
             FOR_TILE (r, v)
                 sum[r][v] = v_add(TYPED(v_load_up_to)(c + r * c_stride + v * LANES, LANES_OF(v)), sum[r][v]);
@@ -93,12 +108,11 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
 /* Tiles larger than the registers are left empty and never called. */
 #define DEFINE_TILE(rows, vectors, partial, transposed)                                                                \
     static void TYPED(tile_##rows##x##vectors##_##partial##_##transposed)(                                             \
-        int64_t inner, const real *a, int64_t a_stride, const real *b, int64_t b_stride, real *c, int64_t c_stride,    \
-        int64_t last_lanes, int64_t ahead, const TYPED(tile_ends) *ends)                                               \
+        const TYPED(tile_chain) *chain, const real *a, const real *b, real *c, int64_t c_stride, int64_t last_lanes,   \
+        int64_t ahead, const TYPED(tile_ends) *ends)                                                                   \
     {                                                                                                                  \
         if (rows * vectors <= NN_ACCUMULATORS)                                                                         \
-            TYPED(tile)(rows, vectors, partial, transposed, inner, a, a_stride, b, b_stride, c, c_stride, last_lanes,  \
-                        ahead, ends);                                                                                  \
+            TYPED(tile)(rows, vectors, partial, transposed, chain, a, b, c, c_stride, last_lanes, ahead, ends);        \
     }
 #define DEFINE_TILES(rows, vectors)                                                                                    \
     DEFINE_TILE(rows, vectors, 0, 0)                                                                                   \
@@ -172,47 +186,110 @@ NN_INLINE int TYPED(tile_vectors)(int64_t rows, int64_t vectors)
     return 1;
 }
 
-/* c (rows, columns) from a and b over `inner`; b_panel as in matmul. bias and mask in ends point at column 0. */
-static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, int64_t inner, const real *a,
-                           int64_t a_stride, const real *b, int64_t b_stride, int64_t b_panel, real *c,
-                           int64_t c_stride, const TYPED(tile_ends) *whole)
+/* The operands of a product. Its rows are `groups` of `rows`, its summed index `pieces` of `inner`, as windows of
+   images have it; a plain product has one of each. */
+typedef struct TYPED(operands) {
+    int64_t groups, rows, columns, pieces, inner;
+    const real *a;
+    int64_t a_group, a_stride, a_piece; /* from group to group, from row to row, from piece to piece */
+    const real *b;
+    int64_t b_stride, b_panel, b_piece; /* b_panel as in matmul */
+    real *c;
+    int64_t c_group, c_stride;
+} TYPED(operands);
+
+/* Columns `columns` at a time of a part of the summed index: `pieces` of `inner` from a and b on. */
+static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of, const real *a, const real *b,
+                                int64_t pieces, int64_t inner, const TYPED(tile_ends) *whole)
 {
-    /* an accumulated product keeps c for the end, so its chains cannot be parked there */
-    const int64_t most_inner = transposed ? TYPED(INNER_BLOCK_TRANSPOSED) : TYPED(INNER_BLOCK);
-    int64_t passes = whole->accumulate ? 1 : (inner + most_inner - 1) / most_inner;
-    if (passes < 1)
-        passes = 1;
     TYPED(tile_ends) ends = *whole;
-    for (int64_t pass = 0; pass < passes; pass++) {
-        int64_t begin = inner * pass / passes, length = inner * (pass + 1) / passes - begin;
-        ends.continued = whole->continued || pass > 0;
-        ends.final = pass == passes - 1;
-        for (int64_t column = 0; column < columns;) {
-            int64_t vectors_left = (columns - column + LANES - 1) / LANES;
-            int vectors =
-                b_panel && vectors_left > NN_TILE_VECTORS ? NN_TILE_VECTORS : TYPED(tile_vectors)(rows, vectors_left);
-            int64_t last_lanes = columns - column - (int64_t)(vectors - 1) * LANES;
-            int partial = last_lanes < LANES;
-            const TYPED(tile_function) *functions = TYPED(tiles)[transposed][partial][TYPED(tile_place)(vectors)];
-            const real *b_here =
-                (b_panel ? b + column / (NN_TILE_VECTORS * LANES) * b_panel + column % (NN_TILE_VECTORS * LANES)
-                         : b + column) +
-                begin * b_stride;
-            /* The first tile of a panel would wait for each row of it: one of those before brings them near. */
-            const int64_t next_panel = b_panel ? b_panel : NN_TILE_VECTORS * LANES;
-            int64_t most = TYPED(tile_rows)(vectors), tiles = (rows + most - 1) / most;
-            ends.bias = whole->bias ? whole->bias + column : NULL;
+    const TYPED(tile_chain) chain = {.pieces = pieces,
+                                     .inner = inner,
+                                     .a_stride = of->a_stride,
+                                     .b_stride = of->b_stride,
+                                     .a_jump = of->a_piece - inner * (transposed ? of->a_stride : 1),
+                                     .b_jump = of->b_piece - inner * of->b_stride};
+    for (int64_t column = 0; column < of->columns;) {
+        int64_t vectors_left = (of->columns - column + LANES - 1) / LANES;
+        int vectors = of->b_panel && vectors_left > NN_TILE_VECTORS ? NN_TILE_VECTORS
+                                                                    : TYPED(tile_vectors)(of->rows, vectors_left);
+        int64_t last_lanes = of->columns - column - (int64_t)(vectors - 1) * LANES;
+        int partial = last_lanes < LANES;
+        const TYPED(tile_function) *functions = TYPED(tiles)[transposed][partial][TYPED(tile_place)(vectors)];
+        const real *b_here =
+            of->b_panel ? b + column / (NN_TILE_VECTORS * LANES) * of->b_panel + column % (NN_TILE_VECTORS * LANES)
+                        : b + column;
+        /* The first tile of a panel would wait for each row of it: one of those before brings them near. */
+        const int64_t next_panel = of->b_panel ? of->b_panel : NN_TILE_VECTORS * LANES;
+        int64_t most = TYPED(tile_rows)(vectors), tiles = (of->rows + most - 1) / most;
+        ends.bias = whole->bias ? whole->bias + column : NULL;
+        for (int64_t group = 0; group < of->groups; group++) {
+            const real *a_group = a + group * of->a_group;
+            real *c_group = of->c + group * of->c_group + column;
             for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
-                int64_t end = rows * (tile + 1) / tiles; /* even tiles: 8 + 8, not 14 + 2 */
-                const real *a_here = transposed ? a + row + begin * a_stride : a + row * a_stride + begin;
-                ends.mask = whole->mask ? whole->mask + row * whole->mask_stride + column : NULL;
-                functions[end - row - 1](length, a_here, a_stride, b_here, b_stride, c + row * c_stride + column,
-                                         c_stride, last_lanes, tile == tiles / 2 ? next_panel : 0, &ends);
+                int64_t end = of->rows * (tile + 1) / tiles; /* even tiles: 8 + 8, not 14 + 2 */
+                const real *a_here = transposed ? a_group + row : a_group + row * of->a_stride;
+                const int64_t ahead = tile == tiles / 2 && group == of->groups / 2 ? next_panel : 0;
+                if (whole->mask)
+                    ends.mask = whole->mask + group * whole->mask_group + row * whole->mask_stride + column;
+                functions[end - row - 1](&chain, a_here, b_here, c_group + row * of->c_stride, of->c_stride, last_lanes,
+                                         ahead, &ends);
                 row = end;
             }
-            column += (int64_t)vectors * LANES;
         }
+        column += (int64_t)vectors * LANES;
     }
+}
+
+/* c (groups, rows, columns) from a and b over pieces and inner. bias and mask in ends point at column 0. */
+static void TYPED(product_of)(const int transposed, const TYPED(operands) *of, const TYPED(tile_ends) *whole)
+{
+    const int64_t most = transposed ? TYPED(INNER_BLOCK_TRANSPOSED) : TYPED(INNER_BLOCK);
+    TYPED(tile_ends) ends = *whole;
+    if (of->pieces * of->inner <= most || whole->accumulate) {
+        /* an accumulated product keeps c for the end, so its chains cannot be parked there */
+        TYPED(product_pass)(transposed, of, of->a, of->b, of->pieces, of->inner, whole);
+    } else if (2 * of->inner <= most) {
+        const int64_t passes = (of->pieces + most / of->inner - 1) / (most / of->inner);
+        for (int64_t pass = 0; pass < passes; pass++) {
+            const int64_t begin = of->pieces * pass / passes, end = of->pieces * (pass + 1) / passes;
+            ends.continued = whole->continued || pass > 0;
+            ends.unfinished = whole->unfinished || pass < passes - 1;
+            TYPED(product_pass)
+            (transposed, of, of->a + begin * of->a_piece, of->b + begin * of->b_piece, end - begin, of->inner, &ends);
+        }
+    } else {
+        const int64_t passes = (of->inner + most - 1) / most;
+        for (int64_t piece = 0; piece < of->pieces; piece++)
+            for (int64_t pass = 0; pass < passes; pass++) {
+                const int64_t begin = of->inner * pass / passes, end = of->inner * (pass + 1) / passes;
+                ends.continued = whole->continued || piece > 0 || pass > 0;
+                ends.unfinished = whole->unfinished || piece < of->pieces - 1 || pass < passes - 1;
+                TYPED(product_pass)
+                (transposed, of, of->a + piece * of->a_piece + begin * (transposed ? of->a_stride : 1),
+                 of->b + piece * of->b_piece + begin * of->b_stride, 1, end - begin, &ends);
+            }
+    }
+}
+
+/* c (rows, columns) = a b over `inner`; b_panel as in matmul. bias and mask in ends point at column 0. */
+static void TYPED(product)(const int transposed, int64_t rows, int64_t columns, int64_t inner, const real *a,
+                           int64_t a_stride, const real *b, int64_t b_stride, int64_t b_panel, real *c,
+                           int64_t c_stride, const TYPED(tile_ends) *ends)
+{
+    const TYPED(operands) of = {.groups = 1,
+                                .rows = rows,
+                                .columns = columns,
+                                .pieces = 1,
+                                .inner = inner,
+                                .a = a,
+                                .a_stride = a_stride,
+                                .b = b,
+                                .b_stride = b_stride,
+                                .b_panel = b_panel,
+                                .c = c,
+                                .c_stride = c_stride};
+    TYPED(product_of)(transposed, &of, ends);
 }
 
 /* c = a b for the block's rows of a, c and the mask, which all point at row 0; a part of the rows at a time, so that

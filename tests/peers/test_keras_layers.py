@@ -22,6 +22,30 @@ DENSE = {
     "activity": L("Dense", units=5, activation="tanh", activity_regularizer="l2"),
     "activity of matrices": L("Dense", (3, 4), units=5, activation="tanh", activity_regularizer="l1"),
 }
+IMAGE = (6, 5, 4)
+CONVOLUTIONS = {
+    "plain": L("Conv2D", IMAGE, filters=6, kernel_size=3),
+    "relu": L("Conv2D", IMAGE, filters=6, kernel_size=(2, 3), activation="relu"),
+    "same": L("Conv2D", IMAGE, filters=6, kernel_size=(3, 4), padding="same", activation="tanh"),
+    "strides": L("Conv2D", IMAGE, filters=6, kernel_size=3, strides=(2, 1)),
+    "strides same": L("Conv2D", IMAGE, filters=6, kernel_size=2, strides=3, padding="same"),
+    "dilated": L("Conv2D", IMAGE, filters=6, kernel_size=2, dilation_rate=(2, 3)),
+    "dilated same": L("Conv2D", IMAGE, filters=6, kernel_size=3, dilation_rate=2, padding="same"),
+    "groups": L("Conv2D", IMAGE, filters=6, kernel_size=3, groups=2, activation="relu"),
+    "without bias": L("Conv2D", IMAGE, filters=6, kernel_size=1, use_bias=False),
+    "regularized": L("Conv2D", IMAGE, filters=6, kernel_size=3, kernel_regularizer="l2", bias_regularizer="l1",
+                     activity_regularizer="l2"),
+}  # fmt: skip
+TRANSPOSED = {
+    "plain": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=3),
+    "strides": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=3, strides=2, activation="relu"),
+    "strides same": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=(4, 3), strides=2, padding="same"),
+    "output padding": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=3, strides=2, output_padding=1),
+    "same output padding": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=3, strides=2, padding="same",
+                             output_padding=1),
+    "dilated": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=2, dilation_rate=2, use_bias=False),
+    "small kernel": L("Conv2DTranspose", IMAGE, filters=3, kernel_size=2, strides=3),
+}  # fmt: skip
 ACTIVATIONS = ["relu", "relu6", "sigmoid", "tanh", "softmax", "log_softmax", "linear", "elu", "selu", "celu", "gelu",
                "glu", "softplus", "softsign", "silu", "swish", "leaky_relu", "exponential", "hard_sigmoid", "hard_silu",
                "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "threshold", "log_sigmoid",
@@ -73,6 +97,15 @@ LAYERS = {
     "RMSNormalization": L("RMSNormalization", (3, 4)),
     "GroupNormalization": L("GroupNormalization", (3, 6), groups=2),
     "UnitNormalization": L("UnitNormalization", (3, 4)),
+    **{f"Conv2D {name}": case for name, case in CONVOLUTIONS.items()},
+    **{f"Conv1D {padding}": L("Conv1D", (9, 4), filters=6, kernel_size=3, padding=padding, groups=2)
+       for padding in ("valid", "same", "causal")},
+    "Conv1D dilated": L("Conv1D", (9, 4), filters=6, kernel_size=2, dilation_rate=3, padding="causal"),
+    "Conv1D strides": L("Conv1D", (9, 4), filters=6, kernel_size=2, strides=2, activation="tanh"),
+    **{f"Conv2DTranspose {name}": case for name, case in TRANSPOSED.items()},
+    "Conv1DTranspose": L("Conv1DTranspose", (5, 4), filters=6, kernel_size=3, strides=2),
+    "Conv1DTranspose same": L("Conv1DTranspose", (5, 4), filters=6, kernel_size=4, strides=2, padding="same"),
+    "Conv1DTranspose dilated": L("Conv1DTranspose", (5, 4), filters=6, kernel_size=3, dilation_rate=2),
     "ActivityRegularization": L("ActivityRegularization", l1=0.01, l2=0.02),
 }
 

@@ -1,0 +1,176 @@
+"""Convolutions as steps of a plan, over the kernels of windows.h: forward, towards the images, and for the weight.
+
+An image is (rows, columns, channels), its windows are those of a `Windows`, the weight is (rows, columns, channels of
+a group, units): as a matrix, the elements of a window by units. What leads from windows back to images is a product
+with windows, too: those of the windows' own image over a transposed mirror of the weight, one such product for each
+place that a pixel can have between two windows (strides of 2 make four of them).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from nncore._plan import IMAGE_ROWS, LARGE_KERNEL_ELEMENTS, LARGE_KERNEL_ROWS
+
+# Of a copied band of an image: so that it stays in a second-level cache, beside the weight.
+BAND_BYTES = 65536
+
+
+class _Line(NamedTuple):
+    """Windows along one axis, for one product: numbers of windows, of pixels and of taps."""
+
+    windows: int
+    first: int  # the pixel at the first tap of the first window
+    step: int  # pixels from window to window
+    taps: int
+    tap_step: int
+    pixels: int  # of the image
+    out_first: int  # the place of the first window's result, and from one to the next
+    out_step: int
+
+    @property
+    def reach(self):
+        """Pixels from the first to the last tap of a window, both counted."""
+        return (self.taps - 1) * self.tap_step + 1
+
+    @property
+    def width(self):
+        """Pixels from the first window's first to the last window's last."""
+        return (self.windows - 1) * self.step + self.reach
+
+    @property
+    def inside(self):
+        """Whether no window reaches beyond the image."""
+        return self.first >= 0 and self.first + self.width <= self.pixels
+
+
+def _forward_line(axis):
+    return _Line(axis.outputs, -axis.before, axis.stride, axis.window, axis.dilation, axis.length, 0, 1)
+
+
+def _backward_lines(axis):
+    """For each place of a pixel between windows: (numbers of the taps that reach it, in order, and the _Line).
+
+    Pixel i, counted from the padding's beginning, is at tap k of window (i - k dilation) / stride, if that is a whole
+    number. Pixels i = q stride + place share their taps, which are taken from the last one down, so that windows go up.
+    """
+    apart = axis.dilation // math.gcd(axis.dilation, axis.stride)  # windows between two taps of a pixel
+    for place in range(axis.stride):
+        taps = [k for k in reversed(range(axis.window)) if k * axis.dilation % axis.stride == place]
+        begin = -((place - axis.before) // axis.stride)  # the first q inside the image
+        count = (axis.before + axis.length - 1 - place) // axis.stride - begin + 1
+        if count > 0:
+            offset = (place - taps[0] * axis.dilation) // axis.stride if taps else 0
+            first = begin * axis.stride + place - axis.before
+            yield taps, _Line(count, begin + offset, 1, len(taps), apart, axis.outputs, first, axis.stride)
+
+
+def _geometry(builder, rows, columns, channels, pixel, out_pixel, out_columns):
+    """What the kernels read, struct nn_windows."""
+    band_rows = 0
+    if rows.taps * columns.taps and (not (rows.inside and columns.inside) or channels != pixel):
+        line = columns.width * channels * builder.dtype.itemsize
+        band_rows = min(rows.windows, max(1, (BAND_BYTES // line - rows.reach) // rows.step + 1))
+        builder.plan.need_scratch(((band_rows - 1) * rows.step + rows.reach) * line)
+    fields = [rows.windows, columns.windows, rows.first, columns.first, rows.step, columns.step, rows.taps,
+              columns.taps, rows.tap_step, columns.tap_step, rows.pixels, columns.pixels, channels, pixel,
+              (rows.out_first * out_columns + columns.out_first) * out_pixel,
+              rows.out_step * out_columns * out_pixel, columns.out_step * out_pixel, band_rows]  # fmt: skip
+    return np.array(fields, np.int64)
+
+
+def _emit(emit, a, b, c, geometry, columns, bias, mask, relu):
+    emit("window_product", a=a, bias=bias, mask=mask, c=c, geometry=geometry, columns=columns, a_stride=a.stride,
+         mask_stride=mask.stride if mask else 0, c_stride=c.stride, relu=relu, **b)  # fmt: skip
+
+
+def _part_of(bias, group, count):
+    return None if bias is None else bias[group * count : (group + 1) * count]
+
+
+def emit_convolution(builder, emit, windows, weight, x, y, *, groups=1, bias=None, mask=None, relu=False):
+    """Adds y = the windows of x times the weight; then + bias, ReLU, and 0 where `mask` is not positive.
+
+    Parameters
+    ----------
+    emit : `builder.forward` or `builder.backward_step`
+    windows : Windows, over x
+    x, y, mask : Buffer, of images; mask as y
+    """
+    matrix = weight.array.reshape(weight.matrix_shape)
+    units = matrix.shape[1]
+    channels, group_units = windows.channels // groups, units // groups
+    geometry = _geometry(builder, _forward_line(windows.rows), _forward_line(windows.columns), channels,
+                         windows.channels, units, windows.columns.outputs)  # fmt: skip
+    for group in range(groups):
+        column = group * group_units
+        operand = {"b": matrix[:, column:], "b_stride": units, "b_panel": 0} if groups > 1 else builder.operand(weight)
+        _emit(emit, x.at(group * channels), operand, y.at(column), geometry, group_units,
+              _part_of(bias, group, group_units), mask and mask.at(column), relu)  # fmt: skip
+
+
+def emit_transposed_convolution(builder, emit, windows, weight, y, x, *, groups=1, bias=None, mask=None, relu=False):
+    """Adds x = for each pixel the sum over the windows that it is in of y times the weight; the ends as above.
+
+    Parameters
+    ----------
+    windows : Windows, over x
+    y, x, mask : Buffer, of images; mask as x
+    """
+    units = weight.matrix_shape[1]
+    channels, group_units = windows.channels // groups, units // groups
+    rows, columns = list(_backward_lines(windows.rows)), list(_backward_lines(windows.columns))
+    products, places = [], np.full(windows.size, -1, np.int64)
+    used = 0
+    for row_taps, row_line in rows:
+        for column_taps, column_line in columns:
+            products.append((row_line, column_line, used))
+            for i in row_taps:
+                for j in column_taps:
+                    places[i * windows.columns.window + j] = used
+                    used += 1
+    places[places < 0] = np.arange(used, windows.size)  # of taps that no pixel is at
+
+    def make():
+        packed = builder.packed(windows.size * units, channels, panels=True)
+        return {"matrix": weight.array, "places": places, "columns": units, "channels": channels,
+                "taps": windows.size, "group_units": group_units, **packed}  # fmt: skip
+
+    mirror = builder.mirror(weight, "pack_windows", make, key=(windows.rows, windows.columns, groups))
+    for row_line, column_line, place in products:
+        geometry = _geometry(builder, row_line, column_line, group_units, units, windows.channels,
+                             windows.columns.length)  # fmt: skip
+        for group in range(groups):
+            first = (group * windows.size + place) * group_units
+            operand = {"b": mirror["packed"][first * mirror["packed_stride"] :], "b_stride": mirror["packed_stride"],
+                       "b_panel": mirror["packed_panel"]}  # fmt: skip
+            column = group * channels
+            _emit(emit, y.at(group * group_units), operand, x.at(column), geometry, channels,
+                  _part_of(bias, group, channels), mask and mask.at(column), relu)  # fmt: skip
+
+
+def emit_convolution_gradient(builder, windows, weight, x, dy, *, groups=1):
+    """Adds the sum over all windows of x' dy to what sums to the gradient of a weight."""
+    units = weight.matrix_shape[1]
+    channels, group_units = windows.channels // groups, units // groups
+    geometry = _geometry(builder, _forward_line(windows.rows), _forward_line(windows.columns), channels,
+                         windows.channels, units, windows.columns.outputs)  # fmt: skip
+    emissions = []
+    for group in range(groups):
+        column = group * group_units
+        a, b = x.at(group * channels), dy.at(column)
+        emissions.append(("window_gradient_part", {"a": a, "dy": b, "geometry": geometry, "columns": group_units,
+                          "units": units, "a_stride": a.stride, "dy_stride": b.stride}, column))  # fmt: skip
+    builder.weight_gradient_parts(weight, part_rows(weight), emissions)
+
+
+def emit_bias_gradient(builder, weight, bias, positions, dy):
+    """Adds the sum of dy over its positions to what sums to the gradient of the bias that goes with a weight."""
+    arguments = {"dy": dy, "positions": positions, "units": bias.array.size, "dy_stride": dy.stride}
+    builder.weight_gradient_parts(bias, part_rows(weight), [("positions_sum_part", arguments, 0)])
+
+
+def part_rows(weight):
+    """Rows of the minibatch whose gradients for a weight are summed before they meet the others'."""
+    return IMAGE_ROWS if weight.array.size <= LARGE_KERNEL_ELEMENTS else LARGE_KERNEL_ROWS

@@ -1,0 +1,410 @@
+"""Convolutions over steps and over images, and what leads back from them."""
+
+from nncore import _checks, activations, constraints, initializers, regularizers
+from nncore._convolution import (
+    emit_bias_gradient,
+    emit_convolution,
+    emit_convolution_gradient,
+    emit_transposed_convolution,
+)
+from nncore._windows import (
+    Axis,
+    Windows,
+    channels_last,
+    integers,
+    padding_name,
+    reach,
+    spatial_extents,
+    windows_over,
+)
+from nncore.layers.layer import Layer
+
+
+class _Convolution(Layer):
+    """What all convolutions have in common: the arguments, kernel and bias."""
+
+    axes = 2  # along which windows move
+    paddings = ("valid", "same")
+    groups = 1
+
+    def __init__(self, filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
+                 kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+                 kernel_constraint, bias_constraint, **common):  # fmt: skip
+        super().__init__(activity_regularizer=activity_regularizer, **common)
+        owner = type(self).__name__
+        self.filters = _checks.positive_integer(owner, "filters", filters)
+        self.kernel_size = integers(owner, "kernel_size", kernel_size, self.axes)
+        self.strides = integers(owner, "strides", strides, self.axes)
+        self.padding = padding_name(owner, padding, self.paddings)
+        self.data_format = channels_last(owner, data_format)
+        self.dilation_rate = integers(owner, "dilation_rate", dilation_rate, self.axes)
+        self.activation = activations.get(activation)
+        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self._kernel = self._bias = None
+
+    @property
+    def kernel(self):
+        """The kernel as an array; None before the layer is built."""
+        return None if self._kernel is None else self._kernel.array
+
+    @property
+    def bias(self):
+        """The bias as an array, (filters,); None without one."""
+        return None if self._bias is None else self._bias.array
+
+    def _add_weights(self, kernel_shape):
+        self._kernel = self.add_weight("kernel", kernel_shape, self.kernel_initializer, self.kernel_regularizer,
+                                       self.kernel_constraint)  # fmt: skip
+        if self.use_bias:
+            self._bias = self.add_weight("bias", (self.filters,), self.bias_initializer, self.bias_regularizer,
+                                         self.bias_constraint)  # fmt: skip
+
+    def _emit(self, builder, x, output_shape, flops, forward, gradient, towards_x):
+        """Emits forward(y), and behind it gradient(y, dy) and towards_x(dy, dx, mask) with their ReLU and bias."""
+        fused_relu = self.activation is activations.relu
+        x.uses += 1
+        y = builder.value(output_shape, x.needs_gradient or (self.trainable and builder.backward))
+        y.relu = fused_relu
+        forward(y.buffer, fused_relu)
+        builder.add_flops(flops)
+
+        def backward():
+            dy = y.gradient
+            if dy is None:
+                return
+            if fused_relu and not y.gated:
+                builder.backward_step("relu_backward", y=y.buffer, dy=dy, dx=dy, features=y.width, y_stride=y.stride,
+                                      dy_stride=dy.stride, dx_stride=dy.stride)  # fmt: skip
+            if self.trainable:
+                gradient(dy)
+                if self.use_bias:
+                    emit_bias_gradient(builder, self._kernel, self._bias, y.width // self.filters, dy)
+            if x.needs_gradient:
+                gate = x.relu and x.uses == 1
+                x.gated = x.gated or gate
+                builder.add_gradient(x, lambda dx: towards_x(dy, dx, x.buffer if gate else None))
+
+        builder.on_backward(backward)
+        return y if fused_relu else self.activation.emit(builder, y)
+
+    def get_config(self):
+        return {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            **super().get_config(),
+        }
+
+
+class _ForwardConvolution(_Convolution):
+    """A convolution: y[o] = f(sum over taps t of x[o stride + t dilation - padding] W[t] + b)."""
+
+    def __init__(self, filters, kernel_size, strides, padding, data_format, dilation_rate, groups, *others, **common):
+        super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, *others, **common)
+        owner = type(self).__name__
+        self.groups = _checks.positive_integer(owner, "groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(f"{owner}: filters must be a multiple of groups; got {filters} filters, {groups} groups")
+
+    def _windows(self, input_shape):
+        windows = windows_over(self, input_shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
+        if windows.channels % self.groups:
+            raise ValueError(
+                f"layer {self.name!r}: the channels of its inputs must be a multiple of its {self.groups} groups; got "
+                f"{windows.channels} channels"
+            )
+        return windows
+
+    def compute_output_shape(self, input_shape):
+        windows = self._windows(input_shape)
+        outputs = (windows.rows.outputs, windows.columns.outputs)[-self.axes :]
+        return self.activation.output_shape((*outputs, self.filters))
+
+    def build(self, input_shape):
+        self._add_weights((*self.kernel_size, input_shape[-1] // self.groups, self.filters))
+
+    def emit(self, builder, x):
+        windows, kernel, groups = self._windows(x.shape), self._kernel, self.groups
+        outputs = windows.rows.outputs * windows.columns.outputs
+
+        def forward(y, relu):
+            emit_convolution(builder, builder.forward, windows, kernel, x.buffer, y, groups=groups, bias=self.bias,
+                             relu=relu)  # fmt: skip
+
+        def gradient(dy):
+            emit_convolution_gradient(builder, windows, kernel, x.buffer, dy, groups=groups)
+
+        def towards_x(dy, dx, mask):
+            emit_transposed_convolution(builder, builder.backward_step, windows, kernel, dy, dx, groups=groups,
+                                        mask=mask)  # fmt: skip
+
+        shape = (*(windows.rows.outputs, windows.columns.outputs)[-self.axes :], self.filters)
+        return self._emit(builder, x, shape, 2.0 * outputs * kernel.array.size, forward, gradient, towards_x)
+
+    def get_config(self):
+        return {"groups": self.groups, **super().get_config()}
+
+
+class Conv1D(_ForwardConvolution):
+    """Convolution along the steps of sequences.
+
+    y[o, f] = f(sum over taps t and channels c of x[o stride + t dilation - padding, c] W[t, c, f] + b[f]): x is (steps,
+    channels), W (kernel_size, channels / groups, filters), b (filters,), y (windows, filters).
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size : int
+        Taps of a window.
+    strides : int
+        Steps from window to window.
+    padding : "valid", "same" or "causal"
+        Windows inside the sequence only; zeros around it, so that there is a window for each step (over strides); all
+        of the zeros before it, so that no output sees a later step.
+    dilation_rate : int
+        Steps from tap to tap.
+    groups : int
+        Parts of the channels, each with as many filters of its own.
+    activation : str or activation, optional
+        f; linear unless given.
+    use_bias : bool
+    kernel_initializer, bias_initializer
+        Initial values of W and b.
+    kernel_regularizer, bias_regularizer, activity_regularizer : str or Regularizer, optional
+        Penalties on W, b and y.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What W and b are brought back to after each update.
+
+    Raises
+    ------
+    ValueError
+        For samples of another rank, a window larger than the padded sequence, channels or filters that `groups` does
+        not divide.
+    """
+
+    axes = 1
+    paddings = ("valid", "same", "causal")
+
+    def __init__(self, filters, kernel_size, strides=1, padding="valid", data_format=None, dilation_rate=1, groups=1,
+                 activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
+                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
+                 bias_constraint=None, **common):  # fmt: skip
+        super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
+                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+
+
+class Conv2D(_ForwardConvolution):
+    """Convolution of images.
+
+    y[i, j, f] = f(sum over taps (t, u) and channels c of x[i stride + t dilation - padding, the same for j and u, c]
+    W[t, u, c, f] + b[f]): x is (rows, columns, channels), W (kernel rows, kernel columns, channels / groups, filters),
+    b (filters,), y (rows of windows, columns of windows, filters).
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size : int or (int, int)
+        Taps of a window.
+    strides : int or (int, int)
+        Pixels from window to window.
+    padding : "valid" or "same"
+        Windows inside the image only, or zeros around it, so that there is a window for each pixel (over strides).
+    dilation_rate : int or (int, int)
+        Pixels from tap to tap.
+    groups : int
+        Parts of the channels, each with as many filters of its own.
+    activation : str or activation, optional
+        f; linear unless given.
+    use_bias : bool
+    kernel_initializer, bias_initializer
+        Initial values of W and b.
+    kernel_regularizer, bias_regularizer, activity_regularizer : str or Regularizer, optional
+        Penalties on W, b and y.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What W and b are brought back to after each update.
+
+    Raises
+    ------
+    ValueError
+        For samples of another rank, a window larger than the padded image, channels or filters that `groups` does not
+        divide.
+
+    References
+    ----------
+    LeCun et al., "Backpropagation applied to handwritten zip code recognition", Neural Computation, 1989.
+    """
+
+    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1),
+                 groups=1, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                 kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
+        super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
+                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+
+
+class _TransposedConvolution(_Convolution):
+    """What leads from windows back to pixels: y[o] = f(sum over o = i stride + t dilation - padding of x[i] W[t] + b)."""
+
+    def __init__(self, filters, kernel_size, strides, padding, output_padding, *others, **common):
+        super().__init__(filters, kernel_size, strides, padding, *others, **common)
+        owner = type(self).__name__
+        self.output_padding = None
+        if output_padding is not None:
+            self.output_padding = integers(owner, "output_padding", output_padding, self.axes, least=0)
+            if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
+                raise ValueError(
+                    f"{owner}: output_padding must be less than strides; got {self.output_padding} and {self.strides}"
+                )
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{owner}: strides and dilation_rate cannot both be larger than 1; got {self.strides} and "
+                f"{self.dilation_rate}"
+            )
+
+    def _windows(self, input_shape):
+        """The Windows over the output of which the input's pixels are the results."""
+        extents = spatial_extents(self, input_shape, self.axes)
+        extra = self.output_padding or (None,) * self.axes
+        numbers = zip(extents, self.kernel_size, self.strides, self.dilation_rate, extra, strict=True)
+        axes = [_transposed_axis(*each, self.padding) for each in numbers]
+        if any(axis.length < 1 for axis in axes):
+            raise ValueError(
+                f"layer {self.name!r}: padding {self.padding!r} leaves nothing of samples of shape {input_shape}"
+            )
+        return Windows(*[Axis(1, 1)] * (2 - len(axes)), *axes, self.filters)
+
+    def _output_extents(self, windows):
+        return (windows.rows.length, windows.columns.length)[-self.axes :]
+
+    def compute_output_shape(self, input_shape):
+        return self.activation.output_shape((*self._output_extents(self._windows(input_shape)), self.filters))
+
+    def build(self, input_shape):
+        self._add_weights((*self.kernel_size, self.filters, input_shape[-1]))
+
+    def emit(self, builder, x):
+        windows, kernel = self._windows(x.shape), self._kernel
+
+        def forward(y, relu):
+            emit_transposed_convolution(builder, builder.forward, windows, kernel, x.buffer, y, bias=self.bias,
+                                        relu=relu)  # fmt: skip
+
+        def gradient(dy):
+            emit_convolution_gradient(builder, windows, kernel, dy, x.buffer)
+
+        def towards_x(dy, dx, mask):
+            emit_convolution(builder, builder.backward_step, windows, kernel, dy, dx, mask=mask)
+
+        shape = (*self._output_extents(windows), self.filters)
+        flops = 2.0 * windows.rows.outputs * windows.columns.outputs * kernel.array.size
+        return self._emit(builder, x, shape, flops, forward, gradient, towards_x)
+
+    def get_config(self):
+        return {"output_padding": self.output_padding, **super().get_config()}
+
+
+def _transposed_axis(length, window, stride, dilation, extra, padding):
+    """The Axis of an output whose windows are `length` elements of the input, as Keras has it.
+
+    Its length is that of all windows together ("valid"), or `length` times the stride ("same"), unless `extra` says by
+    how much it is longer than the shortest that has these windows.
+    """
+    wide = reach(window, dilation)
+    if padding == "valid":
+        after = wide - 1 + (max(wide, stride) - wide if extra is None else extra)
+        before = wide - 1
+    else:
+        around = stride + wide - 2 if extra is None else wide + wide % 2 - 2 + extra
+        before = min(around // 2 + around % 2, wide - 1)
+        after = around - before
+    return Axis((length - 1) * stride + before + after - wide + 2, length, window, stride, dilation, wide - 1 - before)
+
+
+class Conv1DTranspose(_TransposedConvolution):
+    """Transposed convolution along the steps of sequences: the gradient of a convolution for its inputs.
+
+    y[o, f] = f(sum over steps i, taps t with i stride + t dilation - padding = o, and channels c, of x[i, c] W[t, f, c]
+    + b[f]): x is (steps, channels), W (kernel_size, filters, channels), b (filters,).
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size : int
+    strides : int
+        Outputs for each step.
+    padding : "valid" or "same"
+        All that the windows reach, or steps times strides of it.
+    output_padding : int, optional
+        By how much y is longer than the shortest convolution's input that leads to x; less than `strides`.
+    dilation_rate : int
+        Not together with strides.
+    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
+    activity_regularizer, kernel_constraint, bias_constraint
+        As in Conv1D.
+    """
+
+    axes = 1
+
+    def __init__(self, filters, kernel_size, strides=1, padding="valid", output_padding=None, data_format=None,
+                 dilation_rate=1, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                 kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+
+
+class Conv2DTranspose(_TransposedConvolution):
+    """Transposed convolution of images: the gradient of a convolution for its inputs.
+
+    y[o, p, f] = f(sum over pixels (i, j), taps (t, u) with i stride + t dilation - padding = o and the same for p, and
+    channels c, of x[i, j, c] W[t, u, f, c] + b[f]): x is (rows, columns, channels), W (kernel rows, kernel columns,
+    filters, channels), b (filters,).
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size : int or (int, int)
+    strides : int or (int, int)
+        Outputs for each pixel, along each axis.
+    padding : "valid" or "same"
+        All that the windows reach, or the extents times strides of it.
+    output_padding : int or (int, int), optional
+        By how much y is longer than the smallest convolution's input that leads to x; less than `strides`.
+    dilation_rate : int or (int, int)
+        Not together with strides.
+    activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
+    activity_regularizer, kernel_constraint, bias_constraint
+        As in Conv2D.
+
+    References
+    ----------
+    Zeiler et al., "Deconvolutional networks", CVPR 2010.
+    """
+
+    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", output_padding=None, data_format=None,
+                 dilation_rate=(1, 1), activation=None, use_bias=True, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                 kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip

@@ -1,0 +1,232 @@
+/* Convolutions as products with the windows of images: forward, towards the images, and for the weight.
+ *
+ * An image is (image_rows, image_columns) pixels, a window takes `channels` of each pixel at its taps, and the windows
+ * of an image stand in rows and columns. No window is ever written down: a tile of the product reads windows beside
+ * each other where they lie in the image, a row of taps after the other. Where windows reach beyond the image, or where
+ * they take some of the channels only, bands of the image are copied first into the thread's own memory, with zeros
+ * around them. */
+#include <string.h>
+
+/* What `geometry` of the kernels points at, as nncore/_convolution.py makes it. Steps are in pixels, the last four
+   fields but one in elements. */
+#ifndef NN_WINDOWS_H
+#define NN_WINDOWS_H
+typedef struct nn_windows {
+    int64_t rows, columns;           /* of windows */
+    int64_t first_row, first_column; /* the pixel at the first tap of the first window: before the image if negative */
+    int64_t row_step, column_step;   /* from window to window */
+    int64_t taps_down, taps_across;
+    int64_t tap_row_step, tap_column_step; /* from tap to tap */
+    int64_t image_rows, image_columns;
+    int64_t channels;                       /* of a pixel that are taken */
+    int64_t pixel;                          /* from pixel to pixel of the image */
+    int64_t out_first, out_row, out_column; /* where the first window's result stands, and from one to the next */
+    int64_t band_rows; /* rows of windows whose pixels are copied at a time; 0: they are read in place */
+} nn_windows;
+#endif
+
+/* Windows of a band in memory: from its first tap's pixel on, rows of pixels `pitch` apart, pixels `pixel` apart. */
+typedef struct TYPED(band) {
+    const real *origin;
+    int64_t pitch, pixel;
+    int64_t first, rows; /* of windows */
+} TYPED(band);
+
+/* The band of `rows` rows of windows from row `first` on, copied into `to` where the geometry says so. */
+static TYPED(band) TYPED(band_of)(const nn_windows *w, const real *image, int64_t first, int64_t rows, real *to)
+{
+    const int64_t row = w->first_row + first * w->row_step, image_pitch = w->image_columns * w->pixel;
+    if (!w->band_rows)
+        return (TYPED(band)){image + row * image_pitch + w->first_column * w->pixel, image_pitch, w->pixel, first,
+                             rows};
+    const int64_t channels = w->channels;
+    const int64_t height = (rows - 1) * w->row_step + (w->taps_down - 1) * w->tap_row_step + 1;
+    const int64_t width = (w->columns - 1) * w->column_step + (w->taps_across - 1) * w->tap_column_step + 1;
+    const int64_t left = w->first_column < 0 ? -w->first_column : 0; /* columns before the image */
+    int64_t inside = w->image_columns - w->first_column;             /* where it ends */
+    if (inside > width)
+        inside = width;
+    for (int64_t i = 0; i < height; i++) {
+        real *const line = to + i * width * channels;
+        if (row + i < 0 || row + i >= w->image_rows || left >= inside) {
+            memset(line, 0, (size_t)(width * channels) * sizeof(real));
+            continue;
+        }
+        const real *from = image + (row + i) * image_pitch + (w->first_column + left) * w->pixel;
+        memset(line, 0, (size_t)(left * channels) * sizeof(real));
+        if (channels == w->pixel)
+            memcpy(line + left * channels, from, (size_t)((inside - left) * channels) * sizeof(real));
+        else
+            for (int64_t j = left; j < inside; j++, from += w->pixel)
+                memcpy(line + j * channels, from, (size_t)channels * sizeof(real));
+        memset(line + inside * channels, 0, (size_t)((width - inside) * channels) * sizeof(real));
+    }
+    return (TYPED(band)){to, width * channels, channels, first, rows};
+}
+
+/* Taps that lie beside each other in memory are one run of `inner` elements: how many of those there are, and how far
+   apart. */
+typedef struct TYPED(taps) {
+    int64_t down, across, inner;
+    int64_t down_step, across_step;
+} TYPED(taps);
+
+NN_INLINE TYPED(taps) TYPED(taps_of)(const nn_windows *w, const TYPED(band) *band)
+{
+    TYPED(taps) taps = {w->taps_down, w->taps_across, w->channels, w->tap_row_step * band->pitch,
+                        w->tap_column_step * band->pixel};
+    if (taps.down * taps.across == 0) {
+        taps.down = taps.across = 1;
+        taps.inner = 0;
+    } else if (taps.across == 1 || taps.across_step == taps.inner) {
+        taps.inner *= taps.across;
+        taps.across = 1;
+    }
+    return taps;
+}
+
+/* Two loops over windows, an outer and an inner one, become one where the steps of both allow it. */
+NN_INLINE void TYPED(join_loops)(int64_t *outer, int64_t *inner, int64_t outer_a, int64_t *inner_a, int64_t outer_c,
+                                 int64_t *inner_c)
+{
+    if (*inner == 1) {
+        *inner = *outer;
+        *inner_a = outer_a;
+        *inner_c = outer_c;
+        *outer = 1;
+    } else if (*outer == 1 || (outer_a == *inner * *inner_a && outer_c == *inner * *inner_c)) {
+        *inner *= *outer;
+        *outer = 1;
+    }
+}
+
+/* c[i][j] = sum over the taps t and channels p of window (i, j) of a[t][p] b[t, p], then + bias, max(0, .) (relu), and
+   zero where mask <= 0, for each row of the minibatch. a is an image for each; b (taps x channels, columns) as in
+   matmul; c and mask have `columns` elements where the geometry says. */
+DEFINE_KERNEL(window_product)
+{
+    ARGUMENTS(window_product);
+    const nn_windows *const w = (const nn_windows *)a->geometry;
+    const int64_t most = w->band_rows ? w->band_rows : w->rows;
+    for (int64_t r = block->row_begin; r < block->row_end; r++) {
+        for (int64_t first = 0; first < w->rows; first += most) {
+            const int64_t rows = w->rows - first < most ? w->rows - first : most;
+            const TYPED(band) band = TYPED(band_of)(w, a->a + r * a->a_stride, first, rows, worker->scratch);
+            const TYPED(taps) taps = TYPED(taps_of)(w, &band);
+            const int64_t place = w->out_first + first * w->out_row;
+            TYPED(operands) of = {.groups = rows,
+                                  .rows = w->columns,
+                                  .columns = a->columns,
+                                  .pieces = taps.across == 1 ? taps.down : taps.across,
+                                  .inner = taps.inner,
+                                  .a = band.origin,
+                                  .a_group = w->row_step * band.pitch,
+                                  .a_stride = w->column_step * band.pixel,
+                                  .a_piece = taps.across == 1 ? taps.down_step : taps.across_step,
+                                  .b = a->b,
+                                  .b_stride = a->b_stride,
+                                  .b_panel = a->b_panel,
+                                  .b_piece = taps.inner * a->b_stride,
+                                  .c = a->c + r * a->c_stride + place,
+                                  .c_group = w->out_row,
+                                  .c_stride = w->out_column};
+            TYPED(join_loops)(&of.groups, &of.rows, of.a_group, &of.a_stride, of.c_group, &of.c_stride);
+            TYPED(tile_ends) ends = {.bias = a->bias,
+                                     .mask = a->mask ? a->mask + r * a->mask_stride + place : NULL,
+                                     .mask_group = of.c_group,
+                                     .mask_stride = of.c_stride,
+                                     .relu = a->relu != 0};
+            const int64_t turns = taps.across == 1 ? 1 : taps.down;
+            for (int64_t turn = 0; turn < turns; turn++) {
+                ends.continued = turn > 0;
+                ends.unfinished = turn < turns - 1;
+                TYPED(product_of)(0, &of, &ends);
+                of.a += taps.down_step;
+                of.b += taps.across * of.b_piece;
+            }
+        }
+    }
+}
+
+/* parts[r / part_rows] (taps x channels, units) = sum over the block's rows r and the windows w of each of
+   a[w]' dy[w], for `columns` of the units; the block begins at a multiple of part_rows and has no more of them. a is an
+   image for each row, dy has the gradients of windows where the geometry says. */
+DEFINE_KERNEL(window_gradient_part)
+{
+    ARGUMENTS(window_gradient_part);
+    const nn_windows *const w = (const nn_windows *)a->geometry;
+    const int64_t most = w->band_rows ? w->band_rows : w->rows;
+    real *const part = a->parts + block->row_begin / a->part_rows * a->parts_stride;
+    TYPED(tile_ends) ends = {0};
+    for (int64_t r = block->row_begin; r < block->row_end; r++) {
+        for (int64_t first = 0; first < w->rows; first += most) {
+            const int64_t rows = w->rows - first < most ? w->rows - first : most;
+            const TYPED(band) band = TYPED(band_of)(w, a->a + r * a->a_stride, first, rows, worker->scratch);
+            const TYPED(taps) taps = TYPED(taps_of)(w, &band);
+            TYPED(operands) of = {.groups = taps.across == 1 ? taps.down : taps.across,
+                                  .rows = taps.inner,
+                                  .columns = a->columns,
+                                  .pieces = rows,
+                                  .inner = w->columns,
+                                  .a = band.origin,
+                                  .a_group = taps.across == 1 ? taps.down_step : taps.across_step,
+                                  .a_stride = w->column_step * band.pixel,
+                                  .a_piece = w->row_step * band.pitch,
+                                  .b = a->dy + r * a->dy_stride + w->out_first + first * w->out_row,
+                                  .b_stride = w->out_column,
+                                  .b_piece = w->out_row,
+                                  .c = part,
+                                  .c_group = taps.inner * a->units,
+                                  .c_stride = a->units};
+            TYPED(join_loops)(&of.pieces, &of.inner, of.a_piece, &of.a_stride, of.b_piece, &of.b_stride);
+            for (int64_t turn = 0; turn < (taps.across == 1 ? 1 : taps.down); turn++) {
+                TYPED(product_of)(1, &of, &ends);
+                of.a += taps.down_step;
+                of.c += taps.across * of.c_group;
+            }
+            ends.continued = 1;
+        }
+    }
+}
+
+/* parts[r / part_rows][j] = sum over the block's rows and their `positions` of dy[position][j], of the block as in
+   window_gradient_part. dy is (rows, positions, units). */
+DEFINE_KERNEL(positions_sum_part)
+{
+    ARGUMENTS(positions_sum_part);
+    UNUSED(worker);
+    real *const part = a->parts + block->row_begin / a->part_rows * a->parts_stride;
+    for (int64_t r = block->row_begin; r < block->row_end; r++)
+        TYPED(sum_columns)
+    (a->positions, a->units, a->dy + r * a->dy_stride, a->units, part, r > block->row_begin);
+}
+
+/* packed becomes the transpose that leads from windows back to images, for the block's elements of matrix (taps x
+   channels, columns): row (group, place of the tap, unit of the group), column channel. The columns are `groups` of
+   units, places has a number for each tap. The layout is that of matmul's b. */
+DEFINE_KERNEL(pack_windows)
+{
+    ARGUMENTS(pack_windows);
+    UNUSED(worker);
+    enum { WIDTH = NN_TILE_VECTORS * LANES };
+    for (int64_t i = block->row_begin; i < block->row_end;) {
+        const int64_t tap = i / a->channels, channel = i % a->channels;
+        int64_t height = a->channels - channel;
+        if (height > block->row_end - i)
+            height = block->row_end - i;
+        if (a->packed_panel && height > WIDTH - channel % WIDTH)
+            height = WIDTH - channel % WIDTH;
+        for (int64_t j = block->column_begin; j < block->column_end;) {
+            const int64_t group = j / a->group_units, unit = j % a->group_units;
+            int64_t width = a->group_units - unit;
+            if (width > block->column_end - j)
+                width = block->column_end - j;
+            const int64_t row = (group * a->taps + a->places[tap]) * a->group_units + unit;
+            TYPED(transpose)
+            (height, width, a->matrix + i * a->columns + j, a->columns,
+             TYPED(packed_place)(a->packed, a->packed_stride, a->packed_panel, row, channel), a->packed_stride);
+            j += width;
+        }
+        i += height;
+    }
+}
