@@ -3,7 +3,8 @@
 An image is (rows, columns, channels), its windows are those of a `Windows`, the weight is (rows, columns, channels of
 a group, units): as a matrix, the elements of a window by units. What leads from windows back to images is a product
 with windows, too: those of the windows' own image over a transposed mirror of the weight, one such product for each
-place that a pixel can have between two windows (strides of 2 make four of them).
+place that a pixel can have between two windows (strides of 2 make four of them). Where images are hardly larger than
+windows, or have few channels, it is cheaper to make a product of each window and to add that to the window's pixels.
 """
 
 import math
@@ -13,8 +14,12 @@ import numpy as np
 
 from nncore._plan import IMAGE_ROWS, LARGE_KERNEL_ELEMENTS, LARGE_KERNEL_ROWS
 
-# Of a copied band of an image: so that it stays in a second-level cache, beside the weight.
+# Of a copied band of an image, or of the products of windows: so that it stays in a second-level cache.
 BAND_BYTES = 65536
+# What adding a vector of a window's product to its pixels costs, in multiply-adds, and vectors of how many lanes are
+# counted, whatever the machine has: the way back from windows must not depend on it.
+SCATTER_COST = 6
+COUNTED_LANES = 8
 
 
 class _Line(NamedTuple):
@@ -148,6 +153,37 @@ def emit_transposed_convolution(builder, emit, windows, weight, y, x, *, groups=
             column = group * channels
             _emit(emit, y.at(group * group_units), operand, x.at(column), geometry, channels,
                   _part_of(bias, group, channels), mask and mask.at(column), relu)  # fmt: skip
+
+
+def emit_towards_images(builder, windows, weight, dy, dx, *, groups=1, mask=None):
+    """Adds dx = the gradient of a convolution for its images, in the cheaper one of two ways."""
+    channels, units = windows.channels // groups, weight.matrix_shape[1] // groups
+    outputs, size = windows.rows.outputs * windows.columns.outputs, windows.size * channels
+    taps = windows.size / (windows.rows.stride * windows.columns.stride)  # of a pixel
+    by_pixels = windows.rows.length * windows.columns.length * taps * units * -(-channels // COUNTED_LANES)
+    by_windows = outputs * (units + SCATTER_COST) * -(-size // COUNTED_LANES)
+    if by_windows < 0.9 * by_pixels:
+        _emit_scattered(builder, windows, weight, dy, dx, groups, mask)
+    else:
+        emit_transposed_convolution(builder, builder.backward_step, windows, weight, dy, dx, groups=groups, mask=mask)
+
+
+def _emit_scattered(builder, windows, weight, dy, dx, groups, mask):
+    channels, units = windows.channels // groups, weight.matrix_shape[1] // groups
+    rows, columns = _forward_line(windows.rows), _forward_line(windows.columns)
+    line = columns.windows * windows.size * channels * builder.dtype.itemsize
+    band_rows = min(rows.windows, max(1, BAND_BYTES // line))
+    builder.plan.need_scratch(band_rows * line)
+    geometry = _geometry(builder, rows, columns, channels, windows.channels, groups * units, windows.columns.outputs)
+    geometry[-1] = band_rows
+    operand = builder.operand(weight, transposed=True)
+    for group in range(groups):
+        b = {**operand, "b": operand["b"][group * units * operand["b_stride"] :]}
+        column = group * channels
+        x, gate = dx.at(column), mask and mask.at(column)
+        builder.backward_step("window_scatter", dy=dy.at(group * units), mask=gate, x=x, geometry=geometry,
+                              units=units, dy_stride=dy.stride, mask_stride=gate.stride if gate else 0,
+                              x_stride=x.stride, **b)  # fmt: skip
 
 
 def emit_convolution_gradient(builder, windows, weight, x, dy, *, groups=1):

@@ -56,7 +56,8 @@ FLOPS_PER_THREAD = 150_000
 # The kernel that computes one part of what a gradient's kernel does.
 _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
 # Rows of the blocks of a phase with these kernels in it; the others go along with those before them.
-_BLOCK_ROWS = {"matmul": BLOCK_ROWS, "matmul_pairs": BLOCK_ROWS, "window_product": IMAGE_ROWS}
+_BLOCK_ROWS = {"matmul": BLOCK_ROWS, "matmul_pairs": BLOCK_ROWS, "window_product": IMAGE_ROWS,
+               "window_scatter": IMAGE_ROWS}  # fmt: skip
 
 
 class Tiles(NamedTuple):

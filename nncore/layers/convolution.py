@@ -5,6 +5,7 @@ from nncore._convolution import (
     emit_bias_gradient,
     emit_convolution,
     emit_convolution_gradient,
+    emit_towards_images,
     emit_transposed_convolution,
 )
 from nncore._windows import (
@@ -152,8 +153,7 @@ class _ForwardConvolution(_Convolution):
             emit_convolution_gradient(builder, windows, kernel, x.buffer, dy, groups=groups)
 
         def towards_x(dy, dx, mask):
-            emit_transposed_convolution(builder, builder.backward_step, windows, kernel, dy, dx, groups=groups,
-                                        mask=mask)  # fmt: skip
+            emit_towards_images(builder, windows, kernel, dy, dx, groups=groups, mask=mask)
 
         shape = (*(windows.rows.outputs, windows.columns.outputs)[-self.axes :], self.filters)
         return self._emit(builder, x, shape, 2.0 * outputs * kernel.array.size, forward, gradient, towards_x)

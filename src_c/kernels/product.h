@@ -99,6 +99,14 @@ NN_INLINE void TYPED(tile)(const int rows, const int vectors, const int partial,
                 sum[r][v] = v_select(v_less(v_zero(), m), sum[r][v], v_zero());
             }
     }
+    if (partial && vectors == 1 && c_stride == last_lanes && 2 * last_lanes >= LANES) {
+        /* Rows beside each other: what a whole vector writes too much is of the next row, which comes after it. */
+#pragma GCC unroll 32
+        for (int r = 0; r < rows - 1; r++)
+            v_store(c + r * c_stride, sum[r][0]);
+        v_store_first(c + (rows - 1) * c_stride, sum[rows - 1][0], last_lanes);
+        return;
+    }
     FOR_TILE (r, v)
         TYPED(v_store_up_to)(c + r * c_stride + v * LANES, sum[r][v], LANES_OF(v));
 #undef FOR_TILE

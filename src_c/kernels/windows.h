@@ -148,6 +148,89 @@ DEFINE_KERNEL(window_product)
     }
 }
 
+/* y[i] += x[i] */
+NN_INLINE void TYPED(add_to)(int64_t width, const real *x, real *y)
+{
+    for (int64_t i = 0; i < width; i += LANES)
+        TYPED(v_store_up_to)
+    (y + i, v_add(TYPED(v_load_up_to)(y + i, width - i), TYPED(v_load_up_to)(x + i, width - i)), width - i);
+}
+
+/* Adds a window's elements to the pixels of an image at its taps, of which the first is at (row, column). */
+NN_INLINE void TYPED(add_window)(const nn_windows *w, int64_t row, int64_t column, int64_t pitch, const real *from,
+                                 real *image)
+{
+    const int whole = column >= 0 && column + (w->taps_across - 1) * w->tap_column_step < w->image_columns;
+    const int64_t run = w->taps_across * w->channels;
+    for (int64_t t = 0; t < w->taps_down; t++, row += w->tap_row_step, from += run) {
+        if (row < 0 || row >= w->image_rows)
+            continue;
+        real *const line = image + row * pitch;
+        if (whole && w->tap_column_step == 1 && w->pixel == w->channels) {
+            TYPED(add_to)(run, from, line + column * w->pixel);
+            continue;
+        }
+        for (int64_t u = 0; u < w->taps_across; u++) {
+            const int64_t at = column + u * w->tap_column_step;
+            if (at >= 0 && at < w->image_columns)
+                TYPED(add_to)(w->channels, from + u * w->channels, line + at * w->pixel);
+        }
+    }
+}
+
+/* x[i] = 0 where mask[i] <= 0 */
+NN_INLINE void TYPED(close_where)(int64_t count, const real *mask, real *x)
+{
+    for (int64_t i = 0; i < count; i += LANES) {
+        const vec open = TYPED(v_load_up_to)(mask + i, count - i), value = TYPED(v_load_up_to)(x + i, count - i);
+        TYPED(v_store_up_to)(x + i, v_select(v_less(v_zero(), open), value, v_zero()), count - i);
+    }
+}
+
+/* The way back from windows to images, window by window: x = 0, then each window (i, j) in order adds dy[i, j] b to the
+   pixels at its taps, where b is (units, taps x channels); and at the end zero where mask <= 0. dy has `units` elements
+   where the geometry says. Products of the windows of a few rows at a time go through the thread's own memory. */
+DEFINE_KERNEL(window_scatter)
+{
+    ARGUMENTS(window_scatter);
+    const nn_windows *const w = (const nn_windows *)a->geometry;
+    const int64_t size = w->taps_down * w->taps_across * w->channels, pitch = w->image_columns * w->pixel;
+    real *const product = worker->scratch;
+    for (int64_t r = block->row_begin; r < block->row_end; r++) {
+        real *const image = a->x + r * a->x_stride;
+        for (int64_t i = 0; i < w->image_rows * w->image_columns; i++)
+            memset(image + i * w->pixel, 0, (size_t)w->channels * sizeof(real));
+        for (int64_t first = 0; first < w->rows; first += w->band_rows) {
+            const int64_t rows = w->rows - first < w->band_rows ? w->rows - first : w->band_rows;
+            TYPED(operands) of = {.groups = rows,
+                                  .rows = w->columns,
+                                  .columns = size,
+                                  .pieces = 1,
+                                  .inner = a->units,
+                                  .a = a->dy + r * a->dy_stride + w->out_first + first * w->out_row,
+                                  .a_group = w->out_row,
+                                  .a_stride = w->out_column,
+                                  .b = a->b,
+                                  .b_stride = a->b_stride,
+                                  .b_panel = a->b_panel,
+                                  .c = product,
+                                  .c_group = w->columns * size,
+                                  .c_stride = size};
+            TYPED(join_loops)(&of.groups, &of.rows, of.a_group, &of.a_stride, of.c_group, &of.c_stride);
+            const TYPED(tile_ends) ends = {0};
+            TYPED(product_of)(0, &of, &ends);
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < w->columns; j++)
+                    TYPED(add_window)
+            (w, w->first_row + (first + i) * w->row_step, w->first_column + j * w->column_step, pitch,
+             product + (i * w->columns + j) * size, image);
+        }
+        if (a->mask)
+            for (int64_t i = 0; i < w->image_rows * w->image_columns; i++)
+                TYPED(close_where)(w->channels, a->mask + r * a->mask_stride + i * w->pixel, image + i * w->pixel);
+    }
+}
+
 /* parts[r / part_rows] (taps x channels, units) = sum over the block's rows r and the windows w of each of
    a[w]' dy[w], for `columns` of the units; the block begins at a multiple of part_rows and has no more of them. a is an
    image for each row, dy has the gradients of windows where the geometry says. */

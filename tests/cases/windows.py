@@ -105,6 +105,32 @@ def gradient_cases(make, kernel):
             )  # fmt: skip
 
 
+@cases_for("window_scatter")
+def scatter_cases(make, kernel):
+    channels, units = itertools.cycle((1, 3, 4, 8, 17)), itertools.cycle((1, 6, 10, 16, 33))
+    numbers = itertools.count()
+    for rows, columns, _ in _axes():
+        for _ in range(2):
+            number, c, u = next(numbers), next(channels), next(units)
+            pixel = c + (2 if number % 3 == 1 else 0)
+            size = rows[3] * columns[3] * c
+            all_units = u + number % 2 * 3
+            samples, begin, panels = 3, number % 2, number % 3 == 2
+            dy = make.matrix(make.normal(samples, rows[0] * columns[0] * all_units))
+            b = make.normal(u, size)
+            b = Panels(b, make.padding(), make.padding()) if panels else make.matrix(b)
+            width = rows[5] * columns[5] * pixel
+            mask = make.matrix(make.normal(samples, width)) if number % 4 == 3 else None
+            x = make.output(samples, width)
+            yield make.case(
+                f"{rows} by {columns}, {c} of {pixel} channels from {u}", (begin, samples), dy=dy, b=b, mask=mask, x=x,
+                geometry=_geometry(rows, columns, c, pixel, (0, columns[0] * all_units, all_units),
+                                   1 + number % rows[0]),
+                units=u, dy_stride=dy.stride, b_stride=b.row_stride if panels else b.stride,
+                b_panel=b.panel_stride if panels else 0, mask_stride=mask.stride if mask else 0, x_stride=x.stride,
+            )  # fmt: skip
+
+
 @cases_for("positions_sum_part")
 def sum_cases(make, kernel):
     for number, units in enumerate((1, 3, 6, 8, 16, 17, 33, 64, 70)):

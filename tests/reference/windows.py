@@ -54,6 +54,29 @@ def window_product(a, w, block):
 
 
 @reference
+def window_scatter(a, w, block):
+    g = windows_of(a)
+    samples = block.rows.stop - block.rows.start
+    dy = wide(a.dy[block.rows][:, places(g, a.units)])
+    size = g.taps_down * g.taps_across * g.channels
+    b = wide(a.b)[:, :size]
+    pixels = np.zeros((2, samples, g.image_rows, g.image_columns, g.channels), b.dtype)
+    for pixel, products in zip(pixels, (dy @ b, np.abs(dy) @ np.abs(b)), strict=True):
+        products = products.reshape(samples, g.rows, g.columns, g.taps_down, g.taps_across, g.channels)
+        for i, j, t, u in np.ndindex(products.shape[1:5]):
+            row = g.first_row + i * g.row_step + t * g.tap_row_step
+            column = g.first_column + j * g.column_step + u * g.tap_column_step
+            if 0 <= row < g.image_rows and 0 <= column < g.image_columns:
+                pixel[:, row, column] += products[:, i, j, t, u]
+    at = np.arange(g.image_rows * g.image_columns)[:, None] * g.pixel + np.arange(g.channels)
+    value, magnitude = pixels.reshape(2, samples, *at.shape)
+    if a.mask is not None:
+        value = np.where(a.mask[block.rows][:, at] > 0, value, 0)
+    region = (np.arange(block.rows.start, block.rows.stop)[:, None, None], at[None])
+    return {"x": nearly(region, value, a.units / 2 + g.taps_down * g.taps_across + 2, magnitude)}
+
+
+@reference
 def window_gradient_part(a, w, block):
     g = windows_of(a)
     left = patches(a.a[block.rows], g)
