@@ -40,6 +40,12 @@ def positive_integer(owner, name, value):
     return integer(owner, name, value, least=1)
 
 
+def sample_shape(owner, name, shape):
+    """Returns the shape of one sample, one number or several, as a tuple of ints of at least 1."""
+    lengths = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+    return tuple(positive_integer(owner, f"{name} {shape}", n) for n in lengths)
+
+
 def real_number(owner, name, value, low=-math.inf, high=math.inf, *, low_open=False, high_open=False):
     """Returns `value` as a finite float inside the interval."""
     try:

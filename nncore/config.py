@@ -14,10 +14,12 @@ from nncore._version import __version__
 
 __all__ = [
     "bfloat16",
+    "disable_traceback_filtering",
     "get_check_finite",
     "get_nonfinite",
     "get_num_threads",
     "get_seed",
+    "is_traceback_filtering_enabled",
     "set_check_finite",
     "set_nonfinite",
     "set_num_threads",
@@ -251,3 +253,12 @@ def show():
     }
     for name, value in rows.items():
         print(f"{name + ':':11}{value}")
+
+
+def disable_traceback_filtering():
+    """Changes nothing, as tracebacks are whole: for scripts that ask for it."""
+
+
+def is_traceback_filtering_enabled():
+    """Returns False: tracebacks are whole."""
+    return False

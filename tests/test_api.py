@@ -110,6 +110,14 @@ def test_structure_and_summary(capsys):
     assert copy.get_config() == model.get_config()
 
 
+def test_what_scripts_ask_for_that_changes_nothing():
+    nn.config.disable_traceback_filtering()
+    assert not nn.config.is_traceback_filtering_enabled()
+    x = nn.Input((4,), dtype="int32")
+    assert x.dtype is None
+    assert nn.Model(x, nn.layers.Dense(2)(x), dtype="float64").predict([[1, 2, 3, 4]]).dtype == np.float64
+
+
 def test_trainable_false_keeps_a_layer():
     model = nn.Sequential([nn.Input((6,)), nn.layers.Dense(5, trainable=False), nn.layers.Dense(3)])
     model.compile("adam", nn.losses.SparseCategoricalCrossentropy(from_logits=True))

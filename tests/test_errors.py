@@ -86,6 +86,10 @@ CONSTRUCTIONS = {
     "unsupported": (lambda: nn.layers.Dense(3, lora_rank=2), ValueError, "does not support the argument 'lora_rank'"),
     "rate above 1": (lambda: nn.layers.Dropout(1.1), ValueError, "rate must lie in"),
     "input": (lambda: nn.Input((0,)), ValueError, "at least 1"),
+    "input_shape": (lambda: nn.layers.Dense(3, input_shape=(4, 0)), ValueError, r"Dense: input_shape \(4, 0\) must be at least 1"),
+    "input_dim": (lambda: nn.layers.Dense(3, input_dim=-1), ValueError, "input_dim must be at least 1"),
+    "two shapes": (lambda: nn.layers.Dense(3, input_dim=4, input_shape=(4,)), ValueError, "input_shape or input_dim, not both"),
+    "another shape": (lambda: nn.Sequential([nn.Input((4,)), nn.layers.Dense(3, input_dim=5)]), ValueError, r"was made for samples of shape \(5,\); got \(4,\)"),
     "no shape": (lambda: nn.Input(), ValueError, "needs a shape"),
     "rate negative": (lambda: nn.optimizers.SGD(-0.1), ValueError, "learning_rate must lie in"),
     "rate nan": (lambda: nn.optimizers.SGD(float("nan")), ValueError, "learning_rate must lie in"),
@@ -140,6 +144,18 @@ def test_a_model_without_input_takes_its_shape_from_the_data():
     assert model.input_shape == (None, 4)
     with pytest.raises(ValueError, match="4 features"):
         model.predict(X[:, :2])
+
+
+@pytest.mark.parametrize(("shape", "options"), [((4,), {"input_dim": 4}), ((5, 4), {"input_shape": [5, 4]}),
+                                                ((5,), {"input_shape": 5})])  # fmt: skip
+def test_a_model_without_input_takes_its_shape_from_its_first_layer(shape, options):
+    model = nn.Sequential([nn.layers.Dense(3, **options), nn.layers.Dense(2)])
+    assert model.built
+    assert model.input_shape == (None, *shape)
+    assert nn.Sequential.from_config(model.get_config()).input_shape == (None, *shape)
+    grown = nn.Sequential()
+    grown.add(nn.layers.Dense(3, **options))
+    assert grown.output_shape == (None, *shape[:-1], 3)
 
 
 def test_training_without_compiling():

@@ -32,8 +32,7 @@ class InputLayer(Layer):
             shape = batch_shape[1:]
         if shape is None:
             raise ValueError("Input needs a shape: that of one sample, such as (784,)")
-        shape = (shape,) if hasattr(shape, "__index__") else tuple(shape)
-        self.shape = tuple(_checks.positive_integer("Input", f"shape {shape}", n) for n in shape)
+        self.shape = _checks.sample_shape("Input", "shape", shape)
         self.input_shape = self.output_shape = self.shape
         self.built = True
         self.node = Node(self, [], [self.shape])

@@ -98,9 +98,14 @@ class Layer(Trainable, Symbolic):
         Whether training changes the layer's weights.
     activity_regularizer : str or Regularizer, optional
         Of the layer's outputs: its penalty, the mean over rows, is added to the loss.
+    input_shape : tuple of int, optional
+        Of a sample. A `Sequential` that begins with the layer needs no ``nn.Input``; on anything else the layer raises.
+    input_dim : int, optional
+        The same as ``input_shape=(input_dim,)``.
     """
 
-    def __init__(self, *, name=None, trainable=True, dtype=None, activity_regularizer=None, **unknown):
+    def __init__(self, *, name=None, trainable=True, dtype=None, activity_regularizer=None, input_shape=None,
+                 input_dim=None, **unknown):  # fmt: skip
         _checks.refuse_unknown(type(self).__name__, unknown)
         _checks.refuse(f"{type(self).__name__} (the model has the dtype)", dtype=dtype)
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
@@ -108,6 +113,13 @@ class Layer(Trainable, Symbolic):
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
         self.activity_regularizer = regularizers.get(activity_regularizer)
+        if input_dim is not None:
+            if input_shape is not None:
+                raise ValueError(f"{type(self).__name__} takes input_shape or input_dim, not both")
+            input_shape = (_checks.positive_integer(type(self).__name__, "input_dim", input_dim),)
+        self.wanted_shape = None  # of a sample, where the user has said so
+        if input_shape is not None:
+            self.wanted_shape = _checks.sample_shape(type(self).__name__, "input_shape", input_shape)
         self.built = False
         self._weights = []
         self.input_shape = None
@@ -164,6 +176,10 @@ class Layer(Trainable, Symbolic):
 
     def build_for(self, input_shape, weights):
         """Builds the layer for samples of this shape, with weights from a WeightMaker; a second time checks only."""
+        if self.wanted_shape not in (None, input_shape):
+            raise ValueError(
+                f"layer {self.name!r} was made for samples of shape {self.wanted_shape}; got {input_shape}"
+            )
         output_shape = self.compute_output_shape(input_shape)
         if self.built:
             if self._weights and input_shape != self.input_shape:

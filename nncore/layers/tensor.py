@@ -26,6 +26,11 @@ class Tensor:
         return (None, *self.sample_shape)
 
     @property
+    def dtype(self):
+        """None: it is that of the model, which is made later."""
+        return None
+
+    @property
     def name(self):
         """That of the layer which it comes from."""
         return self.node.layer.name

@@ -14,8 +14,8 @@ class Sequential(Model):
     Parameters
     ----------
     layers : list of Layer or Model, optional
-        The first may be ``nn.Input(shape)``; without it the model gets its shape from the first data, or from
-        `build`.
+        The first may be ``nn.Input(shape)``; without it the model gets its shape from the first layer's `input_shape`,
+        from the first data, or from `build`.
     dtype : "float32", "float64" or "mixed_bfloat16"
     seed : int, optional
         Of weights, dropout and shuffling; that of `nncore.config.set_seed`, or 0, unless given.
@@ -72,6 +72,8 @@ class Sequential(Model):
             raise TypeError(f"Sequential takes layers; got {layer!r}")
         if any(layer.name == other.name for other in self._layers):
             raise ValueError(f"two layers are named {layer.name!r}: a name must be unique in its model")
+        if not self._layers and self._input is None and isinstance(layer, Layer) and layer.wanted_shape is not None:
+            self._input = InputLayer(layer.wanted_shape)
         self._layers.append(layer)
 
     def _try_to_build(self):
