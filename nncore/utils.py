@@ -3,8 +3,9 @@
 import numpy as np
 
 from nncore import _data, config
+from nncore._py_dataset import PyDataset
 
-__all__ = ["normalize", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "normalize", "set_random_seed", "to_categorical"]
 
 
 def to_categorical(x, num_classes=None):

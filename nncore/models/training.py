@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _checks, _engine
+from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
 SLICE_SECONDS = 0.05  # of training between two looks at the progress bar and at Ctrl-C
@@ -48,7 +49,7 @@ class Training:
 
         Parameters
         ----------
-        x : array (rows, ...), or an iterable of (x, y) or (x, y, sample_weight) minibatches
+        x : array (rows, ...), or an iterable of (x, y) or (x, y, sample_weight) minibatches, or a `utils.PyDataset`
             A list of arrays, or a dict by name, for several inputs; so are y and sample_weight for several outputs.
         y : array of targets
         batch_size : int
@@ -63,7 +64,8 @@ class Training:
             The last part of the rows, before shuffling, is kept for validation.
         validation_data : (x, y) or (x, y, sample_weight)
         shuffle : bool
-            Another order of the rows in each epoch, a function of seed and training step.
+            Another order of the rows in each epoch, a function of seed and training step; of a PyDataset, of the
+            minibatches.
         class_weight : dict from class to weight
         sample_weight : array (rows,)
             Each row's part in the loss: loss = sum of weight times loss over rows, divided by the number of rows.
@@ -98,7 +100,7 @@ class Training:
             if _is_iterable_of_batches(x, y):
                 if split or sample_weight is not None:
                     raise ValueError("validation_split and sample_weight are for arrays, not for minibatches")
-                feed = _BatchFeed(self, x, class_weight, steps)
+                feed = _BatchFeed(self, x, class_weight, steps, shuffle)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
                 data = self._minibatch(x, y, sample_weight, class_weight, "fit")
@@ -275,7 +277,7 @@ class Training:
             if output is not None:
                 return output
         with self._exclusively():
-            if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)) and hasattr(x, "__next__"):
+            if isinstance(x, PyDataset) or (hasattr(x, "__next__") and not hasattr(x, "__array__")):
                 calls = self._callback_list(callbacks, verbose, steps)
                 drawn = itertools.islice(self._drawn(x), steps)
                 parts = (self._features(b[0] if isinstance(b, tuple) else b, "predict") for b in drawn)
@@ -381,8 +383,12 @@ class _BatchFeed:
 
     rows = None
 
-    def __init__(self, model, batches, class_weight, steps):
+    def __init__(self, model, batches, class_weight, steps, shuffle):
         self.model, self.batches, self.class_weight, self.steps = model, batches, class_weight, steps
+        self.numbered = isinstance(batches, PyDataset)
+        self.shuffle = shuffle and self.numbered
+        if self.numbered and steps is None:
+            self.steps = len(batches)
         self.once = iter(batches) if iter(batches) is batches else None  # an iterator goes on in the next epoch
         if self.once is not None:
             self.batches = self.once
@@ -392,8 +398,12 @@ class _BatchFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         done, totals, first_step = _begun(begun, optimizer)
-        rows = 0
-        for batch, data in enumerate(itertools.islice(model._drawn(self.batches), self.steps)):
+        rows, batches = 0, self.batches
+        if self.numbered:
+            model._call_hooks(batches.on_epoch_begin)
+        if self.shuffle:
+            batches = batches.in_order(_engine.shuffled(len(batches), model.seed, first_step).tolist())
+        for batch, data in enumerate(itertools.islice(model._drawn(batches), self.steps)):
             now = model._minibatch(*_unpack(data), self.class_weight, "fit")
             if batch < done:
                 rows += now.rows
@@ -420,6 +430,8 @@ class _BatchFeed:
                 break
         if not rows:
             raise ValueError(f"the iterable gave no minibatch for epoch {epoch + 1}")
+        if self.numbered:
+            model._call_hooks(self.batches.on_epoch_end)
         return logs
 
 

@@ -1,0 +1,76 @@
+"""Minibatches that a program computes by their number."""
+
+import collections
+
+from nncore import _checks
+
+
+class PyDataset:
+    """Minibatches by number. Subclasses define `__len__`, how many there are, and `__getitem__`, which returns one.
+
+    `fit` takes them in another order in each epoch unless it is told ``shuffle=False``; `evaluate` in theirs.
+
+    Parameters
+    ----------
+    workers : int
+        Threads that call `__getitem__` ahead; with 1 it is called when its minibatch is wanted.
+    use_multiprocessing : bool
+        Only False.
+    max_queue_size : int
+        The most minibatches that threads are ahead.
+
+    Examples
+    --------
+    >>> class Lines(nn.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...
+    ...     def __getitem__(self, index):
+    ...         x = np.linspace(index, index + 1, 8)[:, None]
+    ...         return x, 2 * x
+    >>> model = nn.Sequential([nn.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> len(model.fit(Lines(), epochs=2, verbose=0).history["loss"])
+    2
+    """
+
+    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+        self.workers = _checks.positive_integer("PyDataset", "workers", workers)
+        self.use_multiprocessing = _checks.boolean("PyDataset", "use_multiprocessing", use_multiprocessing)
+        _checks.refuse("PyDataset", use_multiprocessing=use_multiprocessing or None)
+        self.max_queue_size = _checks.positive_integer("PyDataset", "max_queue_size", max_queue_size)
+
+    def __len__(self):
+        raise NotImplementedError(f"{type(self).__name__} needs __len__, the number of minibatches")
+
+    def __getitem__(self, index):
+        raise NotImplementedError(f"{type(self).__name__} needs __getitem__, which returns a minibatch")
+
+    def __iter__(self):
+        return self.in_order(range(len(self)))
+
+    def in_order(self, numbers):
+        """Gives the minibatches of these numbers."""
+        if self.workers == 1:
+            yield from map(self.__getitem__, numbers)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            ahead = collections.deque()
+            try:
+                for number in numbers:
+                    ahead.append(pool.submit(self.__getitem__, number))
+                    if len(ahead) > self.max_queue_size:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for one in ahead:
+                    one.cancel()
+
+    def on_epoch_begin(self):
+        """Called by `fit` before each epoch."""
+
+    def on_epoch_end(self):
+        """Called by `fit` after each epoch."""
