@@ -5,8 +5,11 @@ import math
 import numpy as np
 
 from nncore import _checks, _engine
-from nncore._plan import TILE_COLUMNS, TILE_ELEMENTS, Job, Tiles
+from nncore._plan import Job, Tiles
 from nncore.optimizers.optimizer import Optimizer
+
+# Blocks of the phases over memory: few enough that each can add up what all of them left.
+MEANS, NORMS = 256, 32768
 
 
 class Adafactor(Optimizer):
@@ -57,30 +60,61 @@ class Adafactor(Optimizer):
         return [*super().opening(), ("adafactor_coefficients", {"decay": self.beta_2_decay})]
 
     def update_phases(self, target):
-        parameter, tiles, state = target
-        common = self.directed(target)
-        last = [("adafactor", {**common, "count": tiles.count, "elements": parameter.size, "epsilon": self.epsilon_2,
-                               "clip_threshold": self.clip_threshold})]  # fmt: skip
-        if parameter.ndim < 2:
-            return [[("adafactor_vector", {**common, "velocity": state["velocity"], "epsilon": self.epsilon_1,
-                                           **tiles.numbering})], last]  # fmt: skip
+        if target.parameter.ndim < 2:
+            return self._phases_of_vector(target)
+        parameter, tiles, state = target.parameter, target.tiles, target.state
         *outer, rows, columns = parameter.shape
         matrices = math.prod(outer)
-        blocks = Tiles(matrices, rows, 1, min(rows, max(1, TILE_ELEMENTS // columns)))
-        row_parts = _engine.aligned_zeros(blocks.count, np.float64)
-        sizes = {"rows": rows, "columns": columns}
-        means = {"gradient": common["direction"], "epsilon": self.epsilon_1, **sizes}
+        first, gradient = [], target.given
+        if gradient is None:
+            gradient = self.work(target, "gradient", parameter.shape)
+            first.append(("store_gradient", {"target": gradient, "columns": columns, "accumulate": False}))
+        bands = -(-tiles.rows // tiles.block_rows)
+        # parts of sums, of which each matrix begins a new one
+        of_rows = self.work(target, ("row_squares", tiles), (matrices * tiles.across + matrices - 1, rows))
+        of_columns = self.work(target, ("column_squares", tiles), (bands + matrices - 1, columns))
+        factors = [self.work(target, f"{slot} factors", state[slot].shape) for slot in ("row_means", "column_means")]
+        first.append(("adafactor_squares", {"row_squares": of_rows, "column_squares": of_columns, "rows": rows,
+                                            "columns": columns, **tiles.numbering}))  # fmt: skip
+        row_job, row_sums = self._means_job(of_rows, state["row_means"], factors[0], matrices, tiles.across, 1, columns)
+        column_job, _ = self._means_job(of_columns, state["column_means"], factors[1], matrices, rows,
+                                        tiles.block_rows, rows)  # fmt: skip
+        blocks = Tiles(tiles.rows, columns, min(tiles.rows, max(1, NORMS // columns)), min(columns, NORMS))
+        parts = {name: _engine.aligned_zeros(blocks.count, np.float64)
+                 for name in ("parameter_parts", "direction_parts")}  # fmt: skip
+        common = {"parameter": parameter, "gradient": gradient, "row_factors": factors[0], "column_factors": factors[1],
+                  "row_sums": row_sums, "row_blocks": row_job.tiles.across, "rows": rows, "columns": columns,
+                  **parts}  # fmt: skip
         return [
-            [("store_gradient", {"target": common["direction"], "columns": columns, "accumulate": False})],
-            [Job(blocks, [("adafactor_rows", {**means, "row_means": state["row_means"], "parts": row_parts,
-                                              "block_columns": blocks.block_columns, "across": blocks.across})]),
-             Job(Tiles(matrices, columns, 1, min(columns, TILE_COLUMNS)),
-                 [("adafactor_columns", {**means, "column_means": state["column_means"]})])],
-            [("adafactor_matrix", {**common, "row_means": state["row_means"], "column_means":
-                                   state["column_means"], "row_parts": row_parts, "rows": rows, "row_blocks":
-                                   blocks.across, **tiles.numbering})],
-            last,
+            first,
+            [row_job, column_job],
+            [Job(blocks, [("adafactor_norms", {**common, **blocks.numbering})])],
+            [("adafactor_matrix", {**common, **self._norms(blocks, parameter)})],
+        ]
+
+    def _means_job(self, squares, means, factors, matrices, units, part_units, summed):
+        """The job of `adafactor_means`, and the sums that its blocks leave."""
+        length = means.shape[-1]
+        blocks = Tiles(matrices, length, 1, min(length, MEANS))
+        sums = _engine.aligned_zeros(blocks.count, np.float64)
+        return Job(blocks, [("adafactor_means", {
+            "squares": squares, "means": means, "factors": factors, "sums": sums, "length": length, "units": units,
+            "part_units": part_units, "summed": summed, "block_columns": blocks.block_columns, "across": blocks.across,
+            "epsilon": self.epsilon_1,
+        })]), sums  # fmt: skip
+
+    def _phases_of_vector(self, target):
+        common = self.directed(target)
+        return [
+            [("adafactor_vector", {**common, "velocity": target.state["velocity"], "epsilon": self.epsilon_1,
+                                   **target.tiles.numbering})],
+            [("adafactor", {**common, **self._norms(target.tiles, target.parameter)})],
         ]  # fmt: skip
+
+    def _norms(self, tiles, parameter):
+        """What a kernel needs to go by the norms of so many parts."""
+        return {"count": tiles.count, "elements": parameter.size, "epsilon": self.epsilon_2,
+                "clip_threshold": self.clip_threshold}  # fmt: skip
 
     def get_config(self):
         return {**super().get_config(), "beta_2_decay": self.beta_2_decay, "epsilon_1": self.epsilon_1,

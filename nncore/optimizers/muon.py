@@ -107,7 +107,7 @@ class Muon(Optimizer):
                                                            "ratio": self.adam_lr_ratio})]  # fmt: skip
 
     def update_phases(self, target):
-        parameter, tiles, state = target
+        parameter, tiles, state, _ = target
         if "velocity" in state:
             return [self._adam.update_steps(parameter, tiles.columns, state)]
         columns = tiles.columns

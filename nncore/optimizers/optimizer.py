@@ -10,6 +10,9 @@ from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
 from nncore.optimizers.schedules.schedule import rate_at
 
+# Columns of a tile of a gradient whose rows and columns count: rows enough for what is left of each tile's columns.
+MATRIX_TILE_COLUMNS = 256
+
 
 class Target(NamedTuple):
     """A variable as an update sees it."""
@@ -17,6 +20,7 @@ class Target(NamedTuple):
     parameter: np.ndarray
     tiles: Tiles  # of the matrix that it counts as
     state: dict  # arrays by slot
+    given: object = None  # where the whole gradient lies that comes in, an argument for steps; it need not be stored
 
     @property
     def columns(self):
@@ -275,6 +279,8 @@ class Optimizer:
         clipping = self._clipping(targets)
         result = []
         for target, (before, after), name in zip(targets, clipping, names or [""] * len(targets), strict=True):
+            if before:
+                target = target._replace(given=None)
             update = [list(phase) for phase in self.update_phases(target)]
             decay = self._decay(target, name)
             if decay:
@@ -314,11 +320,12 @@ class Optimizer:
         result = []
         for number, target in enumerate(targets):
             own = parts[sum(counts[:number]) : sum(counts[: number + 1])]
-            gradient = _engine.aligned_zeros(target.parameter.shape, target.parameter.dtype)
             summed, limit = (own, self.clipnorm) if self.clipnorm is not None else (parts, self.global_clipnorm)
             columns = target.columns
-            before = [("square_sum", {"parts": own, **target.tiles.numbering}),
-                      ("store_gradient", {"target": gradient, "columns": columns, "accumulate": False})]  # fmt: skip
+            before, gradient = [("square_sum", {"parts": own, **target.tiles.numbering})], target.given
+            if gradient is None:
+                gradient = _engine.aligned_zeros(target.parameter.shape, target.parameter.dtype)
+                before.append(("store_gradient", {"target": gradient, "columns": columns, "accumulate": False}))
             after = [("load_gradient", {"source": gradient, "columns": columns}),
                      ("clip_by_norm", {"parts": summed, "count": summed.size, "columns": columns,
                                        "limit": limit})]  # fmt: skip
@@ -366,8 +373,9 @@ class Optimizer:
         if self._apply_plan is None or self._apply_plan[2] != places:
             self._apply_plan = (*self._make_apply_plan(variables), places)
         plan, loads, _ = self._apply_plan
-        for load, gradient in zip(loads, converted, strict=True):
-            plan.bind(load, source=gradient)
+        for places, gradient in zip(loads, converted, strict=True):
+            for step, name in places:
+                plan.bind(step, **{name: gradient})
         from nncore import config
 
         size = sum(v.size for v in variables)
@@ -382,7 +390,7 @@ class Optimizer:
     def _tiles_of(self, variable):
         """How an array is cut: into neighbouring elements, as long as the update need not know rows from columns."""
         rows, columns = matrix_shape(variable.shape) if self.needs_matrices else (1, variable.size)
-        width = max(1, min(columns, TILE_ELEMENTS))
+        width = max(1, min(columns, MATRIX_TILE_COLUMNS if self.needs_matrices else TILE_ELEMENTS))
         return Tiles(rows, columns, max(1, min(rows, TILE_ELEMENTS // width)), width)
 
     def _make_apply_plan(self, variables):
@@ -391,17 +399,18 @@ class Optimizer:
             plan.step(kernel, arguments)
         plan.phase()
         tiles = [self._tiles_of(variable) for variable in variables]
-        updates = self.phases(self.targets(variables, tiles))
-        loads = []
+        given = _engine.BIND_LATER if self.update_every == 1 else None
+        updates = self.phases([target._replace(given=given) for target in self.targets(variables, tiles)])
+        loads = [[] for _ in variables]  # of each gradient: the steps and the names of their arguments
         for number in range(max(map(len, updates))):
             plan.phase()
-            for cut, phases in zip(tiles, updates, strict=True):
+            for cut, phases, places in zip(tiles, updates, loads, strict=True):
                 load = [("load_gradient", {"source": _engine.BIND_LATER, "columns": cut.columns})] * (number == 0)
                 for job in jobs_of(cut, load + phases[number] if number < len(phases) else []):
                     plan.matrix_job(*job.tiles, job.tiles.block_rows * job.tiles.block_columns)
-                    steps = [plan.step(*step) for step in job.steps]
-                    if load and job.steps[0] is load[0]:
-                        loads.append(steps[0])
+                    for step in job.steps:
+                        placed = plan.step(*step)
+                        places += [(placed, name) for name, value in step[1].items() if value is _engine.BIND_LATER]
         return plan.finish(), loads
 
 

@@ -149,103 +149,182 @@ DEFINE_KERNEL(adafactor_coefficients)
     worker->coefficient[1] = worker->learning_rate < most ? worker->learning_rate : most;
 }
 
-/* With c the coefficient[0]: row_means[m][i] = (1 - c) row_means[m][i] + c (mean over j of g[m][i][j]^2 + epsilon) for
-   the matrices m and rows i of the block; parts[tile] = sum of them. The block is of one matrix. */
-DEFINE_KERNEL(adafactor_rows)
+/* One run of rows of a matrix, `height` of them at a time: row_squares[i] = sum over j of g[i][j]^2, and
+   column_squares[j] = (i > 0 ? column_squares[j] : 0) + sum over these rows of g[i][j]^2, row after row. */
+NN_INLINE void TYPED(adafactor_square_rows)(const int height, int64_t i, int64_t width, const real *gradient,
+                                            int64_t stride, real *row_squares, real *column_squares)
 {
-    ARGUMENTS(adafactor_rows);
-    const double fresh = worker->coefficient[0];
-    double sum = 0;
-    for (int64_t i = block->column_begin; i < block->column_end; i++) {
-        const int64_t row = block->row_begin * a->rows + i;
-        const real *gradient = a->gradient + row * a->columns;
-        TYPED(lanes16) squares = TYPED(lanes16_set)(0);
-        for (int64_t j = 0; j < a->columns; j += 16)
-            for (int part = 0; part < TYPED(PARTS); part++) {
-                const int64_t at = j + part * LANES;
-                if (at < a->columns) {
-                    const vec g = TYPED(v_load_up_to)(gradient + at, a->columns - at);
-                    squares.part[part] = v_fma(g, g, squares.part[part]);
-                }
-            }
-        const double mean = (double)TYPED(lanes16_sum)(squares) / (double)a->columns + a->epsilon;
-        a->row_means[row] = (real)((1 - fresh) * (double)a->row_means[row] + fresh * mean);
-        sum += (double)a->row_means[row];
-    }
-    a->parts[TYPED(tile_number)(block, 1, a->block_columns, a->across)] = sum;
-}
-
-/* With c the coefficient[0]: column_means[m][j] = (1 - c) column_means[m][j] + c (mean over i of g[m][i][j]^2 +
-   epsilon) for the block's matrices m and columns j. Rows are dealt to four sums in turn. */
-DEFINE_KERNEL(adafactor_columns)
-{
-    ARGUMENTS(adafactor_columns);
-    const vec fresh = v_set((real)worker->coefficient[0]), kept = v_set((real)(1 - worker->coefficient[0]));
-    const vec count_of_rows = v_set((real)a->rows), epsilon = v_set((real)a->epsilon);
-    for (int64_t m = block->row_begin; m < block->row_end; m++)
-        for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
-            const int64_t count = block->column_end - j;
-            const real *const gradient = a->gradient + m * a->rows * a->columns + j;
-            real *const place = a->column_means + m * a->columns + j;
-            vec sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
-            for (int64_t i = 0; i < a->rows; i += 4)
+    TYPED(lanes16) squares[4];
+    for (int n = 0; n < height; n++)
+        squares[n] = TYPED(lanes16_set)(0);
+    for (int64_t j = 0; j < width; j += 16)
+        for (int part = 0; part < TYPED(PARTS); part++) {
+            const int64_t at = j + part * LANES, count = width - at;
+            if (count <= 0)
+                continue;
+            vec sum = i > 0 ? TYPED(v_load_up_to)(column_squares + at, count) : v_zero();
 #pragma GCC unroll 4
-                for (int n = 0; n < 4; n++)
-                    if (i + n < a->rows) {
-                        const vec g = TYPED(v_load_up_to)(gradient + (i + n) * a->columns, count);
-                        sum[n] = v_fma(g, g, sum[n]);
-                    }
-            const vec total = v_add(v_add(sum[0], sum[2]), v_add(sum[1], sum[3]));
-            const vec mean = v_add(v_div(total, count_of_rows), epsilon);
-            TYPED(v_store_up_to)
-            (place, v_fma(kept, TYPED(v_load_up_to)(place, count), v_mul(fresh, mean)), count);
+            for (int n = 0; n < height; n++) {
+                const vec g = TYPED(v_load_up_to)(gradient + (i + n) * stride + at, count);
+                squares[n].part[part] = v_fma(g, g, squares[n].part[part]);
+                sum = v_fma(g, g, sum);
+            }
+            TYPED(v_store_up_to)(column_squares + at, sum, count);
         }
+    for (int n = 0; n < height; n++)
+        row_squares[i + n] = TYPED(lanes16_sum)(squares[n]);
 }
 
-struct TYPED(adafactor_update) {
-    const real *column_means;
-    real *velocity;
-    int64_t begin; /* of the row in work: what stands there belongs to column 0 */
-    vec row, fresh, kept, epsilon;
+/* Sums of squares of the tile's gradient along its rows and along its columns. Sums of a matrix m come in parts, each
+   of so many units, of which a new one begins with the matrix: unit k of m is in part (m units + k) / units of a part +
+   m. row_squares[part][i] = sum over j of g[m][i][j]^2 for each tile across, which is a unit and a part;
+   column_squares[part][j] = sum over i of g[m][i][j]^2 for each block_rows rows, a row being a unit. */
+DEFINE_KERNEL(adafactor_squares)
+{
+    ARGUMENTS(adafactor_squares);
+    const int64_t width = block->column_end - block->column_begin, stride = worker->gradient_stride;
+    for (int64_t row = block->row_begin, end; row < block->row_end; row = end) {
+        const int64_t matrix = row / a->rows, begin = matrix * a->rows;
+        end = begin + a->rows < block->row_end ? begin + a->rows : block->row_end;
+        const int64_t part = matrix * a->across + block->column_begin / a->block_columns + matrix;
+        const real *const gradient = (const real *)worker->gradient + (row - block->row_begin) * stride;
+        real *const of_rows = a->row_squares + part * a->rows + row - begin;
+        real *const of_columns = a->column_squares + (row / a->block_rows + matrix) * a->columns + block->column_begin;
+        int64_t i = 0;
+        for (; i + 4 <= end - row; i += 4)
+            TYPED(adafactor_square_rows)(4, i, width, gradient, stride, of_rows, of_columns);
+        for (; i < end - row; i++)
+            TYPED(adafactor_square_rows)(1, i, width, gradient, stride, of_rows, of_columns);
+    }
+}
+
+/* With c the coefficient[0]: means[m][j] = (1 - c) means[m][j] + c (s / summed + epsilon) for the block's matrix m and
+   its elements j of `length`, where s is the sum of squares[part][j] over the parts of m, as in adafactor_squares;
+   factors[m][j] = 1 / sqrt(means[m][j]); sums[tile] = sum of the block's means. */
+DEFINE_KERNEL(adafactor_means)
+{
+    ARGUMENTS(adafactor_means);
+    const vec fresh = v_set((real)worker->coefficient[0]), kept = v_set((real)(1 - worker->coefficient[0]));
+    const vec summed = v_set((real)a->summed), epsilon = v_set((real)a->epsilon), one = v_set(1);
+    for (int64_t m = block->row_begin; m < block->row_end; m++) {
+        const int64_t first = m * a->units / a->part_units + m, last = ((m + 1) * a->units - 1) / a->part_units + m;
+        TYPED(lanes16) sum = TYPED(lanes16_set)(0);
+        for (int64_t j = block->column_begin; j < block->column_end; j += 16) {
+            const int64_t width = block->column_end - j;
+            TYPED(lanes16) total = TYPED(lanes16_set)(0);
+            for (int64_t part = first; part <= last; part++)
+                total = TYPED(lanes16_add)(total, a->squares + part * a->length + j, width < 16 ? width : 16);
+            for (int part = 0; part < TYPED(PARTS); part++) {
+                const int64_t at = m * a->length + j + part * LANES, count = width - part * LANES;
+                if (count <= 0)
+                    continue;
+                const vec mean = v_add(v_div(total.part[part], summed), epsilon);
+                vec v = v_fma(kept, TYPED(v_load_up_to)(a->means + at, count), v_mul(fresh, mean));
+                TYPED(v_store_up_to)(a->means + at, v, count);
+                TYPED(v_store_up_to)(a->factors + at, v_div(one, v_sqrt(v)), count);
+                if (count < LANES)
+                    v = v_select(TYPED(v_first)(count), v, v_zero());
+                sum.part[part] = v_add(sum.part[part], v);
+            }
+        }
+        a->sums[TYPED(tile_number)(block, 1, a->block_columns, a->across)] = (double)TYPED(lanes16_sum)(sum);
+    }
+}
+
+/* Rows of matrices, as their elements' divisors have them. */
+struct TYPED(adafactor_rows) {
+    const real *factors;
+    const double *sums; /* of the row means of each matrix, in `blocks` parts */
+    int64_t rows, blocks, matrix;
+    double root; /* of the mean of the row means of `matrix` */
 };
 
-NN_INLINE vec TYPED(adafactor_matrix_vector)(const void *update, int64_t offset, const real *gradient, int64_t count)
+/* sqrt(mean of its matrix's row means / the row's own) */
+NN_INLINE vec TYPED(adafactor_row)(struct TYPED(adafactor_rows) *rows, int64_t row)
 {
-    const struct TYPED(adafactor_update) *const u = update;
-    const vec g = TYPED(v_load_up_to)(gradient, count);
-    const vec column = TYPED(v_load_up_to)(u->column_means + (offset - u->begin), count);
-    return v_div(g, v_mul(u->row, v_sqrt(column))); /* the product of means themselves may be too small for a float */
+    const int64_t matrix = row / rows->rows;
+    if (matrix != rows->matrix) {
+        rows->matrix = matrix;
+        rows->root =
+            __builtin_sqrt(TYPED(sum_of_parts)(rows->sums + matrix * rows->blocks, rows->blocks) / (double)rows->rows);
+    }
+    return v_set((real)((double)rows->factors[row] * rows->root));
 }
 
-/* u[m][i][j] = g[m][i][j] / sqrt(row_means[m][i] / (mean over i of row_means[m]) column_means[m][j]), where `direction`
-   holds g before and u afterwards; the sums of row_means[m] come in `row_blocks` parts. parameter_parts[tile] = sum of
-   p^2 over the tile, direction_parts[tile] = sum of u^2. */
-DEFINE_KERNEL(adafactor_matrix)
+/* One vector's worth of u. The column's factor comes first: it keeps |g| below the root of the number of rows. */
+NN_INLINE vec TYPED(adafactor_direction)(const real *gradient, const real *column_factors, vec row, int64_t count)
 {
-    ARGUMENTS(adafactor_matrix);
+    const vec column = TYPED(v_load_up_to)(column_factors, count);
+    return v_mul(v_mul(TYPED(v_load_up_to)(gradient, count), column), row);
+}
+
+/* parameter_parts[tile] = sum of p^2 over the tile, direction_parts[tile] = sum of u^2, where
+   u[m][i][j] = g[m][i][j] / sqrt(row_means[m][i] / (mean over i of row_means[m]) column_means[m][j]), the means being
+   those behind the factors and the sums of adafactor_means. */
+DEFINE_KERNEL(adafactor_norms)
+{
+    ARGUMENTS(adafactor_norms);
     UNUSED(worker);
+    struct TYPED(adafactor_rows) rows = {a->row_factors, a->row_sums, a->rows, a->row_blocks, -1, 0};
     struct TYPED(squares) squares = {TYPED(lanes16_set)(0), TYPED(lanes16_set)(0)};
-    int64_t summed = -1;
-    double mean = 0;
-    for (int64_t row = block->row_begin; row < block->row_end; row++) {
-        const int64_t matrix = row / a->rows, offset = row * a->columns + block->column_begin;
-        if (matrix != summed) {
-            summed = matrix;
-            mean = TYPED(sum_of_parts)(a->row_parts + matrix * a->row_blocks, a->row_blocks) / (double)a->rows;
-        }
-        const struct TYPED(adafactor_update) update = {
-            .column_means = a->column_means + matrix * a->columns,
-            .begin = row * a->columns,
-            .row = v_set((real)__builtin_sqrt((double)a->row_means[row] / mean)),
-        };
-        TYPED(direct_row)
-        (block->column_end - block->column_begin, offset, a->direction + offset, a->parameter, a->direction,
-         TYPED(adafactor_matrix_vector), &update, &squares);
+    for (int64_t i = block->row_begin; i < block->row_end; i++) {
+        const vec row = TYPED(adafactor_row)(&rows, i);
+        const real *const p = a->parameter + i * a->columns, *const g = a->gradient + i * a->columns;
+        const real *const columns = a->column_factors + rows.matrix * a->columns;
+        for (int64_t j = block->column_begin; j < block->column_end; j += 16)
+            for (int part = 0; part < TYPED(PARTS); part++) {
+                const int64_t at = j + part * LANES, count = block->column_end - at;
+                if (count <= 0)
+                    continue;
+                const vec value = TYPED(v_load_up_to)(p + at, count);
+                vec u = TYPED(adafactor_direction)(g + at, columns + at, row, count);
+                if (count < LANES)
+                    u = v_select(TYPED(v_first)(count), u, v_zero()); /* 0 times infinity where there are no elements */
+                squares.parameter.part[part] = v_fma(value, value, squares.parameter.part[part]);
+                squares.direction.part[part] = v_fma(u, u, squares.direction.part[part]);
+            }
     }
     const int64_t tile = TYPED(tile_number)(block, a->block_rows, a->block_columns, a->across);
     a->parameter_parts[tile] = (double)TYPED(lanes16_sum)(squares.parameter);
     a->direction_parts[tile] = (double)TYPED(lanes16_sum)(squares.direction);
 }
+
+/* With n and m the roots of the sums of parameter_parts and direction_parts over the number of elements, and c the
+   coefficient[1]: c max(epsilon, n) / max(1, m / clip_threshold). */
+NN_INLINE double TYPED(adafactor_rate)(const nn_worker *worker, const double *parameter_parts,
+                                       const double *direction_parts, int64_t count, int64_t elements, double epsilon,
+                                       double clip_threshold)
+{
+    const double parameter = __builtin_sqrt(TYPED(sum_of_parts)(parameter_parts, count) / (double)elements);
+    const double direction = __builtin_sqrt(TYPED(sum_of_parts)(direction_parts, count) / (double)elements);
+    const double excess = direction / clip_threshold, scale = parameter > epsilon ? parameter : epsilon;
+    return worker->coefficient[1] * scale / (excess > 1 ? excess : 1);
+}
+
+/* p = p - rate u, with the rate of adafactor_rate and the u of adafactor_norms. */
+DEFINE_KERNEL(adafactor_matrix)
+{
+    ARGUMENTS(adafactor_matrix);
+    struct TYPED(adafactor_rows) rows = {a->row_factors, a->row_sums, a->rows, a->row_blocks, -1, 0};
+    const vec rate = v_set((real)TYPED(adafactor_rate)(worker, a->parameter_parts, a->direction_parts, a->count,
+                                                       a->elements, a->epsilon, a->clip_threshold));
+    for (int64_t i = block->row_begin; i < block->row_end; i++) {
+        const vec row = TYPED(adafactor_row)(&rows, i);
+        real *const p = a->parameter + i * a->columns;
+        const real *const g = a->gradient + i * a->columns;
+        const real *const columns = a->column_factors + rows.matrix * a->columns;
+        for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
+            const int64_t count = block->column_end - j;
+            const vec u = TYPED(adafactor_direction)(g + j, columns + j, row, count);
+            TYPED(v_store_up_to)(p + j, v_fnma(rate, u, TYPED(v_load_up_to)(p + j, count)), count);
+        }
+    }
+}
+
+struct TYPED(adafactor_update) {
+    real *velocity;
+    vec fresh, kept, epsilon;
+};
 
 NN_INLINE vec TYPED(adafactor_vector_vector)(const void *update, int64_t offset, const real *gradient, int64_t count)
 {
@@ -257,7 +336,7 @@ NN_INLINE vec TYPED(adafactor_vector_vector)(const void *update, int64_t offset,
 }
 
 /* With c the coefficient[0]: v = (1 - c) v + c (g^2 + epsilon); u = g / sqrt(v); v velocity, u direction; the parts as
-   in adafactor_matrix. */
+   in adafactor_norms. */
 DEFINE_KERNEL(adafactor_vector)
 {
     ARGUMENTS(adafactor_vector);
@@ -274,17 +353,14 @@ DEFINE_KERNEL(adafactor_vector)
     a->direction_parts[tile] = (double)TYPED(lanes16_sum)(squares.direction);
 }
 
-/* With n and m the roots of the sums of parameter_parts and direction_parts over the number of elements, and c the
-   coefficient[1]: p = p - c max(epsilon, n) / max(1, m / clip_threshold) u. */
+/* p = p - rate u, with the rate of adafactor_rate; u direction. */
 DEFINE_KERNEL(adafactor)
 {
     ARGUMENTS(adafactor);
-    const double size = (double)a->elements;
-    const double parameter = __builtin_sqrt(TYPED(sum_of_parts)(a->parameter_parts, a->count) / size);
-    const double direction = __builtin_sqrt(TYPED(sum_of_parts)(a->direction_parts, a->count) / size);
-    const double excess = direction / a->clip_threshold, scale = parameter > a->epsilon ? parameter : a->epsilon;
     TYPED(descend)
-    (worker, block, a->columns, a->parameter, a->direction, worker->coefficient[1] * scale / (excess > 1 ? excess : 1));
+    (worker, block, a->columns, a->parameter, a->direction,
+     TYPED(adafactor_rate)(worker, a->parameter_parts, a->direction_parts, a->count, a->elements, a->epsilon,
+                           a->clip_threshold));
 }
 
 /* ---- Muon: Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024 */

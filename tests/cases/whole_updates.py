@@ -81,44 +81,69 @@ def coefficient(number):
     return [(1.0, 0.25, 1e-3)[number % 3], 0.01, 0, 0, 0, 0, 0, 0]
 
 
-@cases_for("adafactor_rows")
-def adafactor_rows_cases(make, kernel):
-    for number, (matrices, rows, columns) in enumerate(SPACES):
-        height = 1 + number % 4
-        begin = (rows - 1) // height * height if number % 2 else 0
-        across, matrix = -(-rows // height), matrices - 1
-        block = (matrix, matrix + 1, begin, min(begin + height, rows))
+def matrices_of(total, number):
+    """(matrices, rows of each) of rows in all: one matrix, one for each row, or as a divisor has it."""
+    rows = [total, 1, next(n for n in (5, 3, 2, 1) if total % n == 0)][number % 3]
+    return total // rows, rows
+
+
+@cases_for("adafactor_squares")
+def adafactor_squares_cases(make, kernel):
+    for number, (total, columns, block) in enumerate(whole_shapes(make)):
+        matrices, rows = matrices_of(total, number)
+        across, bands = TILE["across"], -(-total // TILE["block_rows"])
         yield make.case(
-            f"{matrices} of ({rows}, {columns})", block, {"coefficient": coefficient(number)},
-            gradient=Array(make.normal(matrices * rows, columns)), row_means=Array(make.uniform(matrices * rows)),
-            parts=Array(np.zeros(matrices * across)), rows=rows, columns=columns, block_columns=height, across=across,
-            epsilon=(1e-30, 0.1)[number % 2],
+            f"{matrices} of ({rows}, {columns})", block, {"gradient": gradient(make, block)},
+            row_squares=make.output(matrices * across + matrices - 1, rows, padding=0),
+            column_squares=make.output(bands + matrices - 1, columns, padding=0), rows=rows, columns=columns,
+            **TILE,
         )  # fmt: skip
 
 
-@cases_for("adafactor_columns")
-def adafactor_columns_cases(make, kernel):
-    for number, (matrices, rows, columns) in enumerate(SPACES):
-        block = (matrices - 1, matrices, 0, columns)
-        if number % 2:
-            block = (0, matrices, columns // 5, columns - columns // 7)
+@cases_for("adafactor_means")
+def adafactor_means_cases(make, kernel):
+    for number, (matrices, units, length) in enumerate(SPACES):
+        part_units, width = 1 + number % 5, (length, 17, 16)[number % 3]
+        begin = (length - 1) // width * width if number % 2 else 0
+        matrix = matrices - 1
         yield make.case(
-            f"{matrices} of ({rows}, {columns})", block, {"coefficient": coefficient(number)},
-            gradient=Array(make.normal(matrices * rows, columns)), column_means=Array(make.uniform(matrices, columns)),
-            rows=rows, columns=columns, epsilon=(1e-30, 0.1)[number % 2],
+            f"{matrices} of {units} x {length}", (matrix, matrix + 1, begin, min(begin + width, length)),
+            {"coefficient": coefficient(number)},
+            squares=Array(make.uniform(-(-matrices * units // part_units) + matrices - 1, length)),
+            means=Array(make.uniform(matrices, length)), factors=make.output(matrices, length, padding=0),
+            sums=Array(np.zeros(matrices * -(-length // width))), length=length, units=units, part_units=part_units,
+            summed=1 + number, block_columns=width, across=-(-length // width), epsilon=(1e-30, 0.1)[number % 2],
         )  # fmt: skip
+
+
+def divided(make, matrices, rows, columns, number):
+    """The factors of matrices of a gradient, and the gradient."""
+    row_blocks = 1 + number % 3
+    return {"gradient": Array(make.normal(matrices * rows, columns)), "rows": rows, "columns": columns,
+            "row_factors": Array(make.uniform(matrices, rows, low=0.5, high=3)),
+            "column_factors": Array(make.uniform(matrices, columns, low=0.5, high=3)),
+            "row_sums": parts(make, matrices * row_blocks), "row_blocks": row_blocks}  # fmt: skip
+
+
+@cases_for("adafactor_norms")
+def adafactor_norms_cases(make, kernel):
+    for number, (total, columns, block) in enumerate(whole_shapes(make)):
+        matrices, rows = matrices_of(total, number)
+        yield make.case(f"{matrices} of ({rows}, {columns})", block, parameter=Array(make.normal(total, columns)),
+                        **divided(make, matrices, rows, columns, number), **norms(), **TILE)  # fmt: skip
 
 
 @cases_for("adafactor_matrix")
 def adafactor_matrix_cases(make, kernel):
-    for number, (total, columns, block) in enumerate(whole_shapes(make)):
-        rows = total if number % 2 else 1
-        matrices, row_blocks = total // rows, 1 + number % 3
+    for number, (total, columns, block) in enumerate(make.tile_shapes()):
+        matrices, rows = matrices_of(total, number)
+        count = 1 + number % 4
         yield make.case(
-            f"{matrices} of ({rows}, {columns})", block, **norms(), columns=columns, rows=rows,
-            parameter=Array(make.normal(total, columns)), direction=Array(make.normal(total, columns)),
-            row_means=Array(make.uniform(total, low=0.1)), column_means=Array(make.uniform(matrices, columns, low=0.1)),
-            row_parts=parts(make, matrices * row_blocks), row_blocks=row_blocks, **TILE,
+            f"{matrices} of ({rows}, {columns})", block, {"coefficient": coefficient(number)},
+            parameter=Array(make.normal(total, columns)), **divided(make, matrices, rows, columns, number),
+            parameter_parts=parts(make, count), direction_parts=parts(make, count), count=count,
+            elements=total * columns, epsilon=(1e-3, 10.0)[number % 2],
+            clip_threshold=(1.0, 0.01, 100.0)[number % 3],
         )  # fmt: skip
 
 

@@ -67,50 +67,64 @@ def adafactor_coefficients(a, w, block):
     return {"worker_coefficient": nearly(slice(2), np.array([t**a.decay, min(w.learning_rate, 1 / np.sqrt(t))]), 4)}
 
 
-def squares(a):
-    """Those of the gradient of each matrix."""
-    g = wide(a.gradient).reshape(-1, a.rows, a.columns)
-    return g * g
-
-
 @reference
-def adafactor_rows(a, w, block):
-    fresh = w.coefficient[0]
-    matrix, rows = block.rows.start, block.columns
-    means = squares(a)[matrix, rows].mean(axis=1) + a.epsilon
-    first = matrix * a.rows
-    region = slice(first + rows.start, first + rows.stop)
-    values = (1 - fresh) * wide(a.row_means[region]) + fresh * means
-    ulps = a.columns / 16 + 8
-    unit = 2.0**29 if w.real is np.float32 else 1
+def adafactor_squares(a, w, block):
+    g2 = wide(w.gradient) ** 2
+    rows = np.arange(block.rows.start, block.rows.stop)
+    matrix = rows // a.rows
+    across = block.columns.start // a.block_columns
+    row_squares, row_mask = np.zeros(a.row_squares.shape, np.longdouble), np.zeros(a.row_squares.shape, bool)
+    place = matrix * (a.across + 1) + across, rows % a.rows
+    row_squares[place], row_mask[place] = g2.sum(axis=1), True
+    column_squares = np.zeros(a.column_squares.shape, np.longdouble)
+    column_mask = np.zeros(a.column_squares.shape, bool)
+    for band, line in zip(rows // a.block_rows + matrix, g2, strict=True):
+        column_squares[band, block.columns] += line
+        column_mask[band, block.columns] = True
     return {
-        "row_means": nearly(region, values, ulps),
-        "parts": nearly(
-            matrix * a.across + rows.start // a.block_columns,
-            np.float64(values.sum()),
-            ulps * unit + rows.stop - rows.start,
-        ),
+        "row_squares": nearly(row_mask, row_squares[row_mask], g2.shape[1] / 16 + 6),
+        "column_squares": nearly(column_mask, column_squares[column_mask], g2.shape[0] + 1),
     }
 
 
 @reference
-def adafactor_columns(a, w, block):
-    fresh = wide(w.real(w.coefficient[0]))
-    means = squares(a).mean(axis=1) + a.epsilon
-    here = (block.rows, block.columns)
-    values = (1 - fresh) * wide(a.column_means[here]) + fresh * means[here]
-    return {"column_means": nearly(here, values, a.rows / 4 + 8)}
+def adafactor_means(a, w, block):
+    fresh, matrix, here = wide(w.real(w.coefficient[0])), block.rows.start, (block.rows, block.columns)
+    first, last = matrix * a.units // a.part_units, ((matrix + 1) * a.units - 1) // a.part_units
+    parts = wide(a.squares[first + matrix : last + matrix + 1, block.columns])
+    means = (1 - fresh) * wide(a.means[here]) + fresh * (parts.sum(axis=0) / a.summed + wide(w.real(a.epsilon)))
+    ulps, unit = len(parts) + 6, 2.0**29 if w.real is np.float32 else 1
+    tile = matrix * a.across + block.columns.start // a.block_columns
+    return {
+        "means": nearly(here, means, ulps),
+        "factors": nearly(here, 1 / np.sqrt(means), ulps / 2 + 3),
+        "sums": nearly(tile, np.float64(means.sum()), (ulps + means.size / 16 + 5) * unit),
+    }
+
+
+def adafactor_u(a, block):
+    """g / sqrt(v) of the block, from the factors."""
+    matrix = np.arange(block.rows.start, block.rows.stop) // a.rows
+    roots = np.sqrt(wide(a.row_sums).reshape(-1, a.row_blocks).sum(axis=1) / a.rows)
+    row = (wide(a.row_factors).ravel()[block.rows] * roots[matrix])[:, None]
+    return wide(a.gradient[block.rows, block.columns]) * wide(a.column_factors[matrix, block.columns]) * row
+
+
+@reference
+def adafactor_norms(a, w, block):
+    return square_parts(a, w, block, adafactor_u(a, block), 4)
+
+
+def adafactor_rate(a, w):
+    roots = [np.sqrt(wide(parts[: a.count]).sum() / a.elements) for parts in (a.parameter_parts, a.direction_parts)]
+    return w.coefficient[1] * max(a.epsilon, roots[0]) / max(1, roots[1] / a.clip_threshold)
 
 
 @reference
 def adafactor_matrix(a, w, block):
-    matrix = np.arange(block.rows.start, block.rows.stop) // a.rows
-    means = wide(a.row_parts).reshape(-1, a.row_blocks).sum(axis=1) / a.rows
-    factor = wide(a.row_means[block.rows]) / means[matrix]
     here = (block.rows, block.columns)
-    v = factor[:, None] * wide(a.column_means[matrix, block.columns])
-    u = wide(a.direction[here]) / np.sqrt(v)
-    return {"direction": nearly(here, u, 5), **square_parts(a, w, block, u, 5)}
+    p, change = wide(a.parameter[here]), adafactor_rate(a, w) * adafactor_u(a, block)
+    return {"parameter": nearly(here, p - change, 6, np.abs(p) + np.abs(change))}
 
 
 @reference
@@ -124,9 +138,7 @@ def adafactor_vector(a, w, block):
 
 @reference
 def adafactor(a, w, block):
-    roots = [np.sqrt(wide(parts[: a.count]).sum() / a.elements) for parts in (a.parameter_parts, a.direction_parts)]
-    rate = w.coefficient[1] * max(a.epsilon, roots[0]) / max(1, roots[1] / a.clip_threshold)
-    return descended(a, block, rate)
+    return descended(a, block, adafactor_rate(a, w))
 
 
 @reference
