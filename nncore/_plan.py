@@ -563,8 +563,9 @@ class Builder:
             if store_gradients:
                 stored = [("store_gradient", {"target": Later(weight), "columns": weight.matrix_shape[1],
                                               "accumulate": store_gradients == "add"})]  # fmt: skip
-            wanted = [step for stage in stages for step in stage if not isinstance(step, Job)]
-            stages[0] = [*self._prefetches(weight, wanted), *steps, *penalty, *stored, *stages[0]]
+            asked = [self._prefetches(weight, stage) for stage in stages]
+            stages[0] = [*steps, *penalty, *stored, *stages[0]]
+            stages = [[*early, *stage] for early, stage in zip(asked, stages, strict=True)]
             refreshes = mirrors[weight].steps if weight in mirrors and update is not None else []
             if weight.constraint is None:
                 stages[-1] += refreshes
@@ -603,12 +604,12 @@ class Builder:
         return [step], [(parts, total)]
 
     @staticmethod
-    def _prefetches(weight, updates):
-        """Steps that ask for what the update of a large weight will change."""
+    def _prefetches(weight, stage):
+        """Steps that ask for what a stage of a large weight's update reads or changes."""
         if weight.array.size < PREFETCHED_ELEMENTS:
             return []
         size = weight.array.size
-        arrays = {id(v): v for _, arguments, *_ in updates for v in arguments.values()
+        arrays = {id(v): v for item in stage if not isinstance(item, Job) for v in item[1].values()
                   if isinstance(v, np.ndarray) and v.size == size and v.dtype == weight.array.dtype}  # fmt: skip
         return [("prefetch", {"array": array, "columns": weight.matrix_shape[1]}) for array in arrays.values()]
 

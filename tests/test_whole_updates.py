@@ -425,6 +425,16 @@ def test_refusals(name):
         make()
 
 
+@pytest.mark.parametrize(("kind", "share"), [("Adafactor", 0.2), ("Lamb", 2.01)])
+def test_memory_of_an_update(kind, share):
+    """A gradient that is given is read where it lies; Adafactor keeps sums of rows and columns, Lamb two moments."""
+    weight = np.ones((512, 512), np.float32)
+    optimizer = getattr(nn.optimizers, kind)()
+    optimizer.apply([np.ones_like(weight)], [weight])
+    arrays = [*optimizer.variables, *optimizer._work.values()]
+    assert sum(a.nbytes for a in arrays) < share * weight.nbytes
+
+
 def test_adafactor_where_rows_and_columns_have_no_gradient():
     """In float32 the product of two means of 1e-30 is zero, and their roots' is not."""
     gradient, weight = np.zeros((4, 5), np.float32), np.ones((4, 5), np.float32)

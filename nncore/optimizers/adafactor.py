@@ -6,7 +6,7 @@ import numpy as np
 
 from nncore import _checks, _engine
 from nncore._plan import Job, Tiles
-from nncore.optimizers.optimizer import Optimizer
+from nncore.optimizers.optimizer import Optimizer, norm_parts
 
 # Blocks of the phases over memory: few enough that each can add up what all of them left.
 MEANS, NORMS = 256, 32768
@@ -80,11 +80,9 @@ class Adafactor(Optimizer):
         column_job, _ = self._means_job(of_columns, state["column_means"], factors[1], matrices, rows,
                                         tiles.block_rows, rows)  # fmt: skip
         blocks = Tiles(tiles.rows, columns, min(tiles.rows, max(1, NORMS // columns)), min(columns, NORMS))
-        parts = {name: _engine.aligned_zeros(blocks.count, np.float64)
-                 for name in ("parameter_parts", "direction_parts")}  # fmt: skip
         common = {"parameter": parameter, "gradient": gradient, "row_factors": factors[0], "column_factors": factors[1],
                   "row_sums": row_sums, "row_blocks": row_job.tiles.across, "rows": rows, "columns": columns,
-                  **parts}  # fmt: skip
+                  **norm_parts(blocks)}  # fmt: skip
         return [
             first,
             [row_job, column_job],
@@ -104,7 +102,8 @@ class Adafactor(Optimizer):
         })]), sums  # fmt: skip
 
     def _phases_of_vector(self, target):
-        common = self.directed(target)
+        common = {"parameter": target.parameter, "columns": target.columns, **norm_parts(target.tiles),
+                  "direction": self.work(target, "direction", target.parameter.shape)}  # fmt: skip
         return [
             [("adafactor_vector", {**common, "velocity": target.state["velocity"], "epsilon": self.epsilon_1,
                                    **target.tiles.numbering})],

@@ -1,7 +1,7 @@
 """Lamb."""
 
 from nncore import _checks
-from nncore.optimizers.optimizer import Optimizer
+from nncore.optimizers.optimizer import Optimizer, norm_parts
 
 
 class Lamb(Optimizer):
@@ -37,11 +37,10 @@ class Lamb(Optimizer):
 
     def update_phases(self, target):
         tiles, state = target.tiles, target.state
-        common = self.directed(target)
-        direction = {**common, "first_moment": state["momentum"], "second_moment": state["velocity"],
-                     "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon,
-                     **tiles.numbering}  # fmt: skip
-        return [[("lamb_direction", direction)], [("lamb", {**common, "count": tiles.count})]]
+        common = {"parameter": target.parameter, "first_moment": state["momentum"], "second_moment": state["velocity"],
+                  "epsilon": self.epsilon, "columns": target.columns, **norm_parts(tiles)}  # fmt: skip
+        moments = {**common, "beta_1": self.beta_1, "beta_2": self.beta_2, **tiles.numbering}
+        return [[("lamb_moments", moments)], [("lamb", {**common, "count": tiles.count})]]
 
     def get_config(self):
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

@@ -10,8 +10,9 @@ from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
 from nncore.optimizers.schedules.schedule import rate_at
 
-# Columns of a tile of a gradient whose rows and columns count: rows enough for what is left of each tile's columns.
-MATRIX_TILE_COLUMNS = 256
+# Elements and columns of a tile of a gradient that is given, where rows and columns count: rows enough for what is left
+# of each tile's columns, columns enough to go through memory in order.
+MATRIX_TILE = (32768, 4096)
 
 
 class Target(NamedTuple):
@@ -136,13 +137,6 @@ class Optimizer:
         if key not in self._work:
             self._work[key] = _engine.aligned_zeros(shape, target.parameter.dtype)
         return self._work[key]
-
-    def directed(self, target):
-        """Arguments that kernels share where one leaves a direction, and another goes along it by what norms say."""
-        parts = {name: _engine.aligned_zeros(target.tiles.count, np.float64)
-                 for name in ("parameter_parts", "direction_parts")}  # fmt: skip
-        return {"parameter": target.parameter, "columns": target.columns, **parts,
-                "direction": self.work(target, "direction", target.parameter.shape)}  # fmt: skip
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -390,8 +384,9 @@ class Optimizer:
     def _tiles_of(self, variable):
         """How an array is cut: into neighbouring elements, as long as the update need not know rows from columns."""
         rows, columns = matrix_shape(variable.shape) if self.needs_matrices else (1, variable.size)
-        width = max(1, min(columns, MATRIX_TILE_COLUMNS if self.needs_matrices else TILE_ELEMENTS))
-        return Tiles(rows, columns, max(1, min(rows, TILE_ELEMENTS // width)), width)
+        elements, most = MATRIX_TILE if self.needs_matrices else (TILE_ELEMENTS, TILE_ELEMENTS)
+        width = max(1, min(columns, most))
+        return Tiles(rows, columns, max(1, min(rows, elements // width)), width)
 
     def _make_apply_plan(self, variables):
         plan = _engine.Plan(variables[0].dtype, 1, self.update_every)
@@ -417,3 +412,8 @@ class Optimizer:
 def optional(owner, name, value, low_open=False):
     """A number that is not negative, or None."""
     return None if value is None else _checks.real_number(owner, name, value, 0, low_open=low_open)
+
+
+def norm_parts(tiles):
+    """Places for the sums of squares of the parameter and of its direction that a phase leaves for later ones."""
+    return {name: _engine.aligned_zeros(tiles.count, np.float64) for name in ("parameter_parts", "direction_parts")}

@@ -12,24 +12,35 @@ struct TYPED(squares) {
     TYPED(lanes16) parameter, direction;
 };
 
-/* Stores `width` elements of the direction at `offset`, and adds the squares of them and of the parameter's. */
+/* Adds the squares of the elements at `offset` of the parameter and of the direction; stores the latter unless NULL. */
+NN_INLINE void TYPED(direct_part)(int part, int64_t count, int64_t offset, const real *gradient, const real *parameter,
+                                  real *direction, TYPED(direction_vector) run, const void *update,
+                                  struct TYPED(squares) *squares)
+{
+    const vec p = TYPED(v_load_up_to)(parameter + offset, count);
+    vec u = run(update, offset, gradient, count);
+    if (direction)
+        TYPED(v_store_up_to)(direction + offset, u, count);
+    if (count < LANES)
+        u = v_select(TYPED(v_first)(count), u, v_zero()); /* 0 / 0 in lanes that there are no elements for */
+    squares->parameter.part[part] = v_fma(p, p, squares->parameter.part[part]);
+    squares->direction.part[part] = v_fma(u, u, squares->direction.part[part]);
+}
+
+/* The same for `width` elements. */
 NN_INLINE void TYPED(direct_row)(int64_t width, int64_t offset, const real *gradient, const real *parameter,
                                  real *direction, TYPED(direction_vector) run, const void *update,
                                  struct TYPED(squares) *squares)
 {
-    for (int64_t i = 0; i < width; i += 16)
-        for (int part = 0; part < TYPED(PARTS); part++) {
-            const int64_t at = i + part * LANES, count = width - at;
-            if (count <= 0)
-                continue;
-            const vec p = TYPED(v_load_up_to)(parameter + offset + at, count);
-            vec u = run(update, offset + at, gradient + at, count);
-            TYPED(v_store_up_to)(direction + offset + at, u, count);
-            if (count < LANES)
-                u = v_select(TYPED(v_first)(count), u, v_zero()); /* 0 / 0 in lanes that there are no elements for */
-            squares->parameter.part[part] = v_fma(p, p, squares->parameter.part[part]);
-            squares->direction.part[part] = v_fma(u, u, squares->direction.part[part]);
-        }
+    int64_t i = 0;
+    for (; i + 16 <= width; i += 16)
+        for (int part = 0; part < TYPED(PARTS); part++)
+            TYPED(direct_part)
+    (part, LANES, offset + i + part * LANES, gradient + i + part * LANES, parameter, direction, run, update, squares);
+    for (int part = 0; part < TYPED(PARTS); part++, i += LANES)
+        if (i < width)
+            TYPED(direct_part)
+    (part, width - i, offset + i, gradient + i, parameter, direction, run, update, squares);
 }
 
 /* The same for the block, whose gradient is worker->gradient. */
@@ -81,11 +92,16 @@ DEFINE_KERNEL(lamb_coefficients)
 }
 
 struct TYPED(lamb_update) {
-    real *first_moment, *second_moment;
-    vec beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, coefficient_0, coefficient_1;
+    real *parameter, *first_moment, *second_moment;
+    vec rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, coefficient_0, coefficient_1;
 };
 
-NN_INLINE vec TYPED(lamb_vector)(const void *update, int64_t offset, const real *gradient, int64_t count)
+NN_INLINE vec TYPED(lamb_direction)(const struct TYPED(lamb_update) *u, vec s, vec r)
+{
+    return v_div(v_mul(u->coefficient_0, s), v_add(v_sqrt(v_mul(r, u->coefficient_1)), u->epsilon));
+}
+
+NN_INLINE vec TYPED(lamb_moments_vector)(const void *update, int64_t offset, const real *gradient, int64_t count)
 {
     const struct TYPED(lamb_update) *const u = update;
     const vec g = TYPED(v_load_up_to)(gradient, count);
@@ -94,15 +110,14 @@ NN_INLINE vec TYPED(lamb_vector)(const void *update, int64_t offset, const real 
                         v_mul(v_mul(u->one_minus_beta_2, g), g));
     TYPED(v_store_up_to)(u->first_moment + offset, s, count);
     TYPED(v_store_up_to)(u->second_moment + offset, r, count);
-    return v_div(v_mul(u->coefficient_0, s), v_add(v_sqrt(v_mul(r, u->coefficient_1)), u->epsilon));
+    return TYPED(lamb_direction)(u, s, r);
 }
 
-/* s = beta_1 s + (1 - beta_1) g; r = beta_2 r + (1 - beta_2) g^2; with the coefficients c of lamb_coefficients
-   u = c0 s / (sqrt(c1 r) + epsilon); s first_moment, r second_moment, u direction.
-   parameter_parts[tile] = sum of p^2 over the tile, direction_parts[tile] = sum of u^2. */
-DEFINE_KERNEL(lamb_direction)
+/* s = beta_1 s + (1 - beta_1) g; r = beta_2 r + (1 - beta_2) g^2; s first_moment, r second_moment.
+   parameter_parts[tile] = sum of p^2 over the tile, direction_parts[tile] = sum of u^2, with the u of lamb. */
+DEFINE_KERNEL(lamb_moments)
 {
-    ARGUMENTS(lamb_direction);
+    ARGUMENTS(lamb_moments);
     const struct TYPED(lamb_update) update = {
         .first_moment = a->first_moment,
         .second_moment = a->second_moment,
@@ -117,21 +132,41 @@ DEFINE_KERNEL(lamb_direction)
     TYPED(flush)(worker, block, a->columns, a->first_moment);
     TYPED(flush)(worker, block, a->columns, a->second_moment);
     const struct TYPED(squares) squares =
-        TYPED(direct_block)(worker, block, a->columns, a->parameter, a->direction, TYPED(lamb_vector), &update);
+        TYPED(direct_block)(worker, block, a->columns, a->parameter, NULL, TYPED(lamb_moments_vector), &update);
     const int64_t tile = TYPED(tile_number)(block, a->block_rows, a->block_columns, a->across);
     a->parameter_parts[tile] = (double)TYPED(lanes16_sum)(squares.parameter);
     a->direction_parts[tile] = (double)TYPED(lanes16_sum)(squares.direction);
 }
 
-/* With n and m the roots of the sums of parameter_parts and direction_parts: p = p - learning_rate (n / m) u, where n
-   or m is 0 p = p - learning_rate u. */
+NN_INLINE void TYPED(lamb_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    UNUSED(gradient);
+    const struct TYPED(lamb_update) *const u = update;
+    const vec s = TYPED(v_load_up_to)(u->first_moment + offset, count);
+    const vec r = TYPED(v_load_up_to)(u->second_moment + offset, count);
+    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
+    TYPED(v_store_up_to)(u->parameter + offset, v_fnma(u->rate, TYPED(lamb_direction)(u, s, r), p), count);
+}
+
+/* With the coefficients c of lamb_coefficients u = c0 s / (sqrt(c1 r) + epsilon); with n and m the roots of the sums of
+   parameter_parts and direction_parts p = p - learning_rate (n / m) u, where n or m is 0 p = p - learning_rate u.
+   s first_moment, r second_moment: reading them again costs less than a direction that is written and read. */
 DEFINE_KERNEL(lamb)
 {
     ARGUMENTS(lamb);
     const double parameter = __builtin_sqrt(TYPED(sum_of_parts)(a->parameter_parts, a->count));
     const double direction = __builtin_sqrt(TYPED(sum_of_parts)(a->direction_parts, a->count));
     const double ratio = parameter > 0 && direction > 0 ? parameter / direction : 1;
-    TYPED(descend)(worker, block, a->columns, a->parameter, a->direction, worker->learning_rate * ratio);
+    const struct TYPED(lamb_update) update = {
+        .parameter = a->parameter,
+        .first_moment = (real *)a->first_moment,
+        .second_moment = (real *)a->second_moment,
+        .rate = v_set((real)(worker->learning_rate * ratio)),
+        .epsilon = v_set((real)a->epsilon),
+        .coefficient_0 = v_set((real)worker->coefficient[0]),
+        .coefficient_1 = v_set((real)worker->coefficient[1]),
+    };
+    TYPED(for_each_vector)(worker, block, a->columns, TYPED(lamb_vector), &update);
 }
 
 /* ---- Adafactor: Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", ICML 2018
@@ -149,30 +184,39 @@ DEFINE_KERNEL(adafactor_coefficients)
     worker->coefficient[1] = worker->learning_rate < most ? worker->learning_rate : most;
 }
 
-/* One run of rows of a matrix, `height` of them at a time: row_squares[i] = sum over j of g[i][j]^2, and
-   column_squares[j] = (i > 0 ? column_squares[j] : 0) + sum over these rows of g[i][j]^2, row after row. */
-NN_INLINE void TYPED(adafactor_square_rows)(const int height, int64_t i, int64_t width, const real *gradient,
+/* One vector's worth of adafactor_square_rows. */
+NN_INLINE void TYPED(adafactor_square_part)(const int height, int part, int64_t count, int first, const real *gradient,
+                                            int64_t stride, real *column_squares, TYPED(lanes16) *row_squares)
+{
+    vec sum = first ? v_zero() : TYPED(v_load_up_to)(column_squares, count);
+#pragma GCC unroll 4
+    for (int n = 0; n < height; n++) {
+        const vec g = TYPED(v_load_up_to)(gradient + n * stride, count);
+        row_squares[n].part[part] = v_fma(g, g, row_squares[n].part[part]);
+        sum = v_fma(g, g, sum);
+    }
+    TYPED(v_store_up_to)(column_squares, sum, count);
+}
+
+/* `height` rows i: row_squares[i] = sum over j of g[i][j]^2, column_squares[j] = (first ? 0 : column_squares[j]) + sum
+   over these rows of g[i][j]^2, row after row. */
+NN_INLINE void TYPED(adafactor_square_rows)(const int height, int first, int64_t width, const real *gradient,
                                             int64_t stride, real *row_squares, real *column_squares)
 {
     TYPED(lanes16) squares[4];
     for (int n = 0; n < height; n++)
         squares[n] = TYPED(lanes16_set)(0);
-    for (int64_t j = 0; j < width; j += 16)
-        for (int part = 0; part < TYPED(PARTS); part++) {
-            const int64_t at = j + part * LANES, count = width - at;
-            if (count <= 0)
-                continue;
-            vec sum = i > 0 ? TYPED(v_load_up_to)(column_squares + at, count) : v_zero();
-#pragma GCC unroll 4
-            for (int n = 0; n < height; n++) {
-                const vec g = TYPED(v_load_up_to)(gradient + (i + n) * stride + at, count);
-                squares[n].part[part] = v_fma(g, g, squares[n].part[part]);
-                sum = v_fma(g, g, sum);
-            }
-            TYPED(v_store_up_to)(column_squares + at, sum, count);
-        }
+    int64_t j = 0;
+    for (; j + 16 <= width; j += 16)
+        for (int part = 0; part < TYPED(PARTS); part++)
+            TYPED(adafactor_square_part)
+    (height, part, LANES, first, gradient + j + part * LANES, stride, column_squares + j + part * LANES, squares);
+    for (int part = 0; part < TYPED(PARTS); part++, j += LANES)
+        if (j < width)
+            TYPED(adafactor_square_part)
+    (height, part, width - j, first, gradient + j, stride, column_squares + j, squares);
     for (int n = 0; n < height; n++)
-        row_squares[i + n] = TYPED(lanes16_sum)(squares[n]);
+        row_squares[n] = TYPED(lanes16_sum)(squares[n]);
 }
 
 /* Sums of squares of the tile's gradient along its rows and along its columns. Sums of a matrix m come in parts, each
@@ -192,9 +236,11 @@ DEFINE_KERNEL(adafactor_squares)
         real *const of_columns = a->column_squares + (row / a->block_rows + matrix) * a->columns + block->column_begin;
         int64_t i = 0;
         for (; i + 4 <= end - row; i += 4)
-            TYPED(adafactor_square_rows)(4, i, width, gradient, stride, of_rows, of_columns);
+            TYPED(adafactor_square_rows)
+        (4, i == 0, width, gradient + i * stride, stride, of_rows + i, of_columns);
         for (; i < end - row; i++)
-            TYPED(adafactor_square_rows)(1, i, width, gradient, stride, of_rows, of_columns);
+            TYPED(adafactor_square_rows)
+        (1, i == 0, width, gradient + i * stride, stride, of_rows + i, of_columns);
     }
 }
 
@@ -251,11 +297,20 @@ NN_INLINE vec TYPED(adafactor_row)(struct TYPED(adafactor_rows) *rows, int64_t r
     return v_set((real)((double)rows->factors[row] * rows->root));
 }
 
+struct TYPED(adafactor_divisors) {
+    const real *column_factors; /* of element `offset` and those after it */
+    int64_t offset;
+    vec row;
+    real *parameter;
+    vec rate;
+};
+
 /* One vector's worth of u. The column's factor comes first: it keeps |g| below the root of the number of rows. */
-NN_INLINE vec TYPED(adafactor_direction)(const real *gradient, const real *column_factors, vec row, int64_t count)
+NN_INLINE vec TYPED(adafactor_direction)(const void *update, int64_t offset, const real *gradient, int64_t count)
 {
-    const vec column = TYPED(v_load_up_to)(column_factors, count);
-    return v_mul(v_mul(TYPED(v_load_up_to)(gradient, count), column), row);
+    const struct TYPED(adafactor_divisors) *const u = update;
+    const vec column = TYPED(v_load_up_to)(u->column_factors + (offset - u->offset), count);
+    return v_mul(v_mul(TYPED(v_load_up_to)(gradient, count), column), u->row);
 }
 
 /* parameter_parts[tile] = sum of p^2 over the tile, direction_parts[tile] = sum of u^2, where
@@ -268,21 +323,13 @@ DEFINE_KERNEL(adafactor_norms)
     struct TYPED(adafactor_rows) rows = {a->row_factors, a->row_sums, a->rows, a->row_blocks, -1, 0};
     struct TYPED(squares) squares = {TYPED(lanes16_set)(0), TYPED(lanes16_set)(0)};
     for (int64_t i = block->row_begin; i < block->row_end; i++) {
+        const int64_t offset = i * a->columns + block->column_begin;
         const vec row = TYPED(adafactor_row)(&rows, i);
-        const real *const p = a->parameter + i * a->columns, *const g = a->gradient + i * a->columns;
-        const real *const columns = a->column_factors + rows.matrix * a->columns;
-        for (int64_t j = block->column_begin; j < block->column_end; j += 16)
-            for (int part = 0; part < TYPED(PARTS); part++) {
-                const int64_t at = j + part * LANES, count = block->column_end - at;
-                if (count <= 0)
-                    continue;
-                const vec value = TYPED(v_load_up_to)(p + at, count);
-                vec u = TYPED(adafactor_direction)(g + at, columns + at, row, count);
-                if (count < LANES)
-                    u = v_select(TYPED(v_first)(count), u, v_zero()); /* 0 times infinity where there are no elements */
-                squares.parameter.part[part] = v_fma(value, value, squares.parameter.part[part]);
-                squares.direction.part[part] = v_fma(u, u, squares.direction.part[part]);
-            }
+        const struct TYPED(adafactor_divisors) divisors = {
+            a->column_factors + rows.matrix * a->columns + block->column_begin, offset, row, NULL, v_zero()};
+        TYPED(direct_row)
+        (block->column_end - block->column_begin, offset, a->gradient + offset, a->parameter, NULL,
+         TYPED(adafactor_direction), &divisors, &squares);
     }
     const int64_t tile = TYPED(tile_number)(block, a->block_rows, a->block_columns, a->across);
     a->parameter_parts[tile] = (double)TYPED(lanes16_sum)(squares.parameter);
@@ -301,6 +348,14 @@ NN_INLINE double TYPED(adafactor_rate)(const nn_worker *worker, const double *pa
     return worker->coefficient[1] * scale / (excess > 1 ? excess : 1);
 }
 
+NN_INLINE void TYPED(adafactor_descend)(const struct TYPED(adafactor_divisors) *u, int64_t offset, const real *gradient,
+                                        int64_t count)
+{
+    real *const place = u->parameter + offset;
+    const vec direction = TYPED(adafactor_direction)(u, offset, gradient + offset, count);
+    TYPED(v_store_up_to)(place, v_fnma(u->rate, direction, TYPED(v_load_up_to)(place, count)), count);
+}
+
 /* p = p - rate u, with the rate of adafactor_rate and the u of adafactor_norms. */
 DEFINE_KERNEL(adafactor_matrix)
 {
@@ -309,15 +364,15 @@ DEFINE_KERNEL(adafactor_matrix)
     const vec rate = v_set((real)TYPED(adafactor_rate)(worker, a->parameter_parts, a->direction_parts, a->count,
                                                        a->elements, a->epsilon, a->clip_threshold));
     for (int64_t i = block->row_begin; i < block->row_end; i++) {
+        const int64_t end = i * a->columns + block->column_end;
+        int64_t offset = i * a->columns + block->column_begin;
         const vec row = TYPED(adafactor_row)(&rows, i);
-        real *const p = a->parameter + i * a->columns;
-        const real *const g = a->gradient + i * a->columns;
-        const real *const columns = a->column_factors + rows.matrix * a->columns;
-        for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
-            const int64_t count = block->column_end - j;
-            const vec u = TYPED(adafactor_direction)(g + j, columns + j, row, count);
-            TYPED(v_store_up_to)(p + j, v_fnma(rate, u, TYPED(v_load_up_to)(p + j, count)), count);
-        }
+        const struct TYPED(adafactor_divisors) divisors = {
+            a->column_factors + rows.matrix * a->columns + block->column_begin, offset, row, a->parameter, rate};
+        for (; offset + LANES <= end; offset += LANES)
+            TYPED(adafactor_descend)(&divisors, offset, a->gradient, LANES);
+        if (offset < end)
+            TYPED(adafactor_descend)(&divisors, offset, a->gradient, end - offset);
     }
 }
 

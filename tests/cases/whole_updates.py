@@ -31,22 +31,21 @@ def lamb_coefficients_cases(make, kernel):
         yield make.case(f"step {step} beta {beta_1}, {beta_2}", (0, 1), {"step": step}, beta_1=beta_1, beta_2=beta_2)
 
 
-@cases_for("lamb_direction")
-def lamb_direction_cases(make, kernel):
+@cases_for("lamb_moments")
+def lamb_moments_cases(make, kernel):
     for number, (rows, columns, block) in enumerate(whole_shapes(make)):
         worker = {"gradient": gradient(make, block), "coefficient": [3.5, 11.0, 0, 0, 0, 0, 0, 0], "step": 3}
         epsilon, (beta_1, beta_2) = (1e-7, 1e-3)[number % 2], ((0.9, 0.999), (0.0, 0.5), (0.5, 0.0))[number % 3]
         yield make.case(
             f"({rows}, {columns}) beta {beta_1}, {beta_2}", block, worker, **norms(), columns=columns,
             parameter=Array(make.normal(rows, columns)), first_moment=Array(make.normal(rows, columns)),
-            second_moment=Array(make.uniform(rows, columns, low=0.5, high=3)),
-            direction=make.output(rows, columns, padding=0), beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **TILE,
+            second_moment=Array(make.uniform(rows, columns, low=0.5, high=3)), beta_1=beta_1, beta_2=beta_2,
+            epsilon=epsilon, **TILE,
         )  # fmt: skip
     block = (0, 2, 0, 9)
     worker = {"gradient": Array(np.zeros((2, 9), make.dtype)), "coefficient": [1.0] * 8, "step": 3}
     state = {name: Array(np.zeros((2, 9), make.dtype)) for name in ("parameter", "first_moment", "second_moment")}
-    yield make.case("zeros", block, worker, **norms(), **state, direction=make.output(2, 9, padding=0), columns=9,
-                    beta_1=0.9, beta_2=0.9, epsilon=0.5, **TILE)  # fmt: skip
+    yield make.case("zeros", block, worker, **norms(), **state, columns=9, beta_1=0.9, beta_2=0.9, epsilon=0.5, **TILE)
 
 
 def descent(make, rows, columns):
@@ -61,8 +60,13 @@ def lamb_cases(make, kernel):
         given = {name: parts(make, count) for name in ("parameter_parts", "direction_parts")}
         if number % 5 == 4:
             given[("parameter_parts", "direction_parts")[number % 2]] = Array(np.zeros(count))
-        worker = {"gradient": gradient(make, block), "learning_rate": 0.05}
-        yield make.case(f"({rows}, {columns})", block, worker, **given, count=count, **descent(make, rows, columns))
+        worker = {"coefficient": [3.5, 11.0, 0, 0, 0, 0, 0, 0], "learning_rate": 0.05}
+        yield make.case(
+            f"({rows}, {columns})", block, worker, **given, count=count, parameter=Array(make.normal(rows, columns)),
+            first_moment=Array(make.normal(rows, columns)),
+            second_moment=Array(make.uniform(rows, columns, low=0.5, high=3)), columns=columns,
+            epsilon=(1e-7, 1e-3)[number % 2],
+        )  # fmt: skip
 
 
 @cases_for("adafactor_coefficients")

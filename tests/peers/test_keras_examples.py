@@ -16,6 +16,7 @@ PROGRAMS = {
                        "department_accuracy": 0.01},
     "imbalanced": {"precision": 0.13, "recall": 0.23},
     "regression": {"loss": 1.1, "mae": 0.26},
+    "products": {"loss": 0.07, "accuracy": 0.05},
     "overfitting": {
         "small accuracy": 0.23, "large accuracy": 0.04, "penalties accuracy": 0.055, "both accuracy": 0.03,
         "small loss": 0.65, "large loss": 0.07, "penalties loss": 0.055, "both loss": 0.05,

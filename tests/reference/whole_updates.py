@@ -32,7 +32,7 @@ def lamb_coefficients(a, w, block):
 
 
 @reference
-def lamb_direction(a, w, block):
+def lamb_moments(a, w, block):
     here = (block.rows, block.columns)
     g = wide(w.gradient)
     old_s, old_r = a.beta_1 * wide(a.first_moment[here]), a.beta_2 * wide(a.second_moment[here])
@@ -43,7 +43,6 @@ def lamb_direction(a, w, block):
     return {
         "first_moment": nearly(here, s, 3, np.abs(old_s) + np.abs(fresh_s)),
         "second_moment": nearly(here, r, 4, r),
-        "direction": nearly(here, u, 9, size),
         **square_parts(a, w, block, u, 9, size),
     }
 
@@ -58,7 +57,10 @@ def descended(a, block, rate):
 def lamb(a, w, block):
     norms = [np.sqrt(wide(parts[: a.count]).sum()) for parts in (a.parameter_parts, a.direction_parts)]
     ratio = norms[0] / norms[1] if min(norms) > 0 else 1
-    return descended(a, block, w.learning_rate * ratio)
+    here = (block.rows, block.columns)
+    s, r, p = (wide(array[here]) for array in (a.first_moment, a.second_moment, a.parameter))
+    change = w.learning_rate * ratio * w.coefficient[0] * s / (np.sqrt(w.coefficient[1] * r) + a.epsilon)
+    return {"parameter": nearly(here, p - change, 8, np.abs(p) + np.abs(change))}
 
 
 @reference

@@ -51,3 +51,12 @@ def tickets(rows=1200):
     priority = (drive > 0).astype("float32")[:, None]
     department = (text[:, :48].reshape(rows, 4, 12).sum(2) + tags[:, 4:]).argmax(1)
     return (title, text, tags), (priority, department)
+
+
+@functools.cache
+def products(rows=3600, features=40):
+    """A table of counts, and which of nine classes a row is of: (x, y)."""
+    random = np.random.default_rng(15)
+    x = np.log1p(random.poisson(random.gamma(1.0, 2.0, features), (rows, features)))
+    score = x @ random.standard_normal((features, 9)) + 0.5 * random.standard_normal((rows, 9))
+    return x.astype("float32"), score.argmax(1)
