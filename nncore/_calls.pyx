@@ -1,4 +1,4 @@
-"""Single calls of a model - a minibatch of training, a forward pass, a prediction - without Python in between.
+"""Single calls - a minibatch of training, a forward pass, a prediction, an update - without Python in between.
 
 The checked way into a plan takes data of any kind and says what is wrong with it, and takes tens of microseconds. A
 `Call` is made behind it, for the form of data that it has just accepted: where the next arrays are of the same form,
@@ -212,6 +212,7 @@ cdef class Call:
     target_shape : of a row's target; None where the plan takes none
     classes : targets are numbers of so many classes; 0 where they are not
     fewest : rows that the plan is meant for, at least
+    weights : those whose gradients are stored in new arrays
     """
 
     cdef Exclusive lock
@@ -220,6 +221,7 @@ cdef class Call:
     cdef Plan plan
     cdef Rows x, y
     cdef Slots output, dy, dx
+    cdef list weights, stores  # of each weight: its array, and the places of its gradient
     cdef uint64_t seed
     cdef int limit, threads, backward_phase
     cdef cnp.ndarray counter
@@ -231,7 +233,7 @@ cdef class Call:
     cdef int reports
 
     def __init__(self, Exclusive lock, program, uint64_t seed, int limit, input_shape, output_shape, counter=None,
-                 target_shape=None, int64_t classes=0, int64_t fewest=1):  # fmt: skip
+                 target_shape=None, int64_t classes=0, int64_t fewest=1, weights=()):  # fmt: skip
         builder = program.builder
         bindings = builder.bindings
         self.program, self.builder = program, builder
@@ -242,6 +244,9 @@ cdef class Call:
         self.y = None if target_shape is None else Rows(self.plan, bindings, "y0", target_shape, loose=True)
         self.output = Slots(self.plan, bindings.get("output0", ()))
         self.dy, self.dx = Slots(self.plan, bindings.get("dy0", ())), Slots(self.plan, bindings.get("dx0", ()))
+        self.weights = [weight.array for weight in weights]
+        self.stores = [Slots(self.plan, [(number, "target") for stored, number in builder.gradient_stores
+                                         if stored is weight]) for weight in weights]
         self.counter, self.classes, self.fewest = counter, classes, fewest
         self.dimensions, self.input_dimensions = len(output_shape) + 1, len(input_shape) + 1
         for i, extent in enumerate(output_shape):
@@ -280,23 +285,59 @@ cdef class Call:
         Returns None where the arrays are of another form or the loss is not finite; nothing has happened then.
         """
         cdef Task task
-        cdef int64_t rows = self.x.fit(x)
-        if not self.takes(rows) or self.y.fit(y) != rows or self.classes and not labels_fit(y, self.classes):
+        cdef int64_t rows = self.judged(x, y)
+        if rows < 0:
             return None
         self.prepare(&task, rows)
         task.learning_rate = learning_rate
         self.lock.take()
         try:
-            self.x.bind(x)
-            self.y.bind(y)
-            for i in range(self.reports):
-                self.totals[i] = 0
-            self.plan.play(&task)
+            self.play(&task, x, y)
             if task.nonfinite:
                 return None
             if self.reports == 1:
                 return self.totals[0] / rows
             return [self.totals[i] / rows for i in range(self.reports)]
+        finally:
+            self.lock.give()
+
+    cdef int64_t judged(self, x, y):
+        """How many rows there are, with targets; -1 where they are of another form."""
+        cdef int64_t rows = self.x.fit(x)
+        if not self.takes(rows) or self.y.fit(y) != rows or self.classes and not labels_fit(y, self.classes):
+            return -1
+        return rows
+
+    cdef int play(self, Task *task, x, y) except -1:
+        """Runs the plan on rows with targets."""
+        self.x.bind(x)
+        self.y.bind(y)
+        for i in range(self.reports):
+            self.totals[i] = 0
+        self.plan.play(task)
+        return 0
+
+    def differentiate(self, x, y):
+        """Returns the loss of a minibatch with targets, and new arrays of gradients; or None as `learn`."""
+        cdef Task task
+        cdef int64_t rows = self.judged(x, y), steps = 0
+        cdef cnp.ndarray gradient
+        cdef Slots store
+        if rows < 0:
+            return None
+        self.prepare(&task, rows)
+        if task.counter != NULL:  # nothing in the model changes
+            steps = task.counter[0]
+            task.counter = &steps
+        gradients = []
+        self.lock.take()
+        try:
+            for weight, store in zip(self.weights, self.stores):
+                gradient = cnp.PyArray_ZEROS(cnp.PyArray_NDIM(weight), cnp.PyArray_DIMS(weight), self.type_number, 0)
+                store.set_pointer(cnp.PyArray_DATA(gradient))
+                gradients.append(gradient)
+            self.play(&task, x, y)
+            return self.totals[0] / rows, gradients
         finally:
             self.lock.give()
 
@@ -348,3 +389,58 @@ cdef class Call:
         finally:
             self.lock.give()
         return dx
+
+
+cdef class Update:
+    """An optimizer's update of the variables that it has got last.
+
+    Parameters
+    ----------
+    plan : Plan
+    loads : of each variable: the step that reads its gradient
+    variables : list of arrays
+    counter : int64 array of one element: the updates done
+    threads : that the plan may use
+    """
+
+    cdef Plan plan
+    cdef list loads, variables
+    cdef cnp.ndarray counter
+    cdef int threads
+    cdef int64_t made
+
+    def __init__(self, Plan plan, loads, variables, cnp.ndarray counter, int threads):
+        self.plan, self.counter, self.threads, self.made = plan, counter, threads, changes
+        self.loads = [Slots(plan, [(number, "source")]) for number in loads]
+        self.variables = list(variables)
+
+    cdef bint fits(self, gradients, variables) noexcept:
+        cdef cnp.ndarray variable, gradient
+        if type(gradients) is not list or type(variables) is not list or self.made != changes:
+            return False
+        if len(<list>variables) != len(self.variables) or len(<list>gradients) != len(self.variables):
+            return False
+        for i in range(len(self.variables)):
+            if (<list>variables)[i] is not self.variables[i] or not cnp.PyArray_CheckExact((<list>gradients)[i]):
+                return False
+            variable, gradient = (<list>variables)[i], (<list>gradients)[i]
+            if not cnp.PyArray_ISWRITEABLE(variable) or not cnp.PyArray_ISCARRAY_RO(gradient):
+                return False
+            if cnp.PyArray_TYPE(variable) != cnp.PyArray_TYPE(gradient) or not cnp.PyArray_SAMESHAPE(variable, gradient):
+                return False
+        return True
+
+    def run(self, gradients, variables, double learning_rate):
+        """Updates the variables; returns False, and does nothing, where they or the gradients are of another form."""
+        cdef Task task
+        if not self.fits(gradients, variables):
+            return False
+        memset(&task, 0, sizeof(Task))
+        task.end = task.minibatch = 1
+        task.threads, task.seconds, task.prologue, task.learning_rate = self.threads, INFINITY, True, learning_rate
+        task.first_phase, task.last_phase = 1, self.plan.phase_count
+        task.counter = <int64_t *>cnp.PyArray_DATA(self.counter)
+        for i in range(len(self.loads)):
+            (<Slots>self.loads[i]).set_pointer(cnp.PyArray_DATA(<cnp.ndarray>(<list>gradients)[i]))
+        self.plan.play(&task)
+        return True

@@ -17,11 +17,20 @@ from nncore._engine cimport (
     nn_worker,
 )
 
+import threading
+
 import numpy as np
 
-from nncore._engine import DTYPES, KERNELS, variant as chosen_variant
+from nncore._engine import DTYPES, KERNELS, aligned_zeros, variant as chosen_variant
 
 cnp.import_array()
+
+
+class _Memory(threading.local):
+    scratch = None  # of each thread, as making it takes longer than most kernels
+
+
+_memory = _Memory()
 
 
 def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=None, int64_t rows=0,
@@ -62,8 +71,9 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
         raise TypeError(f"kernel {kernel} takes {sorted(names)}; got {sorted(arguments)}")
     for i, argument in enumerate(described.arguments):
         fill_slot(slots + <int>i, argument, arguments[argument.name], dtype)
-    scratch = np.zeros(NN_SCRATCH_BYTES + 64, np.uint8)
-    worker.scratch = <void *>((<int64_t>cnp.PyArray_DATA(<cnp.ndarray>scratch) + 63) // 64 * 64)
+    if _memory.scratch is None:
+        _memory.scratch = aligned_zeros(NN_SCRATCH_BYTES, np.uint8)
+    worker.scratch = cnp.PyArray_DATA(<cnp.ndarray>_memory.scratch)
     worker.rows, worker.first_row, worker.step, worker.seed = rows, first_row, step, seed
     worker.update = step if update is None else update
     worker.turn = NN_UPDATING

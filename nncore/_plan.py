@@ -455,7 +455,7 @@ class Builder:
 
     def bind_gradients(self, array_of):
         """Sets where gradients are stored: in array_of(weight), for each weight."""
-        for weight, number in self._gradient_stores:
+        for weight, number in self.gradient_stores:
             self.plan.bind(number, target=array_of(weight))
 
     def forward_finite_check(self, buffer):
@@ -514,7 +514,7 @@ class Builder:
             function()
         plan = self.plan
         self.totals = np.zeros(self._total_count, np.float64)
-        self._gradient_stores = []
+        self.gradient_stores = []
         plan.opening()
         self._steps(self.opening_steps)
         mirrors = {w: Job(self.tiles(w), list(steps.values())) for w, steps in self._mirrors.items()}
@@ -639,7 +639,7 @@ class Builder:
                 if isinstance(name, str):
                     self.bindings.setdefault(name, []).append((number, argument))
                 else:
-                    self._gradient_stores.append((name, number))
+                    self.gradient_stores.append((name, number))
 
     def threads(self, rows, limit):
         """How many of `limit` threads pay for a minibatch of `rows`."""

@@ -1,5 +1,6 @@
-"""The picture that `nncore demo` draws; needs matplotlib, which the extra `demo` installs."""
+"""The pictures that `nncore demo` and the examples draw; need matplotlib, which the extra `demo` installs."""
 
+import matplotlib.image
 import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -142,3 +143,27 @@ def draw_image(axes, corner, image, label, prediction, darkest):
         fontweight="bold" if wrong else "normal",
         color=WRONG_COLOR if wrong else QUIET_COLOR,
     )
+
+
+def save_image_grid(path, images, columns):
+    """Write a PNG of grey images side by side, row by row, with a pixel of white between them.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write.
+    images : array (count, rows, columns)
+        The smallest number of all is black, the largest white.
+    columns : int
+        Images beside each other.
+    """
+    images = np.asarray(images)
+    if images.ndim != 3 or images.size == 0:
+        raise ValueError(f"images must be of shape (count, rows, columns); got {images.shape}")
+    count, height, width = images.shape
+    grid = np.full((-(-count // columns) * (height + 1) + 1, columns * (width + 1) + 1), images.max())
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        top, left = row * (height + 1) + 1, column * (width + 1) + 1
+        grid[top : top + height, left : left + width] = image
+    matplotlib.image.imsave(path, grid, cmap="gray", vmin=images.min(), vmax=images.max(), format="png")

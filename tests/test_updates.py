@@ -211,6 +211,7 @@ def test_penalties_of_frozen_layers_are_left_out():
     with_penalty = model.evaluate(x, y)
     w = model.get_layer("two").kernel
     model.get_layer("two").trainable = False
+    model.compile("sgd", "mse")
     assert model.evaluate(x, y) == pytest.approx(with_penalty - 0.01 * (w * w).sum(), rel=1e-12)
 
 

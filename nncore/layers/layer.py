@@ -1,28 +1,54 @@
 """What all layers have in common."""
 
+import contextlib
 import itertools
 import re
+import threading
 
 import numpy as np
 
 from nncore import _checks, _engine, regularizers
-from nncore._calls import forget_calls
 from nncore._weight import Weight
 from nncore.layers.tensor import Node, Tensor, is_symbolic
+
+
+class _Plans(threading.local):
+    """What each thread makes plans for."""
+
+    switches = None  # {layer: trainable}
+
+
+_plans = _Plans()
+
+
+@contextlib.contextmanager
+def trainable_as(switches):
+    """Inside, layers are trainable as {layer: trainable} says; the others, or all for None, as they are."""
+    outer, _plans.switches = _plans.switches, switches
+    try:
+        yield
+    finally:
+        _plans.switches = outer
 
 
 class Trainable:
     """What has the switch `trainable`: a layer, a model."""
 
+    _trainable = None
+    switched = False  # since a model with it was compiled last
+    switches = 0  # times that any of them was switched
+
     @property
     def trainable(self):
-        """Whether training changes its weights."""
-        return self._trainable
+        """Whether training changes its weights: `fit` and `train_on_batch` those of when the model was compiled."""
+        return self._trainable if _plans.switches is None else _plans.switches.get(self, self._trainable)
 
     @trainable.setter
     def trainable(self, value):
-        self._trainable = _checks.boolean(type(self).__name__, "trainable", value)
-        forget_calls()
+        value = _checks.boolean(type(self).__name__, "trainable", value)
+        if value != self._trainable:
+            self._trainable, self.switched = value, True
+            Trainable.switches += 1
 
 
 class Symbolic:

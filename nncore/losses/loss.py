@@ -1,5 +1,7 @@
 """The base of the losses: one kernel computes each row's value and its gradient; here is what becomes of them."""
 
+import math
+
 import numpy as np
 
 from nncore import _checks, _kernels
@@ -52,7 +54,7 @@ class Loss:
 
     def kernel_arguments(self, shape, dtype):
         """Returns the kernel's arguments that follow from the shape and type of a prediction."""
-        return {"features": int(np.prod(shape))}
+        return {"features": math.prod(shape)}
 
     def check_shape(self, shape):
         """Raises ValueError where the loss cannot judge predictions of this shape."""
@@ -257,4 +259,4 @@ class ClassLoss(Loss):
 
 
 def _samples(shape):
-    return int(np.prod(shape[:-1]))
+    return math.prod(shape[:-1])

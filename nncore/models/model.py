@@ -1,12 +1,14 @@
 """A model: layers in a graph, compiled for training."""
 
+import warnings
+
 import numpy as np
 
 from nncore import _checks, _engine, config
 from nncore._calls import Exclusive
 from nncore._graph import Graph
 from nncore.layers.input import Input
-from nncore.layers.layer import Symbolic, Trainable, WeightMaker, copy_into, emit_layer, unique_name
+from nncore.layers.layer import Symbolic, Trainable, WeightMaker, copy_into, emit_layer, trainable_as, unique_name
 from nncore.layers.tensor import Tensor
 from nncore.models import saving
 from nncore.models.objective import Objective
@@ -57,6 +59,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self.optimizer = self.loss = None
         self.objective = None
         self.compiled = False
+        self._switches = None  # {layer: trainable} of when it was compiled
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self._position = None  # where `fit` is, for backups
         self._compilation = {}
@@ -64,7 +67,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     def _reset_programs(self):
         self._programs = {}
-        self._calls = {}  # of each kind: the Call for the form of data that it got last
+        self._calls = {}  # of each kind, and which layers are trainable: the Call for the form of data that it got last
+        self._switches_seen = self._switches_checked = -1  # Trainable.switches of when they were looked at
+        self._trainable_now = None
         self._pending = None  # (program, rows) of a `forward` whose `backward` may follow
         self._forwards = np.zeros(1, np.int64)  # counts training passes of `forward`, for dropout
         self._lock = Exclusive(f"model {self.name!r}")
@@ -82,7 +87,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     @property
     def trainable(self):
-        """Whether training changes the weights. Setting it sets it for every layer."""
+        """Whether training changes the weights. Setting it sets it for every layer, and has an effect on `fit` and
+        `train_on_batch` of models that are compiled afterwards."""
         return self._trainable
 
     @trainable.setter
@@ -210,6 +216,27 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     # ---- weights
 
+    def _as_compiled(self):
+        """Inside, layers are trainable as they were when the model was compiled."""
+        self._check_switches()
+        return trainable_as(self._switches)
+
+    def _check_switches(self):
+        """Warns where a layer was switched and compile() seems to be forgotten."""
+        if self._switches_checked == Trainable.switches:
+            return
+        self._switches_checked = Trainable.switches
+        switched = [layer for layer in self._switches or () if layer.switched]
+        forgotten = [layer.name for layer in switched if layer.trainable != self._switches[layer]]
+        if forgotten:
+            for layer in switched:
+                layer.switched = False
+            warnings.warn(
+                f"model {self.name!r}: `trainable` of {', '.join(forgotten)} has changed, and no model was compiled "
+                "since; training goes on as this model was compiled. compile() lets the change have an effect",
+                stacklevel=4,
+            )
+
     def weight_list(self, trainable_only=False):
         """The Weight objects, layer by layer; once each, also where models among the layers share some."""
         self._require_built()
@@ -275,7 +302,11 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
                 run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):  # fmt: skip
-        """Chooses optimizer, losses and metrics.
+        """Chooses optimizer, losses and metrics; and which layers `fit` and `train_on_batch` train.
+
+        Those are the layers that are trainable now. Setting `trainable` later has an effect on models that are compiled
+        afterwards, so that models which share layers may train some each. What `trainable_variables` lists, and
+        `gradients`, `backward` and `value_and_gradients` give, goes by what `trainable` is at the time.
 
         Parameters
         ----------
@@ -306,6 +337,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             if objective is not None:
                 self.loss = single(objective.losses)
             self.compiled = True
+            self._switches = {layer: layer.trainable for layer in all_layers(self)}
+            for layer in self._switches:
+                layer.switched = False
             self._forget_programs()
 
     def _resolve(self, compilation):

@@ -30,6 +30,7 @@ def state_of(model):
             "optimizer": _checks.serialize(optimizer),
             "steps": int(optimizer.counter[0]),
             "variables": _numbers(optimizer, model),
+            "trainable": list(model._switches.values()),
             **{key: _described(given) for key, given in model._compilation.items()},
         }
         tensors.update({f"optimizer.{i}": array for i, array in enumerate(optimizer.variables)})
@@ -63,6 +64,9 @@ def restore(model, saved):
             optimizers.deserialize(compiled["optimizer"]),
             **{key: compiled.get(key) for key in ("loss", "loss_weights", "metrics", "weighted_metrics")},
         )
+        if "trainable" in compiled:  # other than the layers' own where they were changed since
+            switches = [_checks.boolean("compiled", "trainable", value) for value in compiled["trainable"]]
+            model._switches = dict(zip(model._switches, switches, strict=True))
     _fill(model, state, tensors)
 
 

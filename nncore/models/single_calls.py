@@ -1,16 +1,20 @@
 """Single calls of a model - a prediction, a minibatch of training, forward and backward - and the plans behind them."""
 
+import contextlib
+
 import numpy as np
 
 from nncore import _data, _engine, config
 from nncore._calls import Call
 from nncore._plan import MIRRORING_ROWS
+from nncore.layers.layer import Trainable
 from nncore.layers.tensor import is_symbolic
 from nncore.models.objective import finite_targets, weighted
 from nncore.models.programs import PREDICT_ROWS, Program
 from nncore.models.training import Batch, NonFiniteLossError
 
 MAX_PROGRAMS = 8  # plans kept; the one not used for longest goes first
+AS_COMPILED = ("train", "test")  # kinds for which layers are trainable as they were when the model was compiled
 
 
 class SingleCalls:
@@ -20,37 +24,55 @@ class SingleCalls:
 
     def _program(self, kind, rows, weighted=()):
         """The plan for `kind`, for minibatches of at least `rows`."""
-        trainable = tuple(layer.trainable for layer in all_layers(self))
-        many = rows >= MIRRORING_ROWS  # few rows go without mirrors, which cost a pass over the weights
-        key = (kind, many, weighted, trainable, config.get_nonfinite())
-        program = self._programs.pop(key, None)
-        if program is None or program.builder.rows < rows:
-            if kind == "train":
-                self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
-            program = Program(self, kind, rows, weighted)
+        with self._as_compiled() if kind in AS_COMPILED else contextlib.nullcontext():
+            trainable = tuple(layer.trainable for layer in all_layers(self))
+            many = rows >= MIRRORING_ROWS  # few rows go without mirrors, which cost a pass over the weights
+            key = (kind, many, weighted, trainable, config.get_nonfinite())
+            program = self._programs.pop(key, None)
+            if program is None or program.builder.rows < rows:
+                if kind == "train":
+                    self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
+                program = Program(self, kind, rows, weighted)
         self._programs[key] = program
         while len(self._programs) > MAX_PROGRAMS:
             del self._programs[next(iter(self._programs))]
         return program
 
+    def _call(self, kind):
+        """The Call for data of the form that the last one of this kind had, as layers are trainable; or None."""
+        return self._calls.get(self._call_key(kind))
+
+    def _call_key(self, kind):
+        if kind in AS_COMPILED:
+            self._check_switches()
+            return kind
+        if self._switches_seen != Trainable.switches:
+            self._switches_seen = Trainable.switches
+            self._trainable_now = tuple(layer.trainable for layer in all_layers(self))
+        return kind, self._trainable_now
+
     def _prepare_call(self, kind, program, sources, **options):
         """Lets the next calls of this kind go straight into the program, where their data has the form of this one."""
-        known = self._calls.get(kind)
+        key = self._call_key(kind)
+        known = self._calls.pop(key, None)
         if len(sources) > 1 or len(self.graph.outputs) > 1 or config.get_check_finite():
             return
         if known is not None and known.program is program and known.current:
+            self._calls[key] = known
             return
+        while len(self._calls) >= MAX_PROGRAMS:
+            del self._calls[next(iter(self._calls))]
         rows = sources[0].rows
-        self._calls[kind] = Call(self._lock, program, self.seed, config.get_num_threads(),
+        self._calls[key] = Call(self._lock, program, self.seed, config.get_num_threads(),
                                  self.graph.input_shapes[0], self.graph.output_shapes[0],
                                  fewest=MIRRORING_ROWS if rows >= MIRRORING_ROWS else 1, **options)  # fmt: skip
 
-    def _prepare_learning(self, kind, program, batch, counter):
+    def _prepare_learning(self, kind, program, batch, counter, weights=()):
         if any(weight is not None for weight in batch.weights) or not self.objective.plain:
             return
         shape, judge = self.graph.output_shapes[0], self.objective.outputs[0].target_of
         self._prepare_call(kind, program, batch.x, counter=counter, target_shape=judge.target_shape(shape),
-                           classes=shape[-1] if judge.labels else 0)  # fmt: skip
+                           classes=shape[-1] if judge.labels else 0, weights=weights)  # fmt: skip
 
     def _features(self, x, what):
         """Checked sources of the inputs."""
@@ -94,7 +116,7 @@ class SingleCalls:
 
     def predict_on_batch(self, x):
         """Returns the outputs for the rows of x, as an array of the model's dtype; a list for several outputs."""
-        call = self._calls.get("predict")
+        call = self._call("predict")
         output = None if call is None else call.infer(x)
         if output is not None:
             return output
@@ -121,7 +143,7 @@ class SingleCalls:
         each call moves its averages.
         """
         kind = "forward_training" if training else "forward"
-        call = self._calls.get(kind)
+        call = self._call(kind)
         output = None if call is None else call.infer(x, True)
         if output is not None:
             self._pending = (call.program, len(output))
@@ -148,7 +170,7 @@ class SingleCalls:
         if self._pending is None:
             raise RuntimeError("backward needs a call of forward before it, one for each")
         program, rows = self._pending
-        call = self._calls.get(program.kind)
+        call = self._call(program.kind)
         dx = call.send_back(dy, rows) if call is not None and call.program is program else None
         if dx is None:
             with self._exclusively():
@@ -175,6 +197,10 @@ class SingleCalls:
 
         Nothing in the model changes; dropout is active, and penalties of regularizers are in the loss.
         """
+        call = self._call("gradients")
+        found = None if call is None or sample_weight is not None else call.differentiate(x, y)
+        if found is not None:
+            return found
         with self._exclusively():
             batch = self._minibatch(x, y, sample_weight, None, "value_and_gradients")
             program = self._program("gradients", batch.rows, weighted(batch.weights))
@@ -182,14 +208,15 @@ class SingleCalls:
             gradients = {w: _engine.aligned_zeros(w.array.shape, self.dtype) for w in weights}
             program.builder.bind_gradients(gradients.__getitem__)
             totals = self._run_minibatch(program, batch, counter=np.array([self._forwards[0]]))
+            self._prepare_learning("gradients", program, batch, self._forwards, weights)
             return float(totals[0]) / batch.rows, list(gradients.values())
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
-        if sample_weight is None and not class_weight and not return_dict and "train" in self._calls:
-            values = self._calls["train"].learn(x, y, self.optimizer.prepare(1)[1])
-            if values is not None:
-                return values
+        call = None if sample_weight is not None or class_weight or return_dict else self._call("train")
+        values = None if call is None else call.learn(x, y, self.optimizer.prepare(1)[1])
+        if values is not None:
+            return values
         with self._exclusively():
             batch = self._minibatch(x, y, sample_weight, class_weight, "train_on_batch")
             program = self._program("train", batch.rows, weighted(batch.weights))
@@ -200,10 +227,10 @@ class SingleCalls:
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Returns the loss of one minibatch, and the metrics after it if there are any."""
-        if sample_weight is None and not return_dict and "test" in self._calls:
-            values = self._calls["test"].learn(x, y)
-            if values is not None:
-                return values
+        call = None if sample_weight is not None or return_dict else self._call("test")
+        values = None if call is None else call.learn(x, y)
+        if values is not None:
+            return values
         with self._exclusively():
             batch = self._minibatch(x, y, sample_weight, None, "test_on_batch")
             program = self._program("test", batch.rows, weighted(batch.weights))

@@ -131,7 +131,8 @@ class Training:
                 self._call_hooks(calls.on_epoch_end, epoch, logs)
                 if self.stop_training:
                     break
-            self.optimizer.finalize_variable_values(self.trainable_variables)
+            with self._as_compiled():
+                self.optimizer.finalize_variable_values(self.trainable_variables)
             self._call_hooks(calls.on_train_end, logs)
         finally:
             self._position = outer
@@ -272,8 +273,9 @@ class Training:
         verbose = _verbose(verbose)
         batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
         steps = None if steps is None else _count("steps", steps)
-        if callbacks is None and steps is None and "predict" in self._calls:
-            output = self._calls["predict"].infer(x)  # of few rows in the form of the last call
+        if callbacks is None and steps is None:
+            call = self._call("predict")
+            output = None if call is None else call.infer(x)  # of few rows in the form of the last call
             if output is not None:
                 return output
         with self._exclusively():

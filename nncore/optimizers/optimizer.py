@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _checks, _engine
+from nncore._calls import Update
 from nncore._plan import TILE_ELEMENTS, Tiles, at_updates, jobs_of
 from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
@@ -108,6 +109,7 @@ class Optimizer:
         self._undecayed = []  # variables, and names of some
         self._work = {}  # of each variable, by name
         self._apply_plan = None
+        self._update = None  # the way of a repeated `apply`
 
     # ---- what subclasses define
 
@@ -342,6 +344,8 @@ class Optimizer:
         ValueError, TypeError
             Before any variable has changed.
         """
+        if self._update is not None and self._update.run(gradients, trainable_variables, self.prepare(1)[1]):
+            return
         gradients, variables = list(gradients), list(trainable_variables)
         if len(gradients) != len(variables):
             raise ValueError(f"got {len(gradients)} gradients for {len(variables)} variables")
@@ -372,10 +376,9 @@ class Optimizer:
                 plan.bind(step, **{name: gradient})
         from nncore import config
 
-        size = sum(v.size for v in variables)
-        _, learning_rate = self.prepare(1)
-        plan.run(1, counter=self.counter, learning_rate=learning_rate,
-                 threads=config.get_num_threads() if size > 16 * TILE_ELEMENTS else 1)  # fmt: skip
+        threads = config.get_num_threads() if sum(v.size for v in variables) > 16 * TILE_ELEMENTS else 1
+        plan.run(1, counter=self.counter, learning_rate=self.prepare(1)[1], threads=threads)
+        self._update = Update(plan, loads, variables, self.counter, threads)
 
     def targets(self, variables, tiles):
         """Targets of variables that the optimizer was built for."""
