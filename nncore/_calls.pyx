@@ -426,7 +426,9 @@ cdef class Update:
             variable, gradient = (<list>variables)[i], (<list>gradients)[i]
             if not cnp.PyArray_ISWRITEABLE(variable) or not cnp.PyArray_ISCARRAY_RO(gradient):
                 return False
-            if cnp.PyArray_TYPE(variable) != cnp.PyArray_TYPE(gradient) or not cnp.PyArray_SAMESHAPE(variable, gradient):
+            if cnp.PyArray_TYPE(variable) != cnp.PyArray_TYPE(gradient):
+                return False
+            if not cnp.PyArray_SAMESHAPE(variable, gradient):
                 return False
         return True
 

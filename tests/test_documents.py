@@ -16,7 +16,8 @@ import pytest
 import nncore as nn
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")),
+             ROOT / "examples" / "README.md"]  # fmt: skip
 # Of each module the section of docs/training.md that its classes belong to; all of it where they are in several.
 SECTIONS = {
     nn.losses: "## Maximum likelihood and losses",

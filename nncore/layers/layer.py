@@ -35,7 +35,7 @@ class Trainable:
     """What has the switch `trainable`: a layer, a model."""
 
     _trainable = None
-    switched = False  # since a model with it was compiled last
+    compiled_as = None  # what it was when a model with it was compiled last
     switches = 0  # times that any of them was switched
 
     @property
@@ -47,7 +47,7 @@ class Trainable:
     def trainable(self, value):
         value = _checks.boolean(type(self).__name__, "trainable", value)
         if value != self._trainable:
-            self._trainable, self.switched = value, True
+            self._trainable = value
             Trainable.switches += 1
 
 

@@ -60,6 +60,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self.objective = None
         self.compiled = False
         self._switches = None  # {layer: trainable} of when it was compiled
+        self._warned = False  # since then
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self._position = None  # where `fit` is, for backups
         self._compilation = {}
@@ -226,14 +227,14 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         if self._switches_checked == Trainable.switches:
             return
         self._switches_checked = Trainable.switches
-        switched = [layer for layer in self._switches or () if layer.switched]
-        forgotten = [layer.name for layer in switched if layer.trainable != self._switches[layer]]
-        if forgotten:
-            for layer in switched:
-                layer.switched = False
+        forgotten = [layer for layer, trainable in (self._switches or {}).items()
+                     if layer.trainable not in (trainable, layer.compiled_as)]  # fmt: skip
+        if forgotten and not self._warned:
+            self._warned = True
+            names = ", ".join(layer.name for layer in forgotten)
             warnings.warn(
-                f"model {self.name!r}: `trainable` of {', '.join(forgotten)} has changed, and no model was compiled "
-                "since; training goes on as this model was compiled. compile() lets the change have an effect",
+                f"model {self.name!r}: `trainable` of {names} has changed, and no model was compiled since; training "
+                "goes on as this model was compiled. compile() lets the change have an effect",
                 stacklevel=4,
             )
 
@@ -338,8 +339,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
                 self.loss = single(objective.losses)
             self.compiled = True
             self._switches = {layer: layer.trainable for layer in all_layers(self)}
-            for layer in self._switches:
-                layer.switched = False
+            self._warned = False
+            for layer, trainable in self._switches.items():
+                layer.compiled_as = trainable
             self._forget_programs()
 
     def _resolve(self, compilation):

@@ -168,7 +168,7 @@ class SingleCalls:
         regularizers are not part of it.
         """
         if self._pending is None:
-            raise RuntimeError("backward needs a call of forward before it, one for each")
+            raise RuntimeError("backward needs a forward before it, one for each, and belongs to the last forward")
         program, rows = self._pending
         call = self._call(program.kind)
         dx = call.send_back(dy, rows) if call is not None and call.program is program else None

@@ -1,0 +1,93 @@
+"""A generative adversarial network of dense layers that draws handwritten digits.
+
+The generator makes images of random numbers; the discriminator tells them from those of MNIST. They are trained in
+turns, each against the other (Goodfellow et al., "Generative adversarial nets", NIPS 2014):
+
+- The discriminator learns that images of MNIST are real, and that those of the generator are not. Real ones count as
+  0.9 rather than 1, so that it does not become so sure of itself that the generator learns nothing from it.
+- The generator learns what the discriminator, which is left as it is meanwhile, takes for real.
+
+For the second step both stand in one model. `trainable` counts as it was when a model was compiled: the discriminator,
+compiled before it is switched off, goes on being trained by itself, and stays as it is inside the combined model. They
+share their weights, so that nothing is copied between them.
+"""
+
+import common
+import numpy as np
+
+import nncore as nn
+from nncore._plots import save_image_grid
+
+NOISE = 64  # numbers that an image is made of
+
+
+def build_generator():
+    return nn.Sequential(
+        [
+            nn.Input((NOISE,)),
+            nn.layers.Dense(256),
+            nn.layers.LeakyReLU(0.2),
+            nn.layers.BatchNormalization(momentum=0.8),
+            nn.layers.Dense(512),
+            nn.layers.LeakyReLU(0.2),
+            nn.layers.BatchNormalization(momentum=0.8),
+            nn.layers.Dense(784, activation="tanh"),
+        ],
+        name="generator",
+        seed=1,
+    )
+
+
+def build_discriminator():
+    return nn.Sequential(
+        [
+            nn.Input((784,)),
+            nn.layers.Dense(256),
+            nn.layers.LeakyReLU(0.2),
+            nn.layers.Dropout(0.3),
+            nn.layers.Dense(128),
+            nn.layers.LeakyReLU(0.2),
+            nn.layers.Dropout(0.3),
+            nn.layers.Dense(1),
+        ],
+        name="discriminator",
+        seed=2,
+    )
+
+
+def main():
+    options = common.options(__doc__, picture="gan.png")
+    (images, _), _ = common.mnist(options.short)
+    images = (images.reshape(len(images), 784) / 127.5 - 1).astype(np.float32)  # from -1 to 1, as tanh gives
+    epochs, rows = (1, 64) if options.short else (20, 128)
+
+    generator, discriminator = build_generator(), build_discriminator()
+    loss = nn.losses.BinaryCrossentropy(from_logits=True)
+    discriminator.compile(nn.optimizers.Adam(2e-4, beta_1=0.5), loss)
+    discriminator.trainable = False
+    combined = nn.Sequential([generator, discriminator])
+    combined.compile(nn.optimizers.Adam(2e-4, beta_1=0.5), loss)
+
+    random = np.random.default_rng(0)
+    labels = np.repeat([0.9, 0.0], rows).astype(np.float32)  # real images come first
+    wanted = np.ones(rows, np.float32)
+
+    def noise(count):
+        return random.standard_normal((count, NOISE), np.float32)
+
+    for epoch in range(epochs):
+        losses = []
+        for real in np.split(random.permutation(len(images))[: len(images) // rows * rows], len(images) // rows):
+            drawn = generator.predict_on_batch(noise(rows))
+            judged = discriminator.train_on_batch(np.concatenate([images[real], drawn]), labels)
+            losses.append((judged, combined.train_on_batch(noise(rows), wanted)))
+        means = np.mean(losses, axis=0)
+        print(f"epoch {epoch + 1}: losses {means[0]:.3f} (discriminator) and {means[1]:.3f} (generator)", flush=True)
+
+    drawn = generator.predict(noise(100)).reshape(100, 28, 28)
+    save_image_grid(options.picture, -drawn, columns=10)  # dark on light, as in MNIST
+    print(f"100 drawn digits: {options.picture}")
+
+
+if __name__ == "__main__":
+    main()
