@@ -164,6 +164,9 @@ class SingleCalls:
     def backward(self, dy):
         """Adds to `gradients`, for the gradient dy of a loss with respect to the outputs of the last `forward`.
 
+        Other calls may come between the two, but no change of the weights. Layers that were not trainable at that
+        `forward` hand the gradient on and get none.
+
         Returns the gradient with respect to the inputs. Both are lists where there are several. Penalties of
         regularizers are not part of it.
         """
