@@ -604,17 +604,30 @@ def test_the_short_way_of_apply_is_left_where_it_must_be():
     assert not short.run(gradients, variables, 1.0)
 
 
-def test_learning_rates_of_repeated_updates():
-    variables = [np.zeros(2)]
-    optimizer = nn.optimizers.SGD(nn.optimizers.schedules.LinearDecay(1.0, 4))
-    for wanted in (-1.0, -1.75, -2.25):
+class OfTheUsers(nn.optimizers.schedules.LearningRateSchedule):
+    """In Python, so that its rates are computed beforehand, some hundred at a time."""
+
+    def __call__(self, step):
+        return 1 - step / 1024
+
+
+@pytest.mark.parametrize("schedule", [nn.optimizers.schedules.LinearDecay(1.0, 1024), OfTheUsers()])
+def test_learning_rates_of_repeated_updates(schedule):
+    variables, gone = [np.zeros(2)], 0.0
+    optimizer = nn.optimizers.SGD(schedule)
+    for step in range(600):
         optimizer.apply([np.ones(2)], variables)
-        assert (variables[0] == wanted).all()
+        gone += 1 - step / 1024
+        assert (variables[0] == -gone).all()
+
+
+def test_learning_rates_that_are_set_between_updates():
+    variables = [np.zeros(2)]
     optimizer = nn.optimizers.SGD(1.0)
     for rate in (1.0, 0.5, 0.25):
         optimizer.learning_rate = rate
         optimizer.apply([np.ones(2)], variables)
-    assert (variables[0] == -4.0).all()
+    assert (variables[0] == -1.75).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
