@@ -1,4 +1,4 @@
-"""The demo's picture: what it shows follows from the numbers, and no one else's settings change."""
+"""Pictures: what they show follows from the numbers, and no one else's settings change."""
 
 import numpy as np
 import pytest
@@ -124,3 +124,20 @@ def test_the_settings_of_matplotlib_stay_as_they_are(tmp_path):
     _plots.save_training_picture(tmp_path / "b.png", history(5), *predictions_with(1), "A title")
     assert dict(matplotlib.rcParams) == before
     np.testing.assert_array_equal(image.imread(tmp_path / "a.png"), image.imread(tmp_path / "b.png"))
+
+
+def test_grid_of_images(tmp_path):
+    """Each image is where it belongs, black its smallest and white its largest number, with white in between."""
+    images = np.random.default_rng(0).uniform(-1, 1, (7, 5, 4))
+    images[0, 0, 0], images[6, 4, 3] = -1, 1
+    path = tmp_path / "grid.png"
+    _plots.save_image_grid(path, images, columns=3)
+    picture = image.imread(path)[..., 0]
+    assert picture.shape == (3 * 6 + 1, 3 * 5 + 1)
+    for number, wanted in enumerate(images):
+        top, left = number // 3 * 6 + 1, number % 3 * 5 + 1
+        np.testing.assert_allclose(picture[top : top + 5, left : left + 4], (wanted + 1) / 2, atol=1 / 255)
+        picture[top : top + 5, left : left + 4] = 1
+    assert (picture == 1).all()
+    with pytest.raises(ValueError, match=r"\(count, rows, columns\); got \(5, 4\)"):
+        _plots.save_image_grid(path, images[0], columns=3)
