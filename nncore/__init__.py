@@ -30,11 +30,13 @@ __all__ = [
     "models",
     "optimizers",
     "regularizers",
+    "saving",
+    "testing",
     "utils",
 ]
 
 # What a program may do without is imported when it is first used: a prediction needs none of it.
-_LATER = frozenset(("callbacks", "datasets", "interop", "losses", "metrics", "optimizers", "utils"))
+_LATER = frozenset(("callbacks", "datasets", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils"))
 
 
 def __getattr__(name):

@@ -2,6 +2,8 @@
 
 import math
 
+from nncore import _custom_objects
+
 
 def suggest(name, choices):
     """' Did you mean ...?' where a choice is close to `name`, and the list of choices."""
@@ -79,26 +81,28 @@ def name_of_dtype(owner, dtype):
 def resolve(kind, identifier, base, by_name, by_class):
     """The object that a name, a class, a configuration or an object itself stands for.
 
-    `by_name` holds the names of the public API, `by_class` the class names that configurations use.
+    `by_name` holds the names of the public API, `by_class` the class names that configurations use. Classes of the
+    user's are known by their names in files.
     """
     if isinstance(identifier, base):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, base):
         return identifier()
     if isinstance(identifier, str):
-        cls = by_name.get(identifier) or by_class.get(identifier)
+        cls = by_name.get(identifier) or by_class.get(identifier) or _custom_objects.find(identifier)
         if cls is None:
             raise ValueError(f"unknown {kind} {identifier!r}.{suggest(identifier, [*by_name, *by_class])}")
         return cls()
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
-        cls = by_class.get(identifier["class_name"])
+        name = identifier["class_name"]
+        cls = by_class.get(name) or _custom_objects.find(str(name))
         if cls is None:
-            name = identifier["class_name"]
-            raise ValueError(f"unknown {kind} {name!r}.{suggest(name, by_class)}")
+            hint = " It is a class of the user's: custom_objects={'name': class} makes it known." if ">" in str(name) else ""
+            raise ValueError(f"unknown {kind} {name!r}.{hint or suggest(name, by_class)}")
         return cls.from_config(identifier["config"])
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
 
 
 def serialize(thing):
     """{"class_name", "config"} of an object with get_config."""
-    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    return {"class_name": _custom_objects.name_in_files(type(thing)), "config": thing.get_config()}

@@ -104,6 +104,7 @@ cdef struct Phase:
     int first_job
     int last_job
     bint over_rows  # its one job is over the rows of the minibatch
+    bint in_python  # it has steps in Python: the calling thread's alone
     int64_t blocks  # of all its jobs, where it is not over rows
 
 cdef struct Pace:
@@ -143,7 +144,7 @@ cdef class Plan:
     cdef readonly int phase_count
     cdef int phase_capacity
     cdef int64_t arena_size, gradient_size, scratch_bytes
-    cdef object arena, values, kernels, thread_memory, bounds, cursors, spent
+    cdef object arena, values, kernels, failures, thread_memory, bounds, cursors, spent
     cdef int memory_threads
     cdef Pace pace
 

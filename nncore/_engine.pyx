@@ -200,6 +200,34 @@ cdef int fill_slot(nn_slot *slot, argument, value, object dtype) except -1:
     return 0
 
 
+# ---------------------------------------------------------------- steps in Python
+
+cdef class PythonStep:
+    """What a step of a plan in Python calls, `function(*arrays)`, and where it puts what that raises."""
+
+    cdef object function, arrays, failures
+
+    def __init__(self, function, arrays, failures):
+        self.function, self.arrays, self.failures = function, arrays, failures
+
+    cdef bint call(self, int64_t rows) noexcept:
+        try:
+            self.function(*[array[:rows] for array in self.arrays])
+        except BaseException as error:
+            self.failures.append(error)
+            return False
+        return True
+
+
+cdef void call_python(const nn_slot *arguments, nn_worker *worker, const nn_block *_) noexcept nogil:
+    """The kernel of steps in Python. After a failure the run ends as after a loss that is not finite."""
+    if worker.nonfinite:
+        return
+    with gil:
+        if not (<PythonStep>arguments[0].pointer).call(worker.rows):
+            worker.nonfinite = 1
+
+
 # ---------------------------------------------------------------- plans
 
 # Where a thread's share of a phase has got to: the phase's number in the upper half, the next block in the lower.
@@ -453,6 +481,8 @@ cdef void run_together(void *state, int thread, int team) noexcept nogil:
         if now_in != minibatch:
             minibatch = now_in
             open_minibatch(run, &worker, minibatch)
+        if phase.in_python and thread > 0:
+            continue
         blocks = count_row_blocks(run, phase, worker.rows) if phase.over_rows else phase.blocks
         for turn in range(run.threads):
             share = (thread + turn) % run.threads
@@ -546,6 +576,7 @@ cdef class Plan:
         self.rows = rows
         self.values = []  # of each step: {argument name: value}; what a pointer points to lives here
         self.kernels = []
+        self.failures = []  # what steps in Python have raised in this run
         self.gradient_size = 0
         self.scratch_bytes = NN_SCRATCH_BYTES
         self.update_every = update_every
@@ -581,6 +612,7 @@ cdef class Plan:
         self.phases[self.phase_count].first_job = self.job_count
         self.phases[self.phase_count].last_job = self.job_count
         self.phases[self.phase_count].over_rows = False
+        self.phases[self.phase_count].in_python = False
         self.phases[self.phase_count].blocks = 0
         self.phase_count += 1
         return self.phase_count - 1
@@ -642,7 +674,25 @@ cdef class Plan:
         self.steps[self.step_count].rows_from = rows_from
         self.steps[self.step_count].turns = turns
         self.steps[self.step_count].rows_below = INT64_MAX if rows_below is None else rows_below
-        self.values.append(dict(values))
+        return self._placed(described, dict(values))
+
+    def python_step(self, function, buffers):
+        """Adds a step in Python to the phase's job last opened, of one block: `function(*arrays)`, with the GIL.
+
+        The arrays are the rows of the minibatch in `buffers`, each (Buffer, shape of a row). What the function raises
+        ends the run, before any later phase has changed anything, and is raised by `run`. Profilers, debuggers and
+        settings of NumPy's see the function, as it is called by the thread that called `run`.
+        """
+        self.phases[self.phase_count - 1].in_python = True
+        if self.step_count == self.step_capacity:
+            self.steps = <Step *>grow(self.steps, &self.step_capacity, sizeof(Step))
+        cdef Step *step = self.steps + self.step_count
+        step.kernel, step.rows_from, step.rows_below, step.turns = call_python, 0, INT64_MAX, ALWAYS
+        return self._placed(Kernel(function.__name__, -1, "ONCE", ()), {"function": function, "buffers": buffers})
+
+    def _placed(self, described, values):
+        """Counts a step, in the job last opened or in the opening; returns its number."""
+        self.values.append(values)
         self.kernels.append(described)
         self.step_count += 1
         if self.job_count:
@@ -654,6 +704,12 @@ cdef class Plan:
     def finish(self):
         """Allocates the arena and fills in every step's arguments."""
         self.arena = aligned_zeros(max(self.arena_size, 1), np.uint8)
+        for number, described in enumerate(self.kernels):
+            if described.number < 0:
+                values = self.values[number]
+                arrays = [self.array(*given) for given in values["buffers"]]
+                values["step"] = PythonStep(values["function"], arrays, self.failures)
+                self.steps[number].arguments[0].pointer = <void *>values["step"]
         for number in range(self.step_count):
             for argument in self.kernels[number].arguments:
                 value = self.values[number][argument.name]
@@ -661,11 +717,14 @@ cdef class Plan:
                     self._set(number, argument, value)
         return self
 
-    def array(self, buffer):
-        """The buffer as a NumPy array of shape (rows, width), a view of the arena."""
-        size = buffer.dtype.itemsize
-        return np.ndarray((buffer.rows, buffer.width), buffer.dtype, self.arena, buffer.offset,
-                          (buffer.stride * size, size))
+    def array(self, buffer, shape=None):
+        """The buffer as a NumPy array, a view of the arena: (rows, width), or with rows of `shape`."""
+        shape = (buffer.width,) if shape is None else shape
+        strides = [buffer.dtype.itemsize]
+        for extent in shape[:0:-1]:
+            strides.insert(0, strides[0] * extent)
+        strides = (buffer.stride * buffer.dtype.itemsize, *(strides if shape else ()))
+        return np.ndarray((buffer.rows, *shape), buffer.dtype, self.arena, buffer.offset, strides)
 
     cdef _set(self, int number, argument, value):
         cdef int slot = self.kernels[number].arguments.index(argument)
@@ -771,6 +830,8 @@ cdef class Plan:
         if task.counter != NULL:
             task.counter[0] += run.finished  # here, where no signal handler of Python's can come between
         task.nonfinite = run.nonfinite != 0
+        if self.failures:
+            raise self.failures.pop()
         return min(run.position + run.finished * run.minibatch, run.end)
 
     cdef int _open_memory(self, void *for_run) except -1:

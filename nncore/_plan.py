@@ -248,7 +248,7 @@ class Builder:
 
         def backward():
             if view.gradient is not None:
-                self._take_gradient(value, view.gradient)
+                self.take_gradient(value, view.gradient)
 
         self.on_backward(backward)
         return view
@@ -263,6 +263,10 @@ class Builder:
         """Ends a phase over rows of the forward pass: jobs that read all rows, and do not need each other."""
         self._forward.meet(jobs)
 
+    def forward_python(self, function, buffers):
+        """Adds a step in Python over all rows to the forward pass; see `Plan.python_step`."""
+        self.forward_meeting([Job(Tiles(1, 1, 1, 1), [(function, buffers)])])
+
     def on_backward(self, function):
         """Registers what emits the backward steps of the layer at hand: called in reverse order."""
         if self.backward:
@@ -275,6 +279,10 @@ class Builder:
     def backward_meeting(self, jobs):
         """As `forward_meeting`, in the backward pass."""
         self._backward.meet(jobs)
+
+    def backward_python(self, function, buffers):
+        """As `forward_python`, in the backward pass."""
+        self.backward_meeting([Job(Tiles(1, 1, 1, 1), [(function, buffers)])])
 
     def once_after_rows(self, kernel, **arguments):
         """Adds a step over the whole minibatch to the parameters' phase: the rows are done, and no loss was NaN."""
@@ -329,7 +337,8 @@ class Builder:
         emit(part)
         self._add(part, target, value.width, add_step or self.backward_step)
 
-    def _take_gradient(self, value, buffer):
+    def take_gradient(self, value, buffer):
+        """What a buffer holds is a gradient of `value`."""
         if value.gradient is None:
             value.gradient = buffer
         else:
@@ -627,6 +636,9 @@ class Builder:
 
     def _steps(self, steps):
         for kernel, arguments, *rest in steps:
+            if callable(kernel):
+                self.plan.python_step(kernel, arguments)
+                continue
             bound, later = {}, {}
             for name, value in arguments.items():
                 if isinstance(value, Later):

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 
+from nncore import _checks
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
@@ -78,7 +79,7 @@ def sharing(known):
 
 def serialize(layer):
     """Returns {"class_name", "config"} of a layer."""
-    described = {"class_name": type(layer).__name__, "config": layer.get_config()}
+    described = _checks.serialize(layer)
     if id(layer) in (_shared.get() or ()):
         described["shared"] = _shared.get()[id(layer)]
     return described
@@ -86,8 +87,6 @@ def serialize(layer):
 
 def deserialize(config):
     """Returns a new layer, without weights, as `serialize` described one."""
-    from nncore import _checks
-
     number, known = None, _shared.get()
     if isinstance(config, dict) and "shared" in config:
         number = config["shared"]

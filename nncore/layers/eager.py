@@ -23,16 +23,19 @@ def compute(layer, inputs, training):
         value = builder.value(shape, False)
         _ports.gather(builder, f"x{number}", value.buffer, value.width)
         values.append(value)
-    y = layer.emit(builder, *values)
-    _ports.store(builder, "output", y)
+    ys = layer.emit(builder, *values)
+    several = isinstance(ys, list)
+    ys = ys if several else [ys]
+    for number, y in enumerate(ys):
+        _ports.store(builder, f"output{number}", y)
     builder.finish()
     for number, array in enumerate(arrays):
         _ports.bind_source(builder, f"x{number}", _data.as_source(array, dtype))
-    output = _engine.aligned_zeros((rows, *y.shape), dtype)
-    builder.bind(output=output)
+    outputs = [_engine.aligned_zeros((rows, *y.shape), dtype) for y in ys]
+    builder.bind(**{f"output{number}": output for number, output in enumerate(outputs)})
     threads = builder.threads(rows, config.get_num_threads())
     builder.plan.run(rows, seed=config.get_seed(), threads=threads)
-    return output
+    return outputs if several else outputs[0]
 
 
 def _dtype(layer, arrays):

@@ -7,8 +7,9 @@ import threading
 
 import numpy as np
 
-from nncore import _checks, _engine, regularizers
+from nncore import _checks, _engine, constraints, initializers, regularizers
 from nncore._weight import Weight
+from nncore.layers import composite
 from nncore.layers.tensor import Node, Tensor, is_symbolic
 
 
@@ -49,6 +50,10 @@ class Trainable:
         if value != self._trainable:
             self._trainable = value
             Trainable.switches += 1
+        for layer in self.sublayers:
+            layer.trainable = value
+
+    sublayers = ()  # those that it is made of
 
 
 class Symbolic:
@@ -56,19 +61,26 @@ class Symbolic:
 
     merges = False  # whether it takes a list of tensors
 
+    call = None  # of subclasses that are made of layers: outputs of symbolic inputs
+
+    def take(self, inputs):
+        """Called first of all, with what it is called on."""
+
     def prepare(self, shapes):
         """Called before shapes are asked for, with those of a sample of each input."""
 
     def sample_shapes(self, shapes):
         """The shapes of a sample of each output, for a list of those of the inputs."""
         try:
-            return [self.compute_output_shape(list(shapes) if self.merges else shapes[0])]
+            found = self.compute_output_shape(list(shapes) if self.merges else shapes[0])
+            return found if isinstance(found, list) else [found]
         except ValueError as error:
             text = str(error)
             raise ValueError(text if self.name in text else f"layer {self.name!r}: {text}") from None
 
     def connect(self, inputs):
         """Makes a node of a graph; returns its output Tensor, or a list of several."""
+        self.take(inputs)
         tensors = self._tensors(inputs)
         shapes = [tensor.sample_shape for tensor in tensors]
         self.prepare(shapes)
@@ -111,8 +123,15 @@ class Layer(Trainable, Symbolic):
     """A node of a network.
 
     A layer is built once, for the shape of its inputs without the axis of samples, and then emits its steps into
-    any number of plans. Subclasses define `compute_output_shape`, `emit`, `get_config`, and `build` where they
-    have weights.
+    any number of plans. There are three kinds of subclasses; each has `get_config` where its constructor has arguments:
+
+    - Layers in NumPy define ``forward(x, training=False)``, which returns y, and ``backward(dy)``, which returns dx
+      and adds to `gradients`. Where they have weights they define ``build(input_shape)``, which calls `add_weight`;
+      where y has another shape than x, ``compute_output_shape(input_shape)``.
+    - Layers made of others define ``call(inputs, training=None)``, which calls them on symbolic tensors.
+    - The library's own define `emit`.
+
+    Several inputs are a list, and so are several outputs and their gradients.
 
     Called on symbolic tensors (`nn.Input`), a layer becomes part of a graph; called on arrays, it computes.
 
@@ -130,6 +149,9 @@ class Layer(Trainable, Symbolic):
         The same as ``input_shape=(input_dim,)``.
     """
 
+    forward = backward = None  # of subclasses in NumPy
+    gradients = ()  # of subclasses in NumPy, in `backward`: arrays beside the weights that are made with `trainable`
+
     def __init__(self, *, name=None, trainable=True, dtype=None, activity_regularizer=None, input_shape=None,
                  input_dim=None, **unknown):  # fmt: skip
         _checks.refuse_unknown(type(self).__name__, unknown)
@@ -137,6 +159,7 @@ class Layer(Trainable, Symbolic):
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"a layer's name must be a non-empty string without '/'; got {name!r}")
         self.name = name or unique_name(type(self).__name__)
+        self._weights = []
         self.trainable = trainable
         self.activity_regularizer = regularizers.get(activity_regularizer)
         if input_dim is not None:
@@ -147,14 +170,13 @@ class Layer(Trainable, Symbolic):
         if input_shape is not None:
             self.wanted_shape = _checks.sample_shape(type(self).__name__, "input_shape", input_shape)
         self.built = False
-        self._weights = []
         self.input_shape = None
         self.output_shape = None
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name!r} built={self.built}>"
 
-    def __call__(self, inputs, training=None):
+    def __call__(self, inputs, *arguments, training=None, **options):
         """On symbolic tensors: returns the output's. On arrays: returns f(inputs), an array.
 
         Parameters
@@ -162,12 +184,20 @@ class Layer(Trainable, Symbolic):
         inputs : Tensor or array (rows, ...); a list of them where the layer merges several
         training : bool
             For arrays: whether the layer behaves as in training (dropout, statistics of the minibatch).
+        *arguments, **options
+            Of layers made of others, further ones of `call`: such as a recurrent cell's states.
         """
+        if self.call is not None and (arguments or options):
+            return composite.inline(self, inputs, arguments, options, training)
+        if options or len(arguments) > 1:
+            raise TypeError(f"layer {self.name!r} takes inputs and training; got {[*arguments, *options]}")
+        training = arguments[0] if arguments else training
         if is_symbolic(inputs):
-            _checks.refuse(f"layer {self.name!r} in a graph", training=training)
+            composite.check_mode(self, training)
             return self.connect(inputs)
         from nncore.layers.eager import compute  # which few programs need
 
+        self.take(inputs)
         return compute(self, inputs, bool(training))
 
     # ---- what subclasses define
@@ -175,16 +205,24 @@ class Layer(Trainable, Symbolic):
     def compute_output_shape(self, input_shape):
         """Returns the shape of a sample's output for the shape of a sample's input, or raises ValueError.
 
-        Layers that merge several inputs get a list of shapes.
+        Layers that merge several inputs get a list of shapes; those with several outputs return one.
         """
+        if self.call is not None:
+            return composite.output_shape(self, input_shape)
         return input_shape
 
     def build(self, input_shape):
         """Makes the weights, with `add_weight`."""
 
-    def emit(self, builder, x):
-        """Adds the layer's steps to a plan; returns its output Value."""
-        raise NotImplementedError
+    def emit(self, builder, *xs):
+        """Adds the layer's steps to a plan; returns its output Value, or a list of several."""
+        if self.call is not None:
+            return composite.emit(self, builder, xs)
+        if self.forward is None:
+            raise NotImplementedError(f"{type(self).__name__} needs forward(x) in NumPy, or call(inputs) made of layers")
+        from nncore.layers import python_layer  # which few programs need
+
+        return python_layer.emit(self, builder, xs)
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -198,6 +236,21 @@ class Layer(Trainable, Symbolic):
         """Makes a layer from `get_config`."""
         return cls(**config)
 
+    # ---- subclasses of users
+
+    def take(self, inputs):
+        if self.call is not None or self.forward is not None:
+            composite.take(self, inputs)
+
+    def prepare(self, shapes):
+        if self.call is not None:
+            composite.prepare(self, shapes)
+
+    @property
+    def sublayers(self):
+        """The layers that it is made of: its attributes, and those in lists, tuples and dicts among them."""
+        return () if self.call is None else composite.sublayers_of(self)
+
     # ---- weights
 
     def build_for(self, input_shape, weights):
@@ -207,6 +260,8 @@ class Layer(Trainable, Symbolic):
                 f"layer {self.name!r} was made for samples of shape {self.wanted_shape}; got {input_shape}"
             )
         output_shape = self.compute_output_shape(input_shape)
+        if self.call is not None:
+            composite.build(self, input_shape, weights)
         if self.built:
             if self._weights and input_shape != self.input_shape:
                 raise ValueError(
@@ -221,7 +276,8 @@ class Layer(Trainable, Symbolic):
             return
         self._maker = weights
         try:
-            self.build(input_shape)
+            if self.call is None:  # else `build` has been called before
+                self.build(input_shape)
         except BaseException:
             self._weights = []  # no half of them: it can be built again
             raise
@@ -230,19 +286,53 @@ class Layer(Trainable, Symbolic):
         self.input_shape, self.output_shape = input_shape, output_shape
         self.built = True
 
-    def add_weight(self, name, shape, initializer, regularizer=None, constraint=None, trainable=True):
-        """Makes a weight; with `trainable` it is trained with the layer. Returns it."""
-        weight = self._maker.make(name, shape, initializer)
-        weight.regularizer, weight.constraint, weight.trainable = regularizer, constraint, trainable
+    def add_weight(self, name=None, shape=None, initializer=None, regularizer=None, constraint=None, trainable=True,
+                   dtype=None):  # fmt: skip
+        """Makes a weight, in `build`; returns it. It can be used as an array.
+
+        Parameters
+        ----------
+        name : str, optional
+            May be left out of the front: ``add_weight(shape, initializer)``.
+        shape : tuple of int
+            () unless given.
+        initializer : str, Initializer, function or array
+            "glorot_uniform" unless given.
+        regularizer, constraint : str or object, optional
+        trainable : bool
+            Whether it is trained with the layer.
+        dtype : type of numbers
+            That of the model, which it has in any case.
+        """
+        if name is not None and not isinstance(name, str):  # Keras's order
+            if shape is not None and initializer is not None:
+                raise TypeError(f"layer {self.name!r}: the name of a weight must be a string, not {name!r}")
+            name, shape, initializer = None, name, initializer if shape is None else shape
+        maker = getattr(self, "_maker", None)
+        if maker is None:
+            raise RuntimeError(
+                f"layer {self.name!r}: add_weight is for build(input_shape) of layers in NumPy: the model that the "
+                "layer is part of has dtype and seed"
+            )
+        if dtype is not None and np.dtype(dtype) != maker.dtype:
+            raise ValueError(f"layer {self.name!r}: a weight of {dtype} cannot be; the model has {maker.dtype}")
+        shape = (shape,) if hasattr(shape, "__index__") else tuple(shape or ())
+        shape = tuple(_checks.positive_integer(f"layer {self.name!r}", "an extent of a weight", n) for n in shape)
+        initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
+        weight = maker.make(name or f"weight_{len(self._weights)}", shape, initializer)
+        weight.regularizer, weight.constraint = regularizers.get(regularizer), constraints.get(constraint)
+        weight.trainable = _checks.boolean(f"layer {self.name!r}", "trainable", trainable)
         self._weights.append(weight)
         return weight
 
     def weight_list(self, trainable_only=False):
         """The layer's Weight objects; as in Keras those that training changes come first."""
+        sublayers = self.sublayers
+        inner = dict.fromkeys(w for layer in sublayers for w in layer.weight_list(trainable_only))
         trained = [w for w in self._weights if w.trainable]
         if trainable_only:
-            return trained if self.trainable else []
-        return trained + [w for w in self._weights if not w.trainable]
+            return [*trained, *inner] if self.trainable else []
+        return [*trained, *inner, *(w for w in self._weights if not w.trainable)]
 
     @property
     def weights(self):
@@ -274,7 +364,7 @@ class Layer(Trainable, Symbolic):
 
     def count_params(self):
         """Returns how many numbers the layer's weights hold."""
-        return sum(w.array.size for w in self._weights)
+        return sum(w.array.size for w in self.weight_list())
 
 
 def emit_layer(builder, layer, values):

@@ -40,6 +40,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     def __init__(self, inputs=None, outputs=None, *, name=None, trainable=True, dtype="float32", seed=None):
         self._open(name, trainable, dtype, seed)
+        if inputs is None and outputs is None and self.call is not None:
+            return
         if inputs is None or outputs is None:
             raise TypeError("Model needs inputs and outputs: nn.Model(inputs, outputs); nn.Sequential takes layers")
         inputs, outputs = (_tensors(which, given) for which, given in (("inputs", inputs), ("outputs", outputs)))
@@ -397,7 +399,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             layer = made[number]
             if inputs:
                 given = [tensors[i] for i in inputs]
-                result = layer.connect(given if layer.merges else given[0])
+                result = layer.connect(given if layer.merges or len(given) > 1 else given[0])
             else:
                 result = Input(layer=layer)
             tensors += result if isinstance(result, list) else [result]

@@ -278,9 +278,15 @@ def single(things):
 
 
 def all_layers(model):
-    """The layers, and those of models among them."""
+    """The layers, those of models among them, and those that layers are made of."""
     for layer in model.layers:
         if isinstance(layer, SingleCalls):
             yield from all_layers(layer)
         else:
             yield layer
+            yield from _inner_layers(layer)
+
+
+def _inner_layers(layer):
+    for inner in layer.sublayers:
+        yield from all_layers(inner) if isinstance(inner, SingleCalls) else (inner, *_inner_layers(inner))
