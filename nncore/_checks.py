@@ -97,8 +97,8 @@ def resolve(kind, identifier, base, by_name, by_class):
         name = identifier["class_name"]
         cls = by_class.get(name) or _custom_objects.find(str(name))
         if cls is None:
-            hint = " It is a class of the user's: custom_objects={'name': class} makes it known." if ">" in str(name) else ""
-            raise ValueError(f"unknown {kind} {name!r}.{hint or suggest(name, by_class)}")
+            hint = _custom_objects.hint(name) or f".{suggest(name, by_class)}"
+            raise ValueError(f"unknown {kind} {name!r}{hint}")
         return cls.from_config(identifier["config"])
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
 

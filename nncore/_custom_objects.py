@@ -1,6 +1,8 @@
 """Classes and functions of the user's, by the names under which files and configurations know them."""
 
+import contextlib
 import contextvars
+import inspect
 
 _registered = {}  # {"package>name": class or function}
 _names = {}  # the other way round
@@ -91,12 +93,96 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
 
 def name_in_files(thing):
     """The name that files and configurations have for a class or function."""
-    if thing.__module__.split(".")[0] == "nncore":
+    if is_ours(thing):
         return thing.__name__
-    return _names.get(thing, f"Custom>{thing.__name__}")
+    name = _names.get(thing, f"Custom>{thing.__name__}")
+    if _given_out.get() is not None:
+        _given_out.get()[name] = thing
+    return name
+
+
+def hint(name):
+    """What to say of a name that nobody knows; nothing where it is not of a class of the user's."""
+    own = str(name).split(">")[-1]
+    return f": custom_objects={{{own!r}: {own}}} makes it known, or a registered class" if own != name else ""
+
+
+def is_ours(thing):
+    """Whether a class or function is the library's own."""
+    return thing.__module__.split(".")[0] == "nncore"
 
 
 def find(name):
     """What a name of `name_in_files` stands for, which is not the library's own; None where nobody knows it."""
     found = get_registered_object(name)
     return found if found is not None or ">" not in name else get_registered_object(name.split(">")[-1])
+
+
+# Names given out while a model is pickled or copied: {name: class or function}, which go with it.
+_given_out = contextvars.ContextVar("names given out", default=None)
+
+
+@contextlib.contextmanager
+def recording():
+    """Collects in a dict what has got names in files meanwhile."""
+    found = {}
+    token = _given_out.set(found)
+    try:
+        yield found
+    finally:
+        _given_out.reset(token)
+
+
+class Configured:
+    """Base of what has `get_config`. Objects of users' classes remember the arguments that they were made with."""
+
+    made_with = ((), {})
+
+    def __new__(cls, *arguments, **options):
+        made = super().__new__(cls)
+        if not is_ours(cls):
+            made.made_with = (arguments, options)
+        return made
+
+    def config_for(self, base, common):
+        """What the `get_config` of a `base` returns, where `common` are arguments that all subclasses have.
+
+        A user's class without one of its own gets one from the arguments of its constructor.
+        """
+        if type(self).get_config is not base.get_config or is_ours(type(self)):
+            return common
+        return constructor_config(self, common)
+
+
+def constructor_config(thing, common):
+    """The arguments that an object of a class without `get_config` was made with, and of `common` what it takes.
+
+    Raises NotImplementedError for arguments that no file can hold.
+    """
+    cls = type(thing)
+    signature = inspect.signature(cls.__init__)
+    bound = signature.bind(thing, *thing.made_with[0], **thing.made_with[1])
+    _, *parameters = signature.parameters.values()
+    takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters)
+    config = {name: value for name, value in common.items() if takes_any or name in signature.parameters}
+    for parameter in parameters:
+        if parameter.kind == parameter.VAR_POSITIONAL:
+            raise NotImplementedError(f"{cls.__name__} takes *{parameter.name}: it needs a get_config to be saved")
+        if parameter.name in bound.arguments:
+            value = bound.arguments[parameter.name]
+            config.update(value if parameter.kind == parameter.VAR_KEYWORD else {parameter.name: value})
+    config.update({name: value for name, value in common.items() if name in config})  # as it is now
+    for name, value in config.items():
+        if not _is_plain(value):
+            raise NotImplementedError(
+                f"{cls.__name__} is made with {name}={value!r}, which no file can hold: it needs a get_config to be saved"
+            )
+    return config
+
+
+def _is_plain(value):
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))

@@ -73,7 +73,7 @@ def sublayers_of(owner):
             for each in thing:
                 look(each)
 
-    look([value for name, value in vars(owner).items() if name != "_graphs"])
+    look([value for name, value in vars(owner).items() if name not in ("_graphs", "made_with")])
     return list(found.values())
 
 

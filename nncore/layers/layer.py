@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from nncore import _checks, _engine, constraints, initializers, regularizers
+from nncore import _checks, _custom_objects, _engine, constraints, initializers, regularizers
 from nncore._weight import Weight
 from nncore.layers import composite
 from nncore.layers.tensor import Node, Tensor, is_symbolic
@@ -56,7 +56,7 @@ class Trainable:
     sublayers = ()  # those that it is made of
 
 
-class Symbolic:
+class Symbolic(_custom_objects.Configured):
     """What can be called on symbolic tensors, to be a node of a graph: a layer, a model."""
 
     merges = False  # whether it takes a list of tensors
@@ -229,7 +229,7 @@ class Layer(Trainable, Symbolic):
         config = {"name": self.name, "trainable": self.trainable}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        return config
+        return self.config_for(Layer, config)
 
     @classmethod
     def from_config(cls, config):

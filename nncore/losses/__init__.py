@@ -4,7 +4,8 @@ Each row's value and its gradient come from one kernel; `Loss` says how those of
 classes have options and a reduction, the functions give the loss of each sample.
 """
 
-from nncore import _checks
+from nncore import _checks, _custom_objects
+from nncore.losses.custom import FunctionLoss
 from nncore.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -95,9 +96,23 @@ _BY_NAME = {
 
 def get(identifier):
     """Returns the loss that a name, a function, a configuration or a loss stands for."""
-    if callable(identifier) and identifier in _OF_FUNCTION:
+    if isinstance(identifier, str) and identifier not in _BY_NAME:
+        found = _custom_objects.find(identifier)
+        identifier = identifier if found is None else found
+    if isinstance(identifier, dict) and identifier.get("class_name") == "FunctionLoss":
+        return _function_loss(**identifier["config"])
+    if callable(identifier) and not isinstance(identifier, (type, Loss)):
+        if identifier not in _OF_FUNCTION:
+            return FunctionLoss(identifier)
         identifier = _OF_FUNCTION[identifier]
     return _checks.resolve("loss", identifier, Loss, _BY_NAME, _BY_CLASS)
+
+
+def _function_loss(function, **options):
+    found = _custom_objects.find(function)
+    if not callable(found):
+        raise ValueError(f"unknown loss {function!r}{_custom_objects.hint(function)}")
+    return FunctionLoss(found, **options)
 
 
 def serialize(loss):

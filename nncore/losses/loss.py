@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from nncore import _checks, _kernels
+from nncore import _checks, _custom_objects, _kernels
+from nncore.layers.layer import unique_name
 
 __all__ = ["Loss"]
 
@@ -14,10 +15,16 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "
 NO_LABEL = 2**31
 
 
-class Loss:
+class Loss(_custom_objects.Configured):
     """Base of the losses.
 
-    Subclasses state a kernel, its further arguments, and what their targets look like.
+    Subclasses in Python define ``call(y_true, y_pred)``, which returns the value of each sample, and for training
+    ``gradient(y_true, y_pred)``, which returns the derivative of each sample's value with respect to y_pred, an array of
+    its shape. Weights, the reduction and the division by the number of samples are the base's. Targets have the
+    predictions' shape unless ``target_shape(shape)`` says another for predictions of `shape`, both without the axis of
+    samples; with ``labels = True`` they are class numbers.
+
+    The library's own state a kernel, its further arguments, and what their targets look like.
 
     A *sample* is what has a loss of its own: the last axis of a prediction, so that predictions of shape (rows,
     features) have one in each row.
@@ -31,6 +38,7 @@ class Loss:
         samples that are not ignored. "none" or None, on arrays only: the array of weight times loss of each sample.
     """
 
+    call = gradient = None  # of subclasses in Python
     labels = False  # targets are class numbers, one for each prediction, and not an array like the prediction
     logits_of = None  # the output activation behind which the logits are used
     default_name = ""
@@ -44,7 +52,9 @@ class Loss:
         if reduction not in REDUCTIONS:
             raise ValueError(f"{owner}: unknown reduction {reduction!r}; there are {', '.join(map(repr, REDUCTIONS))}")
         self.reduction = reduction
-        self.name = name or self.default_name
+        self.name = name or self.default_name or unique_name(owner)
+        if self.call is None and not self.kernel and not _custom_objects.is_ours(type(self)):
+            raise TypeError(f"{owner} needs call(y_true, y_pred), which returns the value of each sample")
 
     # ---- what subclasses define
 
@@ -61,7 +71,7 @@ class Loss:
 
     def get_config(self):
         """Returns the constructor's arguments."""
-        return {"reduction": self.reduction, "name": self.name}
+        return self.config_for(Loss, {"reduction": self.reduction, "name": self.name})
 
     @classmethod
     def from_config(cls, config):
@@ -100,6 +110,8 @@ class Loss:
         totals : list of (Total, scale), to which the sum over rows is added
         number : int, of the output, by which the names of its targets and weights end
         """
+        from nncore.losses import custom  # which imports this module
+
         source, logits = self.source(prediction)
         loss = builder.report(*totals)
         arguments = {
@@ -110,12 +122,15 @@ class Loss:
             "target_stride": target.stride,
             "prediction_stride": source.stride,
             "scale": scale,
-            **self.kernel_arguments(source.shape, builder.dtype),
+            **({} if self.call is not None else self.kernel_arguments(source.shape, builder.dtype)),
         }
 
         def run(gradient):
-            builder.forward(self.kernel_for(logits), gradient=gradient,
-                            gradient_stride=gradient.stride if gradient else 0, **arguments)  # fmt: skip
+            if self.call is not None:
+                custom.emit(self, builder, arguments, gradient, source)
+            else:
+                builder.forward(self.kernel_for(logits), gradient=gradient,
+                                gradient_stride=gradient.stride if gradient else 0, **arguments)  # fmt: skip
             if self.depends_on_minibatch:
                 self._emit_rescaling(builder, loss, gradient, source, weight, number)
 
@@ -152,6 +167,23 @@ class Loss:
             return prediction.logits[1], True
         return prediction, self.from_logits
 
+    def _target_shape(self, y_pred):
+        return (len(y_pred), *self.target_shape(y_pred.shape[1:]))
+
+    # ---- in Python
+
+    def values_and_gradients(self, y_true, y_pred, with_gradient):
+        """Returns what `call` and, if wanted, `gradient` return, the latter else None."""
+        values = self.call(y_true, y_pred)
+        if with_gradient:
+            self.require_gradient()
+        return values, self.gradient(y_true, y_pred) if with_gradient else None
+
+    def require_gradient(self):
+        """Raises TypeError for a loss that training cannot minimise."""
+        if self.gradient is None:
+            raise TypeError(f"loss {self.name!r} has no gradient(y_true, y_pred), which training needs")
+
     # ---- on arrays
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -170,6 +202,9 @@ class Loss:
         """Returns the array of weight times loss of each sample: (rows, ...) of y_pred without its last axis."""
         y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
         samples = _samples(y_pred.shape[1:])
+        if self.call is not None:
+            values, _ = self.values_and_gradients(target.reshape(self._target_shape(y_pred)), y_pred, False)
+            return values if weight is None else values * weight.reshape(-1, *[1] * (np.ndim(values) - 1))
         loss, _ = self._run(target.reshape(len(target) * samples, -1), y_pred.reshape(-1, y_pred.shape[-1]),
                             None if weight is None else np.repeat(weight, samples))  # fmt: skip
         return loss.reshape(y_pred.shape[:-1])
@@ -219,6 +254,11 @@ class Loss:
         rows, shape = len(y_pred), y_pred.shape[1:]
         loss = np.zeros(rows, y_pred.dtype)
         gradient = np.zeros_like(y_pred) if want_gradient else None
+        if self.call is not None:
+            from nncore.losses import custom  # which imports this module
+
+            custom.judge(self, target.reshape(self._target_shape(y_pred)), y_pred, weight, scale, loss, gradient)
+            return loss, gradient
         arguments = {
             "target": target,
             "prediction": y_pred,

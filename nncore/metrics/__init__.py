@@ -6,7 +6,7 @@ follows from it. The classes have options; the functions give the value of each 
 
 import copy
 
-from nncore import _checks, losses
+from nncore import _checks, _custom_objects, losses
 from nncore.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -46,6 +46,7 @@ from nncore.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from nncore.metrics.custom import FunctionMetric
 from nncore.metrics.f_score import F1Score, FBetaScore
 from nncore.metrics.functions import (
     binary_accuracy,
@@ -173,11 +174,25 @@ _OF_FUNCTION = {
 
 def get(identifier):
     """Returns the metric that a name, a function, a configuration or a metric stands for."""
-    if callable(identifier) and not isinstance(identifier, (type, Metric)) and identifier in _OF_FUNCTION:
+    if isinstance(identifier, str) and identifier not in _BY_NAME:
+        found = _custom_objects.find(identifier)
+        identifier = identifier if found is None else found
+    if isinstance(identifier, dict) and identifier.get("class_name") == "FunctionMetric":
+        return _function_metric(**identifier["config"])
+    if callable(identifier) and not isinstance(identifier, (type, Metric)):
+        if identifier not in _OF_FUNCTION:
+            return FunctionMetric(identifier)
         metric = _OF_FUNCTION[identifier]()
         metric.name = identifier.__name__
         return metric
     return _checks.resolve("metric", identifier, Metric, _BY_NAME, _BY_CLASS)
+
+
+def _function_metric(function, **options):
+    found = _custom_objects.find(function)
+    if not callable(found):
+        raise ValueError(f"unknown metric {function!r}{_custom_objects.hint(function)}")
+    return FunctionMetric(found, **options)
 
 
 def for_model(identifier, loss, output_shape, weighted=False):
@@ -189,7 +204,8 @@ def for_model(identifier, loss, output_shape, weighted=False):
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
         metric = _accuracy(loss, output_shape)(name=identifier)
     else:
-        metric = copy.copy(get(identifier))
+        metric = get(identifier)
+        metric = metric if metric.in_python else copy.copy(metric)
         if isinstance(identifier, str):
             metric.name = identifier
     metric.weighted = weighted
@@ -199,6 +215,9 @@ def for_model(identifier, loss, output_shape, weighted=False):
 
 def check_targets(metric, judge, output_shape):
     """Raises ValueError where a metric needs other targets than the loss or metric that says what they look like."""
+    if metric.in_python:
+        metric.judge = judge
+        return
     if metric.labels and len(output_shape) != 1:
         raise ValueError(f"metric {metric.name!r} needs outputs of shape (classes,); the model's are {output_shape}")
     wanted, given = (

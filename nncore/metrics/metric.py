@@ -2,15 +2,21 @@
 
 import numpy as np
 
-from nncore import _checks, _kernels
+from nncore import _checks, _custom_objects, _kernels, initializers
+from nncore._weight import Variable
+from nncore.layers.layer import unique_name
 
 __all__ = ["MeanMetric", "Metric", "StateMetric"]
 
 
-class Metric:
+class Metric(_custom_objects.Configured):
     """Base of the metrics: a state, to which minibatches add, and a value that follows from it.
 
     Call it on arrays, or `update_state` batch by batch, then `result` and `reset_state`.
+
+    Subclasses in Python define ``update_state(y_true, y_pred, sample_weight=None)`` and ``result()``, and may keep what
+    they add up in variables of `add_weight`, which `reset_state` sets to zero. `compile` takes them: then the arrays
+    are those of a minibatch, targets as the loss has them.
     """
 
     kind = "metric"  # in messages
@@ -20,8 +26,35 @@ class Metric:
 
     def __init__(self, dtype=None, name=None):
         _checks.refuse(type(self).__name__, dtype=dtype)
-        self.name = name or self.default_name
-        self.reset_state()
+        self.name = name or self.default_name or unique_name(type(self).__name__)
+        self.variables = []
+        Metric.reset_state(self)  # a subclass's may need what its constructor has not made yet
+
+    @property
+    def in_python(self):
+        """Whether it is a subclass with `update_state` of its own, and no steps of a plan."""
+        return type(self).emit is Metric.emit
+
+    @property
+    def judge(self):
+        """The loss or metric that says what targets look like, of a metric in Python."""
+        return self._judge or self
+
+    @judge.setter
+    def judge(self, value):
+        self._judge = value
+
+    _judge = None
+
+    def add_variable(self, shape=(), initializer="zeros", dtype=None, name=None):
+        """Makes a variable, an array of float64 that `reset_state` sets to zero; returns it."""
+        _checks.refuse(type(self).__name__, dtype=dtype)
+        array = np.zeros((shape,) if hasattr(shape, "__index__") else tuple(shape))
+        initializers.get(initializer or "zeros").fill(array, 0, len(self.variables))
+        self.variables.append(Variable(name or f"variable_{len(self.variables)}", array))
+        return self.variables[-1]
+
+    add_weight = add_variable
 
     # ---- what subclasses define
 
@@ -36,11 +69,12 @@ class Metric:
 
     def state_size(self, shape):
         """Returns how many numbers the state holds for predictions of `shape`."""
-        raise NotImplementedError
+        return 0
 
     def value(self, state, rows):
         """Returns the metric, a float or an array, from the state over so many rows."""
-        raise NotImplementedError
+        result = np.asarray(self.result(), np.float64)
+        return float(result) if result.ndim == 0 else result
 
     def emit(self, builder, target, prediction, weight, total):
         """Adds the metric to a plan.
@@ -52,11 +86,13 @@ class Metric:
         weight : Buffer or None, a weight for each row, which weighted metrics look at
         total : Total, where the state is added up
         """
-        raise NotImplementedError
+        from nncore.metrics import custom  # which imports this module
+
+        custom.emit(self, builder, target, prediction, weight)
 
     def get_config(self):
         """Returns the constructor's arguments."""
-        return {"name": self.name}
+        return self.config_for(Metric, {"name": self.name})
 
     @classmethod
     def from_config(cls, config):
@@ -107,6 +143,8 @@ class Metric:
     def reset_state(self):
         """Forgets all rows."""
         self._state, self._rows = None, 0
+        for variable in self.variables:
+            variable.assign(0.0)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """Adds the rows of two arrays and returns the metric so far."""

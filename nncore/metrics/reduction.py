@@ -12,6 +12,7 @@ class _Reduction(Metric):
 
     def __init__(self, name=None, dtype=None):
         super().__init__(dtype, name)
+        self.reset_state()
 
     def check_output(self, shape):
         raise ValueError(f"{type(self).__name__} is of values, not of targets and predictions: it cannot be compiled")

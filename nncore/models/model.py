@@ -4,9 +4,10 @@ import warnings
 
 import numpy as np
 
-from nncore import _checks, _engine, config
+from nncore import _checks, _custom_objects, _data, _engine, config
 from nncore._calls import Exclusive
 from nncore._graph import Graph
+from nncore.layers import composite
 from nncore.layers.input import Input
 from nncore.layers.layer import Symbolic, Trainable, WeightMaker, copy_into, emit_layer, trainable_as, unique_name
 from nncore.layers.tensor import Tensor
@@ -22,7 +23,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     Parameters
     ----------
     inputs, outputs : Tensor, or list of Tensor
-        What `nn.Input` gave, and what layers gave that were called on it. A dict of inputs has them by name.
+        What `nn.Input` gave, and what layers gave that were called on it. A dict of inputs has them by name. Subclasses
+        may do without: they make their layers in the constructor, and define ``call(inputs, training=None)``, which
+        calls them on symbolic tensors. Such a model is built for its first data, or by `build`.
     dtype : "float32", "float64" or "mixed_bfloat16"
         Of weights and computation. "mixed_bfloat16": weights, sums and everything else in float32, and the operands of
         matrix products in bfloat16 where the processor multiplies it (`nncore.config.bfloat16`), else in float32 too.
@@ -42,6 +45,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self._open(name, trainable, dtype, seed)
         if inputs is None and outputs is None and self.call is not None:
             return
+        if self.call is not None:
+            raise TypeError(f"{type(self).__name__} defines call: it has no inputs and outputs before it is built")
         if inputs is None or outputs is None:
             raise TypeError("Model needs inputs and outputs: nn.Model(inputs, outputs); nn.Sequential takes layers")
         inputs, outputs = (_tensors(which, given) for which, given in (("inputs", inputs), ("outputs", outputs)))
@@ -102,7 +107,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     @property
     def layers(self):
-        """The layers, in Keras's order: by the longest way to an output."""
+        """The layers, in Keras's order: by the longest way to an output; of a model with `call`, of its attributes."""
+        if self.call is not None:
+            return composite.sublayers_of(self)
         return [] if self.graph is None else list(self.graph.layers)
 
     def get_layer(self, name=None, index=None):
@@ -133,9 +140,47 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     def _build_graph(self, graph):
         graph.build(WeightMaker(self.dtype, self.seed))
+        self._use_graph(graph)
+
+    def _use_graph(self, graph):
         self.graph = graph
         self.objective = None
         self._forget_programs()
+
+    # ---- subclasses with `call`
+
+    def take(self, inputs):
+        if self.call is not None and not self.built:
+            composite.take(self, inputs)
+
+    def prepare(self, shapes):
+        """Gives the model its shape, as a layer of another one."""
+        if self.call is not None and not self.built:
+            self._build_for_shapes(shapes)
+
+    def build(self, input_shape=None):
+        """Gives a model with `call` its shape: (None, ...), None for the axis of samples; a list for several inputs."""
+        if self.built:
+            return
+        several = isinstance(input_shape, list) and all(isinstance(shape, (list, tuple)) for shape in input_shape)
+        shapes = input_shape if several else [input_shape]
+        for shape in shapes:
+            if shape is None or len(shape) < 2 or shape[0] is not None:
+                raise ValueError(f"build needs a shape (None, ...), None for the axis of samples; got {shape}")
+        self.merges = several
+        self._build_for_shapes([tuple(shape[1:]) for shape in shapes])
+
+    def _build_for_shapes(self, shapes):
+        graphs = composite.prepare(self, shapes)
+        composite.build_graphs(self, graphs, WeightMaker(self.dtype, self.seed))
+        self._use_graph(graphs[0])
+
+    def _build_from_data(self, x):
+        if self.call is None:
+            self._require_built()
+        self.take(x)
+        arrays = [_data.as_array(each, "x") for each in (x if self.merges else [x])]
+        self._build_for_shapes([array.shape[1:] if array.ndim > 1 else (1,) for array in arrays])
 
     @property
     def inputs(self):
@@ -188,7 +233,13 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     @property
     def merges(self):
         """Whether it takes a list of tensors."""
-        return self.built and len(self.graph.inputs) > 1
+        return len(self.graph.inputs) > 1 if self.built else self._merges
+
+    @merges.setter
+    def merges(self, value):
+        self._merges = value
+
+    _merges = False  # before it is built
 
     def sample_shapes(self, shapes):
         """Shapes of a sample of each output."""
@@ -213,6 +264,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     def emit_graph(self, builder, xs):
         """Adds the model's steps to a plan; returns the outputs' Values."""
+        if self.call is not None:
+            return composite.emit_graph(self, builder, xs)
         return self.graph.emit(builder, xs, emit_layer)
 
     activity_regularizer = None
@@ -375,6 +428,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         """Returns the architecture: layers and their configurations, and how they are connected."""
         from nncore import layers
 
+        if self.call is not None:
+            return self.config_for(Model, self._own_config())
         nodes, inputs, outputs = self.graph.numbered()
         return {
             **self._own_config(),
@@ -393,6 +448,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         from nncore import layers
 
         config = dict(config)
+        if cls.call is not None:
+            return cls(**config)
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
         tensors = []
         for number, inputs in config.pop("nodes"):
@@ -434,11 +491,13 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             saving.load_weights(self, filepath)
 
     def __getstate__(self):
-        with self._exclusively():
-            return saving.state_of(self)
+        with self._exclusively(), _custom_objects.recording() as objects:
+            state = saving.state_of(self)
+            return {**state, "custom_objects": objects}
 
     def __setstate__(self, state):
-        saving.restore(self, state)
+        with _custom_objects.CustomObjectScope(state["custom_objects"]):
+            saving.restore(self, state)
 
     def __deepcopy__(self, memo):
         import copy

@@ -72,7 +72,16 @@ class Objective:
     @property
     def depends_on_minibatch(self):
         """Whether a loss of all rows is another than the mean of those of minibatches that they are cut into."""
-        return any(loss is not None and loss.depends_on_minibatch for loss in self.losses)
+        return any(loss is not None and loss.depends_on_minibatch for loss in self.losses) or bool(self._in_python)
+
+    @property
+    def _in_python(self):
+        return [metric for output in self.outputs for metric in output.all_metrics if metric.in_python]
+
+    def reset_state(self):
+        """Has metrics in Python forget all rows; those of others are in the totals."""
+        for metric in self._in_python:
+            metric.reset_state()
 
     @property
     def names(self):

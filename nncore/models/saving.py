@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from nncore import _checks, layers
+from nncore import _checks, _custom_objects, layers
 from nncore._version import __version__
 
 FORMAT = 1
@@ -22,8 +22,10 @@ def state_of(model):
         tensors.update({f"weights.{i}": array for i, array in enumerate(model.weights)})
     with layers.sharing(_shared_layers(model)):
         config = model.get_config()
-    state = {"format": FORMAT, "nncore": __version__, "class_name": type(model).__name__, "config": config,
-             "compiled": None, "forwards": int(model._forwards[0])}  # fmt: skip
+    state = {"format": FORMAT, "nncore": __version__, "class_name": _custom_objects.name_in_files(type(model)),
+             "config": config, "compiled": None, "forwards": int(model._forwards[0])}  # fmt: skip
+    if model.call is not None and model.built:
+        state["input_shapes"] = [list(tensor.shape) for tensor in model.inputs]
     if model.compiled:
         optimizer = model.optimizer
         state["compiled"] = {
@@ -44,7 +46,7 @@ def _shared_layers(model):
         for layer in one.layers:
             if id(layer) in seen:
                 shared.setdefault(id(layer), len(shared))
-            elif hasattr(layer, "layers"):
+            elif hasattr(layer, "graph"):
                 models.append(layer)
             seen.add(id(layer))
     return shared
@@ -55,6 +57,9 @@ def restore(model, saved):
     state, tensors = saved["state"], saved["tensors"]
     with layers.sharing({}):
         fresh = type(model).from_config(state["config"])
+    shapes = state.get("input_shapes")
+    if shapes is not None:
+        fresh.build(shapes if len(shapes) > 1 else shapes[0])
     model.__dict__.update(fresh.__dict__)
     compiled = state["compiled"]
     if compiled is not None:
@@ -107,9 +112,9 @@ def _described(given):
         return {key: _described(value) for key, value in given.items()}
     if isinstance(given, (list, tuple)):
         return [_described(value) for value in given]
-    if hasattr(given, "get_config"):
+    if hasattr(given, "get_config") and not isinstance(given, type):
         return _checks.serialize(given)
-    return given
+    return _custom_objects.name_in_files(given) if callable(given) else given
 
 
 def resume(model, path):
@@ -121,7 +126,7 @@ def resume(model, path):
     state, tensors = _read(path)
     try:
         position, saved = state["position"], state["compiled"]["optimizer"]
-        if saved["class_name"] != type(model.optimizer).__name__:
+        if saved["class_name"] != _custom_objects.name_in_files(type(model.optimizer)):
             raise ValueError(f"it is of a training with {saved['class_name']}")
         _fill(model, state, tensors)
         rate = saved["config"]["learning_rate"]
@@ -164,6 +169,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
     Parameters
     ----------
+    custom_objects : dict from name to class or function
+        Layers, models, losses and metrics of the user's that the file names; `nncore.saving` can register them.
     compile : bool
         False leaves optimizer, loss and metrics away.
     safe_mode : True
@@ -174,7 +181,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     ValueError
         For a file that is broken, truncated, altered or no model. No code of the file's is ever run.
     """
-    _checks.refuse("load_model", custom_objects=custom_objects, safe_mode=None if safe_mode is True else safe_mode)
+    _checks.refuse("load_model", safe_mode=None if safe_mode is True else safe_mode)
     state, tensors = _read(filepath)
     if not compile:
         state["compiled"] = None
@@ -182,12 +189,15 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         raise ValueError(f"{filepath}: holds weights and no architecture; use model.load_weights")
     from nncore import models
 
-    cls = {"Sequential": models.Sequential, "Model": models.Model}.get(state["class_name"])
-    if cls is None:
-        raise ValueError(f"{filepath}: unknown kind of model {state['class_name']!r}")
-    model = cls.__new__(cls)
+    kinds = {"Sequential": models.Sequential, "Model": models.Model}
     try:
-        restore(model, {"state": state, "tensors": tensors})
+        with _custom_objects.CustomObjectScope(custom_objects):
+            name = str(state["class_name"])
+            cls = kinds.get(name) or _custom_objects.find(name)
+            if not isinstance(cls, type) or not issubclass(cls, models.Model):
+                raise ValueError(f"unknown kind of model {name!r}{_custom_objects.hint(name)}")
+            model = cls.__new__(cls)
+            restore(model, {"state": state, "tensors": tensors})
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(f"{filepath}: the description of the model does not fit its tensors: {error}") from error
     return model

@@ -91,7 +91,6 @@ class Sequential(Model):
             self._build_graph(Graph([start], [end], f"model {self.name!r}", None))
 
     def prepare(self, shapes):
-        """Gives the model its shape, as a layer of another one."""
         if not self.built and self._layers:
             self._append_input(shapes[0])
 

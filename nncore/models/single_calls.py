@@ -7,6 +7,7 @@ import numpy as np
 from nncore import _data, _engine, config
 from nncore._calls import Call
 from nncore._plan import MIRRORING_ROWS
+from nncore.layers import composite
 from nncore.layers.layer import Trainable
 from nncore.layers.tensor import is_symbolic
 from nncore.models.objective import finite_targets, weighted
@@ -101,14 +102,12 @@ class SingleCalls:
                 return node.layer
         return self.graph.layers[0]
 
-    def _build_from_data(self, x):
-        self._require_built()
-
     # ---- single calls
 
     def __call__(self, x, training=False):
         """Returns the outputs for the rows of x, as an array; for symbolic tensors, symbolic outputs."""
         if is_symbolic(x):
+            composite.check_mode(self, training or None)
             return self.connect(x)
         if training:
             return self.forward(x, training=True)
@@ -222,6 +221,7 @@ class SingleCalls:
             return values
         with self._exclusively():
             batch = self._minibatch(x, y, sample_weight, class_weight, "train_on_batch")
+            self.objective.reset_state()
             program = self._program("train", batch.rows, weighted(batch.weights))
             totals = self._run_minibatch(program, batch, counter=self.optimizer.counter,
                                          learning_rate=self.optimizer.prepare(1)[1])  # fmt: skip
@@ -236,6 +236,7 @@ class SingleCalls:
             return values
         with self._exclusively():
             batch = self._minibatch(x, y, sample_weight, None, "test_on_batch")
+            self.objective.reset_state()
             program = self._program("test", batch.rows, weighted(batch.weights))
             totals = self._run_minibatch(program, batch)
             self._prepare_learning("test", program, batch, None)

@@ -7,7 +7,7 @@ def summary(model, line_length):
     rows = [("layer", "output shape", "parameters", "connected to")]
     for layer in model.layers:
         nodes = [node for node in model.graph.nodes if node.layer is layer]
-        shapes = [tensor.shape for tensor in nodes[0].outputs]
+        shapes = [tensor.shape for tensor in nodes[0].outputs] if nodes else []
         shape = ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
         sources = ", ".join(tensor.name for node in nodes for tensor in node.inputs)
         rows.append((f"{layer.name} ({type(layer).__name__})", shape, f"{layer.count_params():,}", sources))

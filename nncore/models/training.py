@@ -230,6 +230,7 @@ class Training:
         """Means over the rows of all parts, which are the minibatches that hooks see."""
         hooked = calls.needs_batch_hook("test")
         self.stop_evaluating = False
+        self.objective.reset_state()
         self._call_hooks(calls.on_test_begin)
         totals, rows = 0.0, 0
         for batch, part in enumerate(parts):
@@ -338,6 +339,7 @@ class _ArrayFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         batch, totals, first_step = _begun(begun, optimizer)
+        model.objective.reset_state()
         position = min(batch * self.batch_size, self.rows)
         order = _engine.shuffled(self.data.rows, model.seed, first_step) if self.shuffle else None
         logs = model._named(totals, position) if position else {}
@@ -400,6 +402,7 @@ class _BatchFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         done, totals, first_step = _begun(begun, optimizer)
+        model.objective.reset_state()
         rows, batches = 0, self.batches
         if self.numbered:
             model._call_hooks(batches.on_epoch_begin)
