@@ -37,9 +37,12 @@ def store(builder, name, value):
 
 def gather_gradient(builder, name, value):
     """Adds a step of the backward pass that reads the gradient of a tensor."""
-    target, _ = builder.gradient_target(value)
-    builder.backward_step("gather_rows", source=Later(name), y=target, features=value.width, y_stride=target.stride,
-                          **_dense(builder, value.width))  # fmt: skip
+
+    def emit(target):
+        builder.backward_step("gather_rows", source=Later(name), y=target, features=value.width, y_stride=target.stride,
+                              **_dense(builder, value.width))  # fmt: skip
+
+    builder.add_gradient(value, emit)  # of a tensor that is an output twice the gradients add up
 
 
 def store_gradient(builder, name, value):

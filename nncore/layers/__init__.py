@@ -36,14 +36,16 @@ from nncore.layers.normalization import LayerNormalization, RMSNormalization, Un
 from nncore.layers.prelu import PReLU
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
+from nncore.layers.rnn import RNN, StackedRNNCells
+from nncore.layers.time_distributed import TimeDistributed
 
 __all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Conv1D",
            "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Dense", "Dot",
            "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "GroupNormalization", "Input", "InputLayer",
            "Layer", "LayerNormalization", "LeakyReLU", "Maximum", "Minimum", "Multiply", "PReLU", "Permute",
-           "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D",
-           "SpatialDropout2D", "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot",
-           "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
+           "RMSNormalization", "RNN", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D",
+           "SpatialDropout2D", "StackedRNNCells", "Subtract", "TimeDistributed", "UnitNormalization", "add", "average",
+           "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
 # Keras's other names.
 Convolution1D, Convolution2D = Conv1D, Conv2D

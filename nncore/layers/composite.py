@@ -30,14 +30,10 @@ def check_mode(layer, training):
 
 
 def in_mode(training, function, *arguments, **options):
-    """Calls a function, with `training` where it asks for it, as part of a graph for that mode."""
+    """Calls a function, with `training` where it asks for it."""
     if asks_for_training(function):
         options["training"] = training
-    token = _mode.set(training)
-    try:
-        return function(*arguments, **options)
-    finally:
-        _mode.reset(token)
+    return function(*arguments, **options)
 
 
 def inline(layer, inputs, arguments, options, training):
@@ -79,29 +75,46 @@ def sublayers_of(owner):
 
 def prepare(owner, shapes):
     """Traces `call` for samples of these shapes, in every mode."""
+    build_layers(owner, _as_given(owner, shapes))
+    return [traced(owner, shapes, mode) for mode in modes(owner)]
+
+
+def build_layers(owner, input_shape):
+    """Lets a layer of the user's make layers in its `build`, once."""
     from nncore.layers.layer import Layer
 
-    build = type(owner).build
-    if isinstance(owner, Layer) and build is not Layer.build and not vars(owner).get("_prepared"):
-        owner.build(_as_given(owner, shapes))
+    if isinstance(owner, Layer) and type(owner).build is not Layer.build and not vars(owner).get("_prepared"):
+        owner.build(input_shape)
         owner._prepared = True
     if not owner.trainable:
         owner.trainable = False  # its layers, of which some may be new
-    return [traced(owner, shapes, mode) for mode in modes(owner)]
 
 
 def traced(owner, shapes, training):
     """The Graph of `call` for samples of these shapes."""
-    graphs = vars(owner).setdefault("_graphs", {})
     mode = training if asks_for_training(owner.call) else None
+
+    def call(tensors):
+        options = {} if mode is None else {"training": mode}
+        return owner.call(_as_given(owner, tensors), **options)
+
+    return cached(owner, shapes, mode, call)
+
+
+def cached(owner, shapes, mode, function):
+    """The Graph of a function of an owner's from a list of tensors to a tensor or a list of them, made once."""
+    graphs = vars(owner).setdefault("_graphs", {})
     key = (tuple(shapes), mode)
     if key not in graphs:
-        graphs[key] = trace(owner, shapes, lambda xs: in_mode(mode, owner.call, _as_given(owner, xs)))
+        token = _mode.set(mode)
+        try:
+            graphs[key] = _trace(owner, shapes, function)
+        finally:
+            _mode.reset(token)
     return graphs[key]
 
 
-def trace(owner, shapes, function):
-    """The Graph of a function from a list of tensors to a tensor or a list of them."""
+def _trace(owner, shapes, function):
     from nncore.layers.input import Input
 
     inputs = [Input(shape, name=f"{owner.name}_input_{number}") for number, shape in enumerate(shapes)]

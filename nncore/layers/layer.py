@@ -267,7 +267,7 @@ class Layer(Trainable, Symbolic):
                 raise ValueError(
                     f"layer {self.name!r} is built for samples of shape {self.input_shape}; got {input_shape}"
                 )
-            for weight in self._weights:
+            for weight in self.weight_list():
                 if weight.array.dtype != weights.dtype:
                     raise ValueError(
                         f"layer {self.name!r} is built with weights of {weight.array.dtype}; the model has "
