@@ -36,7 +36,9 @@ __all__ = [
 ]
 
 # What a program may do without is imported when it is first used: a prediction needs none of it.
-_LATER = frozenset(("callbacks", "datasets", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils"))
+_LATER = frozenset(
+    ("callbacks", "datasets", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils")
+)
 
 
 def __getattr__(name):

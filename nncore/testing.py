@@ -20,10 +20,10 @@ DIRECTIONS = 16
 def check_gradients(thing, *data, training=True, step=1e-6, rtol=1e-6, atol=1e-8, seed=0):
     """Compares the gradients of a layer, a loss or a compiled model with central differences, in float64.
 
-    With f the loss, or for a layer a random sum of its outputs, and d a direction in the space of an input or a weight w,
-    the derivative g · d is compared with (f(w + h d) - f(w - h d)) / 2h. The directions are all coordinates where there
-    are at most 64 of them, else 16 random ones of length 1. A kink between the two points, or a random number that is
-    drawn anew, looks like an error.
+    With f the loss, or for a layer a random sum of its outputs, and d a direction in the space of an input or a weight
+    w, the derivative g · d is compared with (f(w + h d) - f(w - h d)) / 2h. The directions are all coordinates where
+    there are at most 64 of them, else 16 random ones of length 1. A kink between the two points, or a random number
+    that is drawn anew, looks like an error.
 
     Parameters
     ----------

@@ -73,7 +73,8 @@ class Symbolic(_custom_objects.Configured):
         """The shapes of a sample of each output, for a list of those of the inputs."""
         try:
             found = self.compute_output_shape(list(shapes) if self.merges else shapes[0])
-            return found if isinstance(found, list) else [found]
+            several = isinstance(found, list) and all(isinstance(shape, (list, tuple)) for shape in found)
+            return [tuple(shape) for shape in (found if several else [found])]
         except ValueError as error:
             text = str(error)
             raise ValueError(text if self.name in text else f"layer {self.name!r}: {text}") from None
@@ -209,6 +210,8 @@ class Layer(Trainable, Symbolic):
         """
         if self.call is not None:
             return composite.output_shape(self, input_shape)
+        if isinstance(input_shape, list):
+            raise ValueError("it takes several inputs, and needs compute_output_shape(input_shapes)")
         return input_shape
 
     def build(self, input_shape):
@@ -219,7 +222,7 @@ class Layer(Trainable, Symbolic):
         if self.call is not None:
             return composite.emit(self, builder, xs)
         if self.forward is None:
-            raise NotImplementedError(f"{type(self).__name__} needs forward(x) in NumPy, or call(inputs) made of layers")
+            raise NotImplementedError(f"{type(self).__name__} needs forward(x), in NumPy, or call(x), of layers")
         from nncore.layers import python_layer  # which few programs need
 
         return python_layer.emit(self, builder, xs)

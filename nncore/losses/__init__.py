@@ -5,7 +5,7 @@ classes have options and a reduction, the functions give the loss of each sample
 """
 
 from nncore import _checks, _custom_objects
-from nncore.losses.custom import FunctionLoss
+from nncore.losses import custom
 from nncore.losses.functions import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -103,7 +103,7 @@ def get(identifier):
         return _function_loss(**identifier["config"])
     if callable(identifier) and not isinstance(identifier, (type, Loss)):
         if identifier not in _OF_FUNCTION:
-            return FunctionLoss(identifier)
+            return custom.FunctionLoss(identifier)
         identifier = _OF_FUNCTION[identifier]
     return _checks.resolve("loss", identifier, Loss, _BY_NAME, _BY_CLASS)
 
@@ -112,7 +112,7 @@ def _function_loss(function, **options):
     found = _custom_objects.find(function)
     if not callable(found):
         raise ValueError(f"unknown loss {function!r}{_custom_objects.hint(function)}")
-    return FunctionLoss(found, **options)
+    return custom.FunctionLoss(found, **options)
 
 
 def serialize(loss):

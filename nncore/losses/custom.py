@@ -28,8 +28,8 @@ def judge(loss, y_true, y_pred, weight, scale, losses, gradient=None):
         slopes = _checked(loss, "gradient", slopes, y_pred.shape)
         if slopes.shape != y_pred.shape:
             raise ValueError(
-                f"loss {loss.name!r}: gradient must return an array of y_pred's shape {y_pred.shape}; it returned shape "
-                f"{slopes.shape}"
+                f"loss {loss.name!r}: gradient must return an array of y_pred's shape {y_pred.shape}; it returned "
+                f"shape {slopes.shape}"
             )
         factor = (row_weight * (scale / (rows * samples))).reshape(rows, *[1] * (y_pred.ndim - 1))
         np.copyto(gradient, slopes * factor, casting="same_kind")

@@ -25,6 +25,7 @@ from nncore.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from nncore.metrics import custom
 from nncore.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -46,7 +47,6 @@ from nncore.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
-from nncore.metrics.custom import FunctionMetric
 from nncore.metrics.f_score import F1Score, FBetaScore
 from nncore.metrics.functions import (
     binary_accuracy,
@@ -181,7 +181,7 @@ def get(identifier):
         return _function_metric(**identifier["config"])
     if callable(identifier) and not isinstance(identifier, (type, Metric)):
         if identifier not in _OF_FUNCTION:
-            return FunctionMetric(identifier)
+            return custom.FunctionMetric(identifier)
         metric = _OF_FUNCTION[identifier]()
         metric.name = identifier.__name__
         return metric
@@ -192,7 +192,7 @@ def _function_metric(function, **options):
     found = _custom_objects.find(function)
     if not callable(found):
         raise ValueError(f"unknown metric {function!r}{_custom_objects.hint(function)}")
-    return FunctionMetric(found, **options)
+    return custom.FunctionMetric(found, **options)
 
 
 def for_model(identifier, loss, output_shape, weighted=False):
