@@ -17,7 +17,7 @@ COORDINATES = 64
 DIRECTIONS = 16
 
 
-def check_gradients(thing, *data, training=True, step=1e-6, rtol=1e-6, atol=1e-8, seed=0):
+def check_gradients(thing, *data, training=True, step=1e-5, rtol=1e-6, atol=1e-8, seed=0):
     """Compares the gradients of a layer, a loss or a compiled model with central differences, in float64.
 
     With f the loss, or for a layer a random sum of its outputs, and d a direction in the space of an input or a weight

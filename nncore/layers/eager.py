@@ -15,6 +15,7 @@ def compute(layer, inputs, training):
             raise ValueError(f"layer {layer.name!r} needs arrays (rows, ...) of one number of rows; got {shapes}")
     dtype = _dtype(layer, arrays)
     shapes = [array.shape[1:] for array in arrays]
+    layer.prepare(shapes)
     layer.build_for(shapes if layer.merges else shapes[0], WeightMaker(dtype, config.get_seed()))
     rows = len(arrays[0])
     builder = Builder(dtype, rows, training=training, statistics="forward")

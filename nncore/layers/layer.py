@@ -330,8 +330,8 @@ class Layer(Trainable, Symbolic):
 
     def weight_list(self, trainable_only=False):
         """The layer's Weight objects; as in Keras those that training changes come first."""
-        sublayers = self.sublayers
-        inner = dict.fromkeys(w for layer in sublayers for w in layer.weight_list(trainable_only))
+        inner = [layer for layer in self.sublayers if isinstance(layer, Layer) or layer.built]
+        inner = dict.fromkeys(w for layer in inner for w in layer.weight_list(trainable_only))
         trained = [w for w in self._weights if w.trainable]
         if trainable_only:
             return [*trained, *inner] if self.trainable else []

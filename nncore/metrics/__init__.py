@@ -205,9 +205,10 @@ def for_model(identifier, loss, output_shape, weighted=False):
         metric = _accuracy(loss, output_shape)(name=identifier)
     else:
         metric = get(identifier)
-        metric = metric if metric.in_python else copy.copy(metric)
-        if isinstance(identifier, str):
-            metric.name = identifier
+        if not metric.in_python:
+            metric = copy.copy(metric)
+            if isinstance(identifier, str):
+                metric.name = identifier
     metric.weighted = weighted
     metric.check_output(output_shape)
     return metric

@@ -182,6 +182,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         For a file that is broken, truncated, altered or no model. No code of the file's is ever run.
     """
     _checks.refuse("load_model", safe_mode=None if safe_mode is True else safe_mode)
+    scope = _custom_objects.CustomObjectScope(custom_objects)
     state, tensors = _read(filepath)
     if not compile:
         state["compiled"] = None
@@ -191,7 +192,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
     kinds = {"Sequential": models.Sequential, "Model": models.Model}
     try:
-        with _custom_objects.CustomObjectScope(custom_objects):
+        with scope:
             name = str(state["class_name"])
             cls = kinds.get(name) or _custom_objects.find(name)
             if not isinstance(cls, type) or not issubclass(cls, models.Model):
