@@ -175,7 +175,7 @@ def constructor_config(thing, common):
     for name, value in config.items():
         if not _is_plain(value):
             raise NotImplementedError(
-                f"{cls.__name__} is made with {name}={value!r}, which no file can hold: to be saved it needs a get_config"
+                f"{cls.__name__} is made with {name}={value!r}, which no file can hold: it needs a get_config"
             )
     return config
 

@@ -123,7 +123,7 @@ class TwoStates(nn.layers.Layer):
         return h, [h, c]
 
 
-class SquaredError(nn.losses.Loss):
+class Squares(nn.losses.Loss):
     """The mean over the last axis."""
 
     def call(self, y_true, y_pred):
@@ -176,5 +176,5 @@ def largest_error(y_true, y_pred):
 
 
 OBJECTS = {thing.__name__: thing for thing in (
-    NumpyReLU, NumpyDense, ProductAndSum, Residual, Network, Cell, TwoStates, SquaredError, LogLikelihood,
+    NumpyReLU, NumpyDense, ProductAndSum, Residual, Network, Cell, TwoStates, Squares, LogLikelihood,
     squared_error, AbsoluteError, largest_error)}  # fmt: skip

@@ -58,7 +58,8 @@ def test_training_has_the_bits_of_the_same_layers_in_a_graph():
         model.compile("adam", "mse")
     assert same(models[0].weights, models[1].weights)
     logs = [model.fit(X, Y, epochs=3, verbose=0).history for model in models]
-    assert logs[0] == logs[1] and same(models[0].weights, models[1].weights)
+    assert logs[0] == logs[1]
+    assert same(models[0].weights, models[1].weights)
 
 
 def test_call_is_traced_once_for_each_mode():
@@ -72,7 +73,8 @@ def test_call_is_traced_once_for_each_mode():
     model = nn.Sequential([nn.Input((6,)), layer], dtype="float64")
     model.compile("sgd", "mse")
     for _ in range(2):
-        assert (model.predict(X) == X - 1).all() and (model.forward(X) == X + 1).all()
+        assert (model.predict(X) == X - 1).all()
+        assert (model.forward(X) == X + 1).all()
         assert model.evaluate(X, X) == pytest.approx(1) == model.train_on_batch(X, X)
     assert modes == [False, True]
 
@@ -84,7 +86,8 @@ def test_several_inputs_outputs_and_layers_in_layers():
 
     layer = made(call, inner=Residual(6))
     one, other = layer([X, 2 * X])
-    assert (one == layer.inner(X) + 2 * X).all() and (other == layer.inner(2 * X)).all()
+    assert (one == layer.inner(X) + 2 * X).all()
+    assert (other == layer.inner(2 * X)).all()
     assert nn.testing.check_gradients(made(call, inner=Residual(3)), [X[:5, :3], X[5:10, :3]]) < 1e-7
 
 
@@ -94,15 +97,18 @@ def test_freezing_reaches_the_parts_and_their_weights():
     model.compile("sgd", "mse")
     assert len(model.trainable_variables) == 8
     layer.trainable = False
-    assert not layer.first.trainable and len(model.trainable_variables) == 2
+    assert not layer.first.trainable
+    assert len(model.trainable_variables) == 2
     before = model.get_weights()
     model.fit(X, Y, verbose=0)
-    assert same(before[:6], model.weights[:6]) and (before[6] != model.weights[6]).all()
+    assert same(before[:6], model.weights[:6])
+    assert (before[6] != model.weights[6]).all()
     layer.trainable = True
     layer.others[0].trainable = False
     assert len(model.trainable_variables) == 6
     model.fit(X, Y, verbose=0)
-    assert same(before[2:4], model.weights[2:4]) and (before[0] != model.weights[0]).all()
+    assert same(before[2:4], model.weights[2:4])
+    assert (before[0] != model.weights[0]).all()
     assert len(nn.Sequential([nn.Input((6,)), Residual(6, trainable=False)]).trainable_variables) == 0
 
 
@@ -137,7 +143,7 @@ def test_regularizers_and_paths_of_parts():
     (lambda self, x: 3, TypeError, "call of 'made' must return symbolic tensors.*got 3"),
     (lambda self, x: None, TypeError, "got None"),
     (lambda self, x: np.exp(x), TypeError, "loop of ufunc|no callable exp"),
-    (lambda self, x: x if x else x, TypeError, "no values to test"),
+    (lambda self, x: x if x else -x, TypeError, "no values to test"),
     (lambda self, x: L.Dropout(0.5)(x, training=True), ValueError, "does not support the argument 'training'"),
     (lambda self, x: nn.Input((3,)), ValueError, "is not among"),
     (lambda self, x, training=None: L.Dropout(0.5)(x, training=not training), ValueError, "argument 'training'"),
@@ -152,14 +158,19 @@ def test_a_bad_call_is_refused(call, error, words):
 
 def test_a_model_with_call_is_built_for_its_first_data(tmp_path):
     model = Network(6, dtype="float64", seed=3)
-    assert not model.built and len(model.layers) == 3
+    assert not model.built
+    assert len(model.layers) == 3
     with pytest.raises(ValueError, match="has no shape yet"):
         model.summary()
     model.compile("adam", "mse", metrics=["mae"])
     logs = model.fit(X, Y, epochs=4, verbose=0).history
-    assert logs["loss"][-1] < logs["loss"][0] and model.output_shape == (None, 1) and model.input_shape == (None, 6)
-    assert model.predict(X).shape == (200, 1) and (model(X[:5]) == model.predict(X)[:5]).all()
-    assert len(model.weights) == 8 and model.layers == [model.hidden, model.dropout, model.final]
+    assert logs["loss"][-1] < logs["loss"][0]
+    assert model.output_shape == (None, 1)
+    assert model.input_shape == (None, 6)
+    assert model.predict(X).shape == (200, 1)
+    assert (model(X[:5]) == model.predict(X)[:5]).all()
+    assert len(model.weights) == 8
+    assert model.layers == [model.hidden, model.dropout, model.final]
     lines = []
     model.summary(print_fn=lines.append)
     assert "133 parameters" in lines[0]
@@ -175,7 +186,8 @@ def test_a_model_with_call_is_built_for_its_first_data(tmp_path):
     copied = copy.deepcopy(model)
     expected = model.fit(X, Y, verbose=0).history
     for other in (again, copied):
-        assert other.seed == 3 and other.fit(X, Y, verbose=0).history == expected
+        assert other.seed == 3
+        assert other.fit(X, Y, verbose=0).history == expected
         assert same(other.weights, model.weights)
 
 
@@ -191,7 +203,9 @@ def test_a_model_with_call_in_other_models():
     inner = Network(6, dtype="float64")
     inputs = nn.Input((6,))
     model = nn.Model(inputs, inner(inputs), dtype="float64")
-    assert inner.built and (model.predict(X) == inner.predict(X)).all() and len(model.weights) == 8
+    assert inner.built
+    assert (model.predict(X) == inner.predict(X)).all()
+    assert len(model.weights) == 8
     outer = made(lambda self, x: self.part(x), part=inner)
     assert (outer(X) == inner.predict(X)).all()
 
@@ -220,8 +234,8 @@ def test_models_of_several_inputs():
 def test_bad_models_are_refused():
     with pytest.raises(TypeError, match="Model needs inputs and outputs"):
         nn.Model()
+    inputs = nn.Input((3,))
     with pytest.raises(TypeError, match="Both defines call"):
-        inputs = nn.Input((3,))
         type("Both", (nn.Model,), {"call": lambda self, x: x})(inputs, L.Dense(1)(inputs))
     with pytest.raises(ValueError, match="build needs a shape"):
         Network().build((6,))
@@ -282,7 +296,8 @@ def test_gradients_of_recurrent_networks(cell, switches):
 def test_shapes_weights_and_files_of_recurrent_networks(tmp_path):
     inputs = nn.Input((5, 3))
     whole, *states = L.RNN([Cell(4), TwoStates(2)], return_sequences=True, return_state=True)(inputs)
-    assert whole.shape == (None, 5, 2) and [s.shape for s in states] == [(None, 4), (None, 2), (None, 2)]
+    assert whole.shape == (None, 5, 2)
+    assert [s.shape for s in states] == [(None, 4), (None, 2), (None, 2)]
     last = L.RNN(TwoStates(2))(whole, initial_state=states[1:])
     model = nn.Model(inputs, L.Dense(1)(last), dtype="float64")
     model.compile("adam", "mse")
@@ -338,7 +353,8 @@ def test_a_layer_at_each_step(layer):
     distributed = L.TimeDistributed(layer)
     together = distributed(SEQUENCES)
     alone = layer.predict if isinstance(layer, nn.Model) else layer
-    assert same(np.moveaxis(together, 1, 0), [alone(np.ascontiguousarray(step)) for step in np.moveaxis(SEQUENCES, 1, 0)])
+    steps = [np.ascontiguousarray(step) for step in np.moveaxis(SEQUENCES, 1, 0)]
+    assert same(np.moveaxis(together, 1, 0), map(alone, steps))
     assert nn.testing.check_gradients(distributed, SEQUENCES) < 1e-6
     assert len(distributed.weights) == len(layer.weights)
 

@@ -55,11 +55,12 @@ def test_several_inputs_and_outputs_are_lists():
     a, b = np.random.default_rng(3).standard_normal((2, 7, 4))
     assert nn.testing.check_gradients(ProductAndSum(), [a, b]) < 1e-7
     product, total = ProductAndSum()([a, b])
-    assert (product == a * b).all() and (total == a + b).all()
+    assert (product == a * b).all()
+    assert (total == a + b).all()
 
 
 def test_gradients_in_a_graph_with_uses_of_all_kinds():
-    """Two uses of a layer with weights, an input with two users, one output that nobody uses, a layer that is frozen."""
+    """Two uses of a layer with weights, an input with two users, an output that nobody uses, a frozen layer."""
     inputs = nn.Input((4,))
     shared, frozen, both = NumpyDense(4), NumpyDense(4, trainable=False), ProductAndSum()
     hidden = shared(nn.layers.Dense(4, activation="relu")(inputs))
@@ -87,7 +88,8 @@ def test_bits_do_not_depend_on_threads(team):
             model = regression(NumpyDense(40), NumpyReLU(), nn.layers.Dense(30), NumpyDense(8))
             model.fit(X, Y, batch_size=100, epochs=2, verbose=0)
             weights.append(model.get_weights())
-    assert same(weights[0], weights[1]) and same(weights[0], weights[2])
+    assert same(weights[0], weights[1])
+    assert same(weights[0], weights[2])
 
 
 def test_optimizers_regularizers_and_constraints_see_the_gradients():
@@ -95,7 +97,8 @@ def test_optimizers_regularizers_and_constraints_see_the_gradients():
     models = []
     for kind, names in ((nn.layers.Dense, ("kernel_regularizer", "kernel_constraint")),
                         (NumpyDense, ("regularizer", "constraint"))):  # fmt: skip
-        hidden = kind(5, **dict(zip(names, (nn.regularizers.L1L2(0.01, 0.02), nn.constraints.MaxNorm(1.0)), strict=True)))
+        options = (nn.regularizers.L1L2(0.01, 0.02), nn.constraints.MaxNorm(1.0))
+        hidden = kind(5, **dict(zip(names, options, strict=True)))
         optimizer = nn.optimizers.Adam(0.01, global_clipnorm=0.5, gradient_accumulation_steps=2, use_ema=True)
         models.append(regression(hidden, nn.layers.Activation("tanh"), optimizer=optimizer))
     models[1].set_weights(models[0].get_weights())
@@ -130,7 +133,8 @@ def test_training_says_how_it_is_called():
 def test_arrays_are_views_that_cannot_be_written_to():
     class Writes(nn.layers.Layer):
         def forward(self, x):
-            assert x.dtype == np.float32 and x.shape == (3, 2, 3)
+            assert x.dtype == np.float32
+            assert x.shape == (3, 2, 3)
             x[0] = 1
 
     with pytest.raises(ValueError, match="read-only"):
@@ -158,24 +162,37 @@ def test_add_weight_takes_both_orders_and_names():
     layer(X.astype("f"))
     assert [w.name for w in layer.made] == ["a", "weight_1", "weight_2", "b", "weight_4"]
     assert [w.shape for w in layer.made] == [(2,), (2, 3), (4,), (), (2,)]
-    assert float(layer.made[3]) == 7 and layer.made[2].any()
-    assert len(layer.trainable_variables) == 4 and len(layer.non_trainable_variables) == 1
+    assert float(layer.made[3]) == 7
+    assert layer.made[2].any()
+    assert len(layer.trainable_variables) == 4
+    assert len(layer.non_trainable_variables) == 1
 
 
 def test_a_weight_is_an_array_that_keeps_its_memory():
     layer = NumpyDense(2)
     layer(X)
     w, memory = layer.w, layer.w.value
-    assert w.shape == (6, 2) and w.ndim == 2 and len(w) == 6 and w.T.shape == (2, 6) and w.numpy() is memory
+    assert w.shape == (6, 2)
+    assert w.ndim == 2
+    assert len(w) == 6
+    assert w.T.shape == (2, 6)
+    assert w.numpy() is memory
     np.testing.assert_array_equal((2 * w - w / 1 + abs(w) * 0)[1], np.asarray(w)[1])
-    assert np.exp(w).shape == (6, 2) and (w > 2).sum() == 0 and np.allclose(w @ np.eye(2), memory)
+    assert np.exp(w).shape == (6, 2)
+    assert (w > 2).sum() == 0
+    assert np.allclose(w @ np.eye(2), memory)
     kept = w
     w += 1
     w -= np.ones(2)
     w[0, 1] = 5
     w.assign_add(1).assign_sub(2)
-    assert w is kept and w.value is memory and memory[0, 1] == 4 and layer.weights[0] is memory
-    assert w == kept and w != layer.b and {w: 1}[kept] == 1
+    assert w is kept
+    assert w.value is memory
+    assert memory[0, 1] == 4
+    assert layer.weights[0] is memory
+    assert w == kept
+    assert w != layer.b
+    assert {w: 1}[kept] == 1
 
 
 @pytest.mark.parametrize(("build", "error", "words"), [
@@ -249,7 +266,8 @@ def test_an_exception_leaves_the_weights_of_the_last_minibatch(place, threads, t
         with pytest.raises(KeyError, match="trouble") as caught:
             model.fit(X, Y, batch_size=32, shuffle=False, verbose=0)
         frames = traceback.extract_tb(caught.tb)
-        assert [frame.name for frame in frames][-1] == "count" and place in [frame.name for frame in frames]
+        assert [frame.name for frame in frames][-1] == "count"
+        assert place in [frame.name for frame in frames]
         assert model.optimizer.iterations == 3
         twin.fit(X[:96], Y[:96], batch_size=32, shuffle=False, verbose=0)
         assert same(model.weights, twin.weights)
@@ -295,7 +313,8 @@ def test_results_are_checked(layer, error, words):
     before = model.get_weights()
     with pytest.raises(error, match=words):
         model.train_on_batch(X[:8], Y[:8])
-    assert same(model.weights, before) and model.optimizer.iterations == 0
+    assert same(model.weights, before)
+    assert model.optimizer.iterations == 0
 
 
 def test_backward_is_not_needed_where_nothing_is_trained_before():
@@ -340,7 +359,7 @@ def test_models_in_several_threads_train_as_if_alone(team):
     def made(seed):
         model = nn.Sequential([nn.Input((6,)), nn.layers.Dense(20), NumpyDense(20), NumpyReLU(), nn.layers.Dense(2)],
                               seed=seed)  # fmt: skip
-        model.compile("adam", OBJECTS["SquaredError"](), metrics=[OBJECTS["AbsoluteError"]()])
+        model.compile("adam", OBJECTS["Squares"](), metrics=[OBJECTS["AbsoluteError"]()])
         return model
 
     alone, together = [made(seed) for seed in range(4)], [made(seed) for seed in range(4)]
@@ -441,7 +460,8 @@ def all_kinds():
     product, total = ProductAndSum()([hidden, NumpyReLU()(inputs)])
     outputs = nn.layers.Dense(2)(nn.layers.Concatenate()([product, OBJECTS["Residual"](6)(total)]))
     model = nn.Model(inputs, outputs, dtype="float64")
-    model.compile("adam", OBJECTS["SquaredError"](name="mine"), metrics=[OBJECTS["AbsoluteError"](), OBJECTS["largest_error"]])
+    metrics = [OBJECTS["AbsoluteError"](), OBJECTS["largest_error"]]
+    model.compile("adam", OBJECTS["Squares"](name="mine"), metrics=metrics)
     model.fit(X, Y, verbose=0)
     return model
 
@@ -482,7 +502,8 @@ def test_registered_classes_and_functions_need_no_dict(tmp_path, monkeypatch):
     model = regression(Registered(), metrics=[of_rows])
     model.save(tmp_path / "m")
     twin = nn.models.load_model(tmp_path / "m")
-    assert type(twin.layers[0]) is Registered and twin.evaluate(X, Y) == model.evaluate(X, Y)
+    assert type(twin.layers[0]) is Registered
+    assert twin.evaluate(X, Y) == model.evaluate(X, Y)
     with pytest.raises(ValueError, match="without get_config"):
         nn.saving.register_keras_serializable()(object)
 
@@ -512,7 +533,8 @@ def test_names_in_a_file_are_looked_up_and_never_run(name, tmp_path):
 
 
 def test_arguments_of_a_constructor_are_the_configuration_where_files_can_hold_them():
-    assert NumpyDense(3, "l1", name="a").get_config() == {"units": 3, "regularizer": "l1", "name": "a", "trainable": True}
+    expected = {"units": 3, "regularizer": "l1", "name": "a", "trainable": True}
+    assert NumpyDense(3, "l1", name="a").get_config() == expected
     frozen = NumpyDense(3, name="a")
     frozen.trainable = False
     assert frozen.get_config()["trainable"] is False

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from custom_parts import AbsoluteError, LogLikelihood, SquaredError, largest_error, squared_error
+from custom_parts import AbsoluteError, LogLikelihood, Squares, largest_error, squared_error
 
 import nncore as nn
 
@@ -41,7 +41,7 @@ def fitted(loss, shape=(4,), weights=None, **compilation):
 def test_a_loss_in_python_beside_the_built_in_one(reduction, weights, shape):
     """Within 1e-12: the sums of a row are rounded in another order."""
     numbers, model = fitted(nn.losses.MeanSquaredError(reduction=reduction), shape, weights)
-    others = [SquaredError(reduction=reduction), nn.losses.get(squared_error)]
+    others = [Squares(reduction=reduction), nn.losses.get(squared_error)]
     others[1].reduction = reduction
     for loss in others:
         got, twin = fitted(loss, shape, weights)
@@ -54,7 +54,7 @@ def test_a_loss_in_python_beside_the_built_in_one(reduction, weights, shape):
 @pytest.mark.parametrize("weights", [None, WEIGHTS[:7]], ids=["plain", "weighted"])
 @pytest.mark.parametrize("reduction", [*REDUCTIONS, "none"])
 def test_a_loss_in_python_on_arrays(reduction, weights):
-    own, built_in = SquaredError(reduction=reduction), nn.losses.MeanSquaredError(reduction=reduction)
+    own, built_in = Squares(reduction=reduction), nn.losses.MeanSquaredError(reduction=reduction)
     y_true, y_pred = np.random.default_rng(3).standard_normal((2, 7, 3, 4))
     np.testing.assert_allclose(own(y_true, y_pred, weights), built_in(y_true, y_pred, weights), rtol=1e-13)
     if reduction != "none":
@@ -117,15 +117,16 @@ def test_class_numbers_and_targets_of_another_shape():
 def test_losses_of_several_outputs_and_their_gradients():
     inputs = nn.Input((6,))
     hidden = nn.layers.Dense(5, activation="tanh")(inputs)
-    model = nn.Model(inputs, [nn.layers.Dense(4, name="a")(hidden), nn.layers.Dense(4, name="b")(hidden)], dtype="float64")
-    model.compile("sgd", {"a": SquaredError(), "b": squared_error}, loss_weights={"a": 0.3, "b": 2.0})
+    outputs = [nn.layers.Dense(4, name="a")(hidden), nn.layers.Dense(4, name="b")(hidden)]
+    model = nn.Model(inputs, outputs, dtype="float64")
+    model.compile("sgd", {"a": Squares(), "b": squared_error}, loss_weights={"a": 0.3, "b": 2.0})
     assert nn.testing.check_gradients(model, X[:9], [Y[:9], Y[9:18]], [WEIGHTS[:9]] * 2) < 1e-8
-    model.compile("sgd", [SquaredError(), None])
+    model.compile("sgd", [Squares(), None])
     model.fit(X, Y, verbose=0)
 
 
 def raising(place):
-    class Raises(SquaredError):
+    class Raises(Squares):
         calls = 0
 
         def count(self, where):
@@ -154,7 +155,7 @@ def test_an_exception_leaves_the_weights_of_the_last_minibatch(place):
 
     seen = []
     model = network(raising(place), optimizer="adam", metrics=[metric] if place == "metric" else None)
-    twin = network(SquaredError(), optimizer="adam")
+    twin = network(Squares(), optimizer="adam")
     with pytest.raises(KeyError, match="trouble"):
         model.fit(X, Y, shuffle=False, verbose=0)
     assert model.optimizer.iterations == 3
@@ -164,7 +165,7 @@ def test_an_exception_leaves_the_weights_of_the_last_minibatch(place):
 
 
 def test_a_loss_that_is_not_finite_ends_training_as_ever():
-    class Infinite(SquaredError):
+    class Infinite(Squares):
         def call(self, y_true, y_pred):
             return np.full(len(y_pred), np.inf)
 
@@ -248,7 +249,8 @@ def test_a_metric_by_itself():
     weights = np.concatenate([np.ones(100), WEIGHTS[100:]])
     expected = (np.abs(Y - X[:, :4]).mean(axis=1) * weights).sum() / weights.sum()
     assert float(metric.result()) == pytest.approx(expected, rel=1e-12)
-    assert [v.name for v in metric.variables] == ["total", "count"] and metric.get_config() == {"name": "absolute_error"}
+    assert [v.name for v in metric.variables] == ["total", "count"]
+    assert metric.get_config() == {"name": "absolute_error"}
     metric.reset_state()
     assert float(metric.total) == 0
     assert float(metric(Y, Y)) == 0
@@ -273,7 +275,8 @@ def test_a_metric_may_keep_what_it_sees_and_give_an_array():
     model = network(nn.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=[metric])
     model.fit(X, labels, epochs=2, shuffle=False, verbose=0, sample_weight=WEIGHTS)
     _, counts = model.evaluate(X, labels, batch_size=100)
-    assert (counts == np.bincount(labels)).all() and [len(t) for t, _ in metric.seen] == [100] * 3
+    assert (counts == np.bincount(labels)).all()
+    assert [len(t) for t, _ in metric.seen] == [100] * 3
     assert (np.concatenate([t for t, _ in metric.seen]) == labels).all()
     assert (np.concatenate([p for _, p in metric.seen]) == model.predict(X)).all()
 

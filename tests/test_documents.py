@@ -30,7 +30,8 @@ SECTIONS = {
     nn.regularizers: "## Regularisation",
     nn.constraints: "## Regularisation",
 }
-OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.interop.scipy, nn.models, nn.utils)
+OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.interop.scipy, nn.models, nn.saving, nn.testing,
+          nn.utils)  # fmt: skip
 
 X, Y = np.zeros((4, 3)), np.zeros((4, 1))
 
@@ -48,8 +49,8 @@ def assign_a_schedule():
 # What docs/from-keras.md says is refused, by words of its rows, which stand there.
 REFUSED = {
     "TypeError for functions and lambdas": [
-        lambda: nn.layers.Dense(3, activation=lambda x: x), lambda: regression(loss=lambda y, p: 0),
-        lambda: regression(metrics=[lambda y, p: 0]), lambda: nn.layers.Dense(3, kernel_regularizer=lambda w: 0)],
+        lambda: nn.layers.Dense(3, activation=lambda x: x), lambda: nn.layers.Dense(3, kernel_regularizer=lambda w: 0),
+        lambda: nn.layers.Dense(3, kernel_constraint=lambda w: w)],
     "`relu` with a negative threshold": [
         lambda: nn.activations.relu(X, threshold=-1.0), lambda: nn.layers.Softmax(axis=0)(nn.Input((3, 4))),
         lambda: nn.layers.PReLU(alpha_regularizer="l2")],
@@ -85,8 +86,9 @@ REFUSED = {
     "a schedule assigned to": [assign_a_schedule],
     "schedules of less than one step": [lambda: nn.optimizers.schedules.LinearDecay(0.1, 0.5)],
     "`compile(run_eagerly=True)`": [lambda: regression(run_eagerly=True)],
-    "`load_model(custom_objects=": [
-        lambda: nn.models.load_model("m", custom_objects={}), lambda: nn.models.load_model("m", safe_mode=False)],
+    "`load_model(safe_mode=False)`": [lambda: nn.models.load_model("m", safe_mode=False)],
+    "`RNN(stateful=": [
+        lambda: nn.layers.RNN(nn.layers.Dense(3)), lambda: nn.layers.TimeDistributed(nn.layers.Dense(3))(X, mask=X)],
     "an unknown `mode` warns": [
         lambda: nn.callbacks.EarlyStopping(mode="best"), lambda: nn.callbacks.EarlyStopping(patience=-1)],
     "a monitor whose direction": [

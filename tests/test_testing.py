@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from custom_parts import NumpyDense, NumpyReLU, SquaredError
+from custom_parts import NumpyDense, NumpyReLU, Squares
 
 import nncore as nn
 
@@ -29,7 +29,7 @@ class WrongInput(NumpyReLU):
         return dy
 
 
-class WrongLoss(SquaredError):
+class WrongLoss(Squares):
     def gradient(self, y_true, y_pred):
         return super().gradient(y_true, y_pred) * 0.5
 
@@ -69,7 +69,8 @@ def test_it_returns_the_largest_error_and_changes_nothing():
     model = in_model(nn.layers.Dense(3, activation="tanh"))
     before, x = model.get_weights(), X.copy()
     assert 0 < nn.testing.check_gradients(model, x, X[:, :3]) < 1e-8
-    assert all((a == b).all() for a, b in zip(model.weights, before, strict=True)) and (x == X).all()
+    assert all((a == b).all() for a, b in zip(model.weights, before, strict=True))
+    assert (x == X).all()
     allowed = {"rtol": 0, "atol": 1}
     assert 1e-4 < nn.testing.check_gradients(WrongKernel(3), X, **allowed) < 1
 

@@ -1,4 +1,4 @@
-"""Layers and models made of others: their `call` is run once for each mode, on symbolic tensors, which makes a graph."""
+"""Layers and models made of others: `call` is run once for each mode, on symbolic tensors, which makes a graph."""
 
 import contextvars
 import inspect

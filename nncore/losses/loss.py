@@ -19,8 +19,8 @@ class Loss(_custom_objects.Configured):
     """Base of the losses.
 
     Subclasses in Python define ``call(y_true, y_pred)``, which returns the value of each sample, and for training
-    ``gradient(y_true, y_pred)``, which returns the derivative of each sample's value with respect to y_pred, in its shape.
-    Weights, the reduction and the division by the number of samples are the base's. Targets have the
+    ``gradient(y_true, y_pred)``, which returns the derivative of each sample's value with respect to y_pred, of the
+    same shape. Weights, the reduction and the division by the number of samples are the base's. Targets have the
     predictions' shape unless ``target_shape(shape)`` says another for predictions of `shape`, both without the axis of
     samples; with ``labels = True`` they are class numbers.
 
