@@ -221,8 +221,6 @@ cdef class PythonStep:
 
 cdef void call_python(const nn_slot *arguments, nn_worker *worker, const nn_block *_) noexcept nogil:
     """The kernel of steps in Python. After a failure the run ends as after a loss that is not finite."""
-    if worker.nonfinite:
-        return
     with gil:
         if not (<PythonStep>arguments[0].pointer).call(worker.rows):
             worker.nonfinite = 1

@@ -109,7 +109,13 @@ def test_freezing_reaches_the_parts_and_their_weights():
     model.fit(X, Y, verbose=0)
     assert same(before[2:4], model.weights[2:4])
     assert (before[0] != model.weights[0]).all()
-    assert len(nn.Sequential([nn.Input((6,)), Residual(6, trainable=False)]).trainable_variables) == 0
+
+    model = nn.Sequential([nn.Input((6,)), Residual(6, trainable=False), L.Dense(1)], dtype="float64")
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    assert len(model.trainable_variables) == 2
+    assert same(before[:6], model.weights[:6])
 
 
 def test_layers_made_in_build():
@@ -151,6 +157,18 @@ def test_regularizers_and_paths_of_parts():
 def test_a_bad_call_is_refused(call, error, words):
     with pytest.raises(error, match=words):
         nn.Sequential([nn.Input((6,)), made(call)])
+
+
+@pytest.mark.parametrize("other", [
+    lambda: NumpyDense(3), lambda: L.TimeDistributed(L.Dense(3)),
+    lambda: L.RNN(Cell(3), return_sequences=True)])  # fmt: skip
+def test_a_relu_with_another_user(other):
+    """A product that is the only user of a ReLU multiplies its gradient with the ReLU's derivative."""
+    inputs = nn.Input((5, 3))
+    hidden = L.Dense(4, activation="relu")(inputs)
+    model = nn.Model(inputs, other()(hidden) + L.Dense(3)(hidden), dtype="float64")
+    model.compile("sgd", "mse")
+    nn.testing.check_gradients(model, SEQUENCES, SEQUENCES[::-1])
 
 
 # ---------------------------------------------------------------- models
@@ -195,7 +213,7 @@ def test_gradients_of_a_model_with_call():
     model = Network(3, dtype="float64")
     model.compile("sgd", "mse")
     assert nn.testing.check_gradients(model, X[:9, :3], Y[:9]) < 1e-7
-    model.forward(X[:9, :3])
+    assert (model.forward(X[:9, :3]) != model.forward(X[:9, :3], training=False)).any()
     assert model.backward(np.ones((9, 1))).shape == (9, 3)
 
 
