@@ -211,6 +211,7 @@ cdef class Call:
     counter : int64 array of one element, or None: the steps done
     target_shape : of a row's target; None where the plan takes none
     classes : targets are numbers of so many classes; 0 where they are not
+    indices : inputs are numbers below this; 0 where they are not
     fewest : rows that the plan is meant for, at least
     weights : those whose gradients are stored in new arrays
     """
@@ -225,7 +226,7 @@ cdef class Call:
     cdef uint64_t seed
     cdef int limit, threads, backward_phase
     cdef cnp.ndarray counter
-    cdef int64_t classes, fewest, made, threads_rows
+    cdef int64_t classes, indices, fewest, made, threads_rows
     cdef int dimensions, input_dimensions, type_number
     cdef cnp.npy_intp shape[cnp.NPY_MAXDIMS]
     cdef cnp.npy_intp input_shape[cnp.NPY_MAXDIMS]
@@ -233,7 +234,7 @@ cdef class Call:
     cdef int reports
 
     def __init__(self, Exclusive lock, program, uint64_t seed, int limit, input_shape, output_shape, counter=None,
-                 target_shape=None, int64_t classes=0, int64_t fewest=1, weights=()):  # fmt: skip
+                 target_shape=None, int64_t classes=0, int64_t fewest=1, int64_t indices=0, weights=()):  # fmt: skip
         builder = program.builder
         bindings = builder.bindings
         self.program, self.builder = program, builder
@@ -247,7 +248,7 @@ cdef class Call:
         self.weights = [weight.array for weight in weights]
         self.stores = [Slots(self.plan, [(number, "target") for stored, number in builder.gradient_stores
                                          if stored is weight]) for weight in weights]
-        self.counter, self.classes, self.fewest = counter, classes, fewest
+        self.counter, self.classes, self.fewest, self.indices = counter, classes, fewest, indices
         self.dimensions, self.input_dimensions = len(output_shape) + 1, len(input_shape) + 1
         for i, extent in enumerate(output_shape):
             self.shape[i + 1] = extent
@@ -287,6 +288,8 @@ cdef class Call:
         cdef Task task
         cdef int64_t rows = self.judged(x, y)
         if rows < 0:
+            return None
+        if self.indices and not labels_fit(x, self.indices):
             return None
         self.prepare(&task, rows)
         task.learning_rate = learning_rate
@@ -348,7 +351,7 @@ cdef class Call:
         """
         cdef Task task
         cdef int64_t rows = self.x.fit(x)
-        if not self.takes(rows):
+        if not self.takes(rows) or self.indices and not labels_fit(x, self.indices):
             return None
         self.prepare(&task, rows)
         if with_backward:

@@ -89,6 +89,23 @@ def features(data, shape, dtype, owner, name="x"):
     return as_source(array, dtype)
 
 
+def check_indices(array, layers, name):
+    """Raises where an array does not hold numbers of rows of the tables of all these layers."""
+    layer = min(layers, key=lambda layer: layer.input_dim)
+    if array.size == 0:
+        return
+    wrong = array != np.floor(array) if array.dtype.kind == "f" else np.zeros((), bool)
+    if not wrong.any():
+        if array.min() >= 0 and array.max() < layer.input_dim:
+            return
+        wrong = (array < 0) | (array >= layer.input_dim)
+    place = np.unravel_index(int(wrong.argmax()), array.shape)
+    raise ValueError(
+        f"layer {layer.name!r} takes whole numbers from 0 to {layer.input_dim - 1}; {name} holds {array[place]} in row "
+        f"{place[0]}"
+    )
+
+
 def labels(data, classes, name="y", ignored=None):
     """Class numbers, checked to be whole and to lie in 0 .. classes - 1 or to be the one `ignored`, as an array."""
     array = as_array(data, name)
@@ -139,15 +156,20 @@ def targets(data, loss, shape, rows, dtype, name="y"):
     return np.ascontiguousarray(array, np.int32 if loss.labels else dtype).reshape(rows, -1)
 
 
-def row_weights(data, rows, dtype):
-    """Weights of the rows as a contiguous array (rows,), or None."""
+def row_weights(data, rows, dtype, shape=()):
+    """Weights of the rows as a contiguous array (rows,), of their samples as (rows, samples), or None.
+
+    `shape` is that of the samples of a row.
+    """
     if data is None:
         return None
     array = as_array(data, "sample_weight")
     if array.shape == (rows, 1):
         array = array[:, 0]
-    if array.shape != (rows,):
-        raise ValueError(f"sample_weight must have shape ({rows},); got {array.shape}")
+    if array.shape != (rows,) and (not shape or array.shape != (rows, *shape)):
+        wanted = f"({rows},)" + (f" or {(rows, *shape)}" if shape else "")
+        raise ValueError(f"sample_weight must have shape {wanted}; got {array.shape}")
+    array = array.reshape(rows, -1) if array.ndim > 1 else array
     if not np.isfinite(array).all() or (array < 0).any():
         raise ValueError("sample_weight must be finite and not negative")
     return np.ascontiguousarray(array, dtype)

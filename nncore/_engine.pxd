@@ -85,6 +85,8 @@ cdef struct Step:
     int64_t rows_from  # minibatches that the step is for: of rows_from rows or more, and of fewer than rows_below
     int64_t rows_below
     int64_t turns  # NN_ACCUMULATING, NN_UPDATING or both: the training steps that it is for
+    int64_t per_row  # its rows are samples: so many of each row of the minibatch
+    int64_t per_block_row  # and of each row of a block
     nn_slot arguments[NN_MAX_ARGUMENTS]
 
 cdef struct Job:

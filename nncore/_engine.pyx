@@ -298,6 +298,19 @@ cdef void share_blocks(Run *run, const Phase *phase, int64_t *bounds) noexcept n
             before += run.jobs[job].blocks * run.jobs[job].cost
 
 
+cdef inline void run_step(const Step *step, nn_worker *worker, const nn_block *block) noexcept nogil:
+    cdef nn_block samples
+    if step.per_row == 1:
+        step.kernel(step.arguments, worker, block)
+        return
+    samples = block[0]
+    samples.row_begin *= step.per_block_row
+    samples.row_end *= step.per_block_row
+    worker.rows *= step.per_row
+    step.kernel(step.arguments, worker, &samples)
+    worker.rows //= step.per_row
+
+
 cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block) noexcept nogil:
     cdef Step *step = run.steps + job.first_step
     cdef Step *end = run.steps + job.last_step
@@ -305,13 +318,13 @@ cdef void run_steps(Run *run, const Job *job, nn_worker *worker, nn_block *block
     if worker.spent == NULL:
         while step < end:
             if step.rows_from <= worker.rows < step.rows_below and step.turns & worker.turn:
-                step.kernel(step.arguments, worker, block)
+                run_step(step, worker, block)
             step += 1
         return
     begin = nn_seconds()
     while step < end:
         if step.rows_from <= worker.rows < step.rows_below and step.turns & worker.turn:
-            step.kernel(step.arguments, worker, block)
+            run_step(step, worker, block)
         now = nn_seconds()
         worker.spent[step - run.steps] += now - begin
         begin = now
@@ -587,10 +600,13 @@ cdef class Plan:
 
     # ---- building
 
-    def buffer(self, width, dtype=None):
-        """A buffer of (rows, width) elements in the arena, with a padded stride; of (rows,) for width None."""
+    def buffer(self, width, dtype=None, gapless=False):
+        """A buffer of (rows, width) elements in the arena, with a padded stride; of (rows,) for width None.
+
+        `gapless`: row stands at row, for steps over samples of the rows.
+        """
         dtype = self.dtype if dtype is None else np.dtype(dtype)
-        stride = 1 if width is None else padded_stride(width, dtype.itemsize)
+        stride = 1 if width is None else width if gapless else padded_stride(width, dtype.itemsize)
         placed = Buffer(self.rows, 1 if width is None else width, stride, dtype, self.arena_size)
         self.arena_size += -(-self.rows * stride * dtype.itemsize // 64) * 64
         return placed
@@ -650,7 +666,7 @@ cdef class Plan:
         if rows >= 0:
             phase.blocks += job.blocks
 
-    def step(self, kernel, values, rows_from=0, rows_below=None, turns=ALWAYS):
+    def step(self, kernel, values, rows_from=0, rows_below=None, turns=ALWAYS, per_row=1):
         """Adds a step to the job last opened, or to the opening; returns its number for `bind`.
 
         Parameters
@@ -661,6 +677,8 @@ cdef class Plan:
             The step is for minibatches of `rows_from` rows or more, and of fewer than `rows_below`.
         turns : ACCUMULATING, UPDATING or ALWAYS
             The step is for training steps before the one with the update, for that one, or for all.
+        per_row : int
+            The kernel's rows are samples, so many of each row of the minibatch, in buffers without gaps.
         """
         described = KERNELS[kernel]
         names = [argument.name for argument in described.arguments]
@@ -671,6 +689,10 @@ cdef class Plan:
         self.steps[self.step_count].kernel = chosen.kernels[DTYPES.index(self.dtype)][<int>described.number]
         self.steps[self.step_count].rows_from = rows_from
         self.steps[self.step_count].turns = turns
+        self.steps[self.step_count].per_row = per_row
+        self.steps[self.step_count].per_block_row = 1
+        if self.job_count and self.jobs[self.job_count - 1].rows < 0:
+            self.steps[self.step_count].per_block_row = per_row
         self.steps[self.step_count].rows_below = INT64_MAX if rows_below is None else rows_below
         return self._placed(described, dict(values))
 

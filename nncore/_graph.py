@@ -31,7 +31,7 @@ class Graph:
                 twin = entries[id(node.outputs[0])].node
             else:
                 shapes = [tensor.sample_shape for tensor in node.outputs]
-                twin = type(node)(node.layer, [known.get(id(t), t) for t in node.inputs], shapes)
+                twin = type(node)(node.layer, [known.get(id(t), t) for t in node.inputs], shapes, node.options)
                 known.update(zip(map(id, node.outputs), twin.outputs, strict=True))
             nodes.append(twin)
             layers[id(node.layer)] = twin.layer
@@ -46,23 +46,40 @@ class Graph:
                 node.layer.build_for(shapes if node.layer.merges else shapes[0], weights)
 
     def emit(self, builder, values, emit_layer):
-        """Emits every layer into a plan, by emit_layer(layer, values); returns the output Values.
+        """Emits every layer into a plan, by emit_layer(builder, layer, values, options); returns the output Values.
 
         `values` are those of the inputs.
         """
         known = dict(zip(map(id, self.inputs), values, strict=True))
         for node in self.nodes:
             if node.inputs:
-                given = emit_layer(builder, node.layer, [known[id(tensor)] for tensor in node.inputs])
+                values = [known[id(tensor)] for tensor in node.inputs]
+                given = emit_layer(builder, node.layer, values, node.options)
                 known.update(zip(map(id, node.outputs), given, strict=True))
         return [known[id(tensor)] for tensor in self.outputs]
 
+    def readers(self, number):
+        """The layers that read an input as numbers of rows, those of models among them; and whether others read it."""
+        tensor, found = self.inputs[number], []
+        others = any(tensor is output for output in self.outputs)
+        for node in self.nodes:
+            for place, given in enumerate(node.inputs):
+                if given is not tensor:
+                    continue
+                inner, more = node.layer.readers(place)
+                found, others = found + inner, others or more
+        return found, others
+
     def numbered(self):
-        """The graph as numbers: (nodes, inputs, outputs); a node is (number of its layer, tensors that go in)."""
+        """The graph as numbers: (nodes, inputs, outputs).
+
+        A node is (number of its layer, tensors that go in), with the options of this use behind them where it has any.
+        """
         tensors, nodes = {}, []
         layers = {id(layer): number for number, layer in enumerate(self.layers)}
         for node in self.nodes:
-            nodes.append([layers[id(node.layer)], [tensors[id(tensor)] for tensor in node.inputs]])
+            options = [node.options] if node.options else []
+            nodes.append([layers[id(node.layer)], [tensors[id(tensor)] for tensor in node.inputs], *options])
             for tensor in node.outputs:
                 tensors[id(tensor)] = len(tensors)
         return nodes, [tensors[id(t)] for t in self.inputs], [tensors[id(t)] for t in self.outputs]

@@ -53,6 +53,10 @@ LARGE_KERNEL_ROWS = 32
 FLOPS_PER_THREAD = 150_000
 
 
+# The kernel that is a gradient and its update in one, for the rows in use alone, and the rows of its blocks.
+_ROW_UPDATES = {("embedding_gradient", "sgd"): "embedding_sgd"}
+ROW_UPDATE_PLACES = 64
+
 # The kernel that computes one part of what a gradient's kernel does.
 _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
 # Rows of the blocks of a phase with these kernels in it; the others go along with those before them.
@@ -96,6 +100,14 @@ class Job(NamedTuple):
 
     tiles: Tiles
     steps: list
+
+
+ONCE = Tiles(1, 1, 1, 1)
+
+
+def once(kernel, per_row=1, **arguments):
+    """A job of one block: a kernel over the whole minibatch, or over so many samples of each of its rows."""
+    return Job(ONCE, [(kernel, arguments, 0, None, _engine.ALWAYS, per_row)])
 
 
 def jobs_of(tiles, stage):
@@ -143,9 +155,9 @@ class _Pass:
     def __init__(self):
         self.phases = [_Rows()]
 
-    def step(self, kernel, arguments):
-        """Adds a step over rows."""
-        self._rows(_BLOCK_ROWS.get(kernel)).steps.append((kernel, arguments))
+    def step(self, kernel, arguments, per_row=1):
+        """Adds a step over rows, or over so many samples of each."""
+        self._rows(_BLOCK_ROWS.get(kernel)).steps.append((kernel, arguments, 0, None, _engine.ALWAYS, per_row))
 
     def part(self, kernel, arguments, block_rows, rows_from):
         """Adds a step that wants blocks of exactly so many rows, for minibatches of `rows_from` rows or more."""
@@ -177,6 +189,8 @@ class Value:
         self.relu = False  # max(0, .) of what the layer computed, applied by the layer's own product
         self.gated = False  # the gradient has been multiplied with that ReLU's derivative already
         self.logits = None  # (kind, Value) behind a softmax or sigmoid: losses go there directly
+        self.mask = None  # a Value of 1 and 0: which of the first axes' steps count; None where all do
+        self.indices = None  # the same numbers as int32, of an input that is read as numbers of rows
 
     @property
     def width(self):
@@ -217,6 +231,7 @@ class Builder:
         self._forward, self._backward = _Pass(), _Pass()
         self._backward_functions = []
         self._prologue = []  # jobs
+        self._before_parameters = []  # jobs between the rows and the parameters' phase
         self._after = []  # jobs of the parameters' phase
         self._kept = {}  # of each layer with statistics: the job that changes them
         self._gradient_steps = {}  # of each weight
@@ -234,9 +249,9 @@ class Builder:
 
     # ---- buffers
 
-    def buffer(self, width, dtype=None):
-        """A buffer of (rows, width); of (rows,) for width None."""
-        return self.plan.buffer(width, dtype)
+    def buffer(self, width, dtype=None, gapless=False):
+        """A buffer of (rows, width); of (rows,) for width None. `gapless`: for steps over samples of the rows."""
+        return self.plan.buffer(width, dtype, gapless)
 
     def value(self, shape, needs_gradient):
         """A new tensor of the plan, of this shape for each sample."""
@@ -255,9 +270,9 @@ class Builder:
 
     # ---- steps
 
-    def forward(self, kernel, **arguments):
-        """Adds a step over rows to the forward pass."""
-        self._forward.step(kernel, arguments)
+    def forward(self, kernel, per_row=1, **arguments):
+        """Adds a step over rows to the forward pass; over so many samples of each row, whose buffers are gapless."""
+        self._forward.step(kernel, arguments, per_row)
 
     def forward_meeting(self, jobs):
         """Ends a phase over rows of the forward pass: jobs that read all rows, and do not need each other."""
@@ -265,7 +280,7 @@ class Builder:
 
     def forward_python(self, function, buffers):
         """Adds a step in Python over all rows to the forward pass; see `Plan.python_step`."""
-        self.forward_meeting([Job(Tiles(1, 1, 1, 1), [(function, buffers)])])
+        self.forward_meeting([Job(ONCE, [(function, buffers)])])
 
     def on_backward(self, function):
         """Registers what emits the backward steps of the layer at hand: called in reverse order."""
@@ -282,11 +297,15 @@ class Builder:
 
     def backward_python(self, function, buffers):
         """As `forward_python`, in the backward pass."""
-        self.backward_meeting([Job(Tiles(1, 1, 1, 1), [(function, buffers)])])
+        self.backward_meeting([Job(ONCE, [(function, buffers)])])
 
-    def once_after_rows(self, kernel, **arguments):
+    def once_before_parameters(self, kernel, **arguments):
+        """Adds a step over the whole minibatch before the parameters' phase, for what gradients read."""
+        self._before_parameters.append(Job(ONCE, [(kernel, arguments)]))
+
+    def once_after_rows(self, kernel, per_row=1, **arguments):
         """Adds a step over the whole minibatch to the parameters' phase: the rows are done, and no loss was NaN."""
-        self._after.append(Job(Tiles(1, 1, 1, 1), [(kernel, arguments)]))
+        self._after.append(once(kernel, per_row, **arguments))
 
     def prologue(self, job):
         """Adds a job that runs once at the beginning of a call: what follows from weights alone."""
@@ -337,12 +356,12 @@ class Builder:
         emit(part)
         self._add(part, target, value.width, add_step or self.backward_step)
 
-    def take_gradient(self, value, buffer):
-        """What a buffer holds is a gradient of `value`."""
+    def take_gradient(self, value, buffer, add_step=None):
+        """A buffer becomes the gradient of `value`, or is added to it, in the backward pass or by add_step."""
         if value.gradient is None:
             value.gradient = buffer
         else:
-            self._add(buffer, value.gradient, value.width, self.backward_step)
+            self._add(buffer, value.gradient, value.width, add_step or self.backward_step)
 
     @staticmethod
     def _add(source, target, width, add_step):
@@ -467,10 +486,10 @@ class Builder:
         for weight, number in self.gradient_stores:
             self.plan.bind(number, target=array_of(weight))
 
-    def forward_finite_check(self, buffer):
+    def forward_finite_check(self, buffer, per_row=1):
         """Ends the minibatch before any weight changes where a value of `buffer` (rows,) is NaN or infinite."""
         if self.require_finite:
-            self.forward("require_finite", values=buffer)
+            self.forward("require_finite", per_row, values=buffer)
 
     def regularize(self, weight, l1, l2, total):
         """Adds l1 sum |w| + l2 sum w² to a Total for each row, and its derivative to the weight's gradient."""
@@ -497,12 +516,15 @@ class Builder:
         self._total_count += count
         return Total(self._total_count - count, count)
 
-    def report(self, *totals):
-        """A buffer (rows,) whose sum over all rows of a run is added to each Total, or (Total, scale); returns it."""
-        buffer = self.buffer(None)
+    def report(self, *totals, per_row=1):
+        """A buffer (rows,) whose sum over all rows of a run is added to each Total, or (Total, scale); returns it.
+
+        With samples of rows it has so many of each row, whose mean counts.
+        """
+        buffer = self.buffer(per_row, gapless=True)
         for total in totals:
             total, scale = total if isinstance(total[0], Total) else (total, 1.0)
-            self._sums.append((buffer, total, scale))
+            self._sums.append((buffer, total, scale / per_row, per_row))
         return buffer
 
     # ---- laying out
@@ -536,7 +558,7 @@ class Builder:
             self._rows_and_meetings(backward)
         else:
             self._rows_and_meetings([*forward[:-1], *forward[-1].joined(backward[0]), *backward[1:]])
-        for jobs in self._parameter_phases(update, store_gradients, mirrors):
+        for jobs in [self._before_parameters, *self._parameter_phases(update, store_gradients, mirrors)]:
             if any(job.steps for job in jobs):
                 plan.phase()
                 self._jobs(jobs)
@@ -566,6 +588,9 @@ class Builder:
         penalties = []
         for (weight, steps), stages in zip(self._gradient_steps.items(), updates, strict=True):
             stages = [list(stage) for stage in stages]
+            if update is not None and self._updates_rows(weight, steps, stages):
+                add(0, self._row_update(weight, steps[0], stages[0][0]))
+                continue
             penalty, parts = self._penalty(weight, with_gradient=True)
             penalties += parts
             stored = []
@@ -588,18 +613,32 @@ class Builder:
                 steps, parts = self._penalty(weight, with_gradient=False)
                 penalties += parts
                 add(0, Job(self.tiles(weight), steps))
-        once = Tiles(1, 1, 1, 1)
         sums = {}  # what is added to one number is added by one thread, in one order
-        for buffer, total, scale in self._sums:
-            sums.setdefault(total, []).append(("accumulate_sum", {"values": buffer, "total": total, "scale": scale}))
+        for buffer, total, scale, per_row in self._sums:
+            step = once("accumulate_sum", per_row, values=buffer, total=total, scale=scale).steps[0]
+            sums.setdefault(total, []).append(step)
         for steps in sums.values():
-            add(0, Job(once, steps))
+            add(0, Job(ONCE, steps))
         for job in [*self._after, *self._kept.values()]:
             add(0, job)
         if penalties:
-            add(1, Job(once, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})
+            add(1, Job(ONCE, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})
                               for parts, total in penalties]))  # fmt: skip
         return phases
+
+    def _updates_rows(self, weight, steps, stages):
+        """Whether rows of a weight that have no gradient stay as they are, and its update is one kernel."""
+        one = len(steps) == len(stages) == len(stages[0]) == 1 and not isinstance(stages[0][0], Job)
+        alone = weight.constraint is None and weight not in self._regularized and weight not in self._mirrors
+        return one and alone and (steps[0][0], stages[0][0][0]) in _ROW_UPDATES
+
+    def _row_update(self, weight, gradient, update):
+        """The Job that updates the rows in use: over the places that use one, however large the table is."""
+        arguments = {name: value for name, value in gradient[1].items() if name != "accumulate"}
+        rows, columns = weight.matrix_shape
+        tiles = Tiles(self.rows * arguments["positions"], columns, ROW_UPDATE_PLACES, min(columns, TILE_COLUMNS))
+        step = (_ROW_UPDATES[gradient[0], update[0]], {**arguments, "parameter": weight.array, "count": rows})
+        return Job(tiles, [step])
 
     def _penalty(self, weight, with_gradient):
         """The step of a weight's regularizer, and [(penalties of its tiles, Total)]."""

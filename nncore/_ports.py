@@ -4,17 +4,35 @@ What they read and write is bound before each run, under names: those of `gather
 them for the type of the elements and the distance of the rows.
 """
 
+import math
+
 from nncore import _engine
-from nncore._plan import Later
+from nncore._plan import Later, Value
 
 
 def gather(builder, name, buffer, features, labels=False):
     """Adds a step that reads the rows of a Source into a buffer, in the epoch's order; `labels` are class numbers."""
     source = {"source": Later(name), "type": Later(f"{name}_type"), "source_stride_bytes": Later(f"{name}_bytes")}
-    if labels:
-        builder.forward("gather_labels", y=buffer, **source)
-    else:
-        builder.forward("gather_rows", y=buffer, features=features, y_stride=buffer.stride, **source)
+    kernel = "gather_labels" if labels else "gather_rows"
+    builder.forward(kernel, y=buffer, features=features, y_stride=buffer.stride, **source)
+
+
+def gather_input(builder, name, shape, needs_gradient, readers):
+    """The Value of an input, with steps that read it: as numbers, and as int32 for those who want numbers of rows.
+
+    `readers` is what `Graph.readers` says.
+    """
+    embeddings, others = readers
+    width = math.prod(shape)
+    indices = builder.buffer(width, "int32") if embeddings else None
+    buffer = builder.buffer(width) if others or not embeddings else indices
+    value = Value(buffer, shape, needs_gradient and builder.backward)
+    value.indices = indices
+    if indices is not None:
+        gather(builder, name, indices, width, labels=True)
+    if buffer is not indices:
+        gather(builder, name, buffer, width)
+    return value
 
 
 def bind_source(builder, name, source):
@@ -22,10 +40,11 @@ def bind_source(builder, name, source):
     builder.bind(**{name: source.array, f"{name}_type": source.type, f"{name}_bytes": source.row_bytes})
 
 
-def gather_weights(builder, name):
-    """A buffer (rows,) that is read from a contiguous array (rows,) of the plan's type."""
-    buffer = builder.buffer(None)
-    builder.forward("gather_rows", source=Later(name), y=buffer, features=1, y_stride=1, **_dense(builder, 1))
+def gather_weights(builder, name, width=1):
+    """A buffer (rows, width) without gaps that is read from a contiguous array of the plan's type."""
+    buffer = builder.buffer(width, gapless=True)
+    builder.forward("gather_rows", source=Later(name), y=buffer, features=width, y_stride=width,
+                    **_dense(builder, width))  # fmt: skip
     return buffer
 
 

@@ -37,6 +37,22 @@ def emit_product(builder, emit, a, weight, c, *, transposed=False, bias=None, ma
         emit("matmul", a=a, a_stride=a.stride, inner=inner, **builder.operand(weight, transposed), **ends)
 
 
+def emit_products(builder, emit, a, weight, c, positions, *, transposed=False, mask=None, **ends):
+    """As `emit_product` for each of so many positions of a sample."""
+    rows, columns = weight.matrix_shape
+    inner, outer = (columns, rows) if transposed else (rows, columns)
+    for position in range(positions):
+        emit_product(builder, emit, a.at(position * inner), weight, c.at(position * outer), transposed=transposed,
+                     mask=mask and mask.at(position * outer), **ends)  # fmt: skip
+
+
+def emit_gradients(builder, weight, x, dy, positions):
+    """Adds the sum over positions of x' dy to what sums to the gradient of a weight."""
+    rows, columns = weight.matrix_shape
+    for position in range(positions):
+        emit_gradient(builder, weight, x.at(position * rows), dy.at(position * columns))
+
+
 def emit_gradient(builder, weight, x, dy):
     """Adds x' dy to what sums to the gradient of a weight."""
     rows, columns = weight.matrix_shape

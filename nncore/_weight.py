@@ -78,23 +78,24 @@ class Weight(Variable):
     """A trainable or fixed array of a layer.
 
     `array` is the engine's own memory: writing into it changes the model. For gradients and updates it counts as
-    a matrix of `matrix_shape`: all axes but the last are its rows.
+    a matrix of `matrix_shape`: all axes but the last `column_axes` are its rows.
     """
 
-    __slots__ = ("constraint", "gradient", "regularizer", "trainable")
+    __slots__ = ("column_axes", "constraint", "gradient", "regularizer", "trainable")
 
     def __init__(self, name, array, trainable=True, regularizer=None, constraint=None):
         super().__init__(name, array)
         self.trainable = trainable
         self.regularizer, self.constraint = regularizer, constraint
+        self.column_axes = 1
         self.gradient = None
 
     @property
     def matrix_shape(self):
         """(rows, columns); a vector is one row."""
-        return matrix_shape(self.array.shape)
+        return matrix_shape(self.array.shape, self.column_axes)
 
 
-def matrix_shape(shape):
+def matrix_shape(shape, column_axes=1):
     """(rows, columns) of the matrix that an array of this shape counts as; a vector is one row."""
-    return (1, math.prod(shape)) if len(shape) <= 1 else (math.prod(shape[:-1]), shape[-1])
+    return math.prod(shape[:-column_axes]), math.prod(shape[-column_axes:])

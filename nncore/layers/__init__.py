@@ -9,10 +9,12 @@ from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from nncore.layers.dense import Dense
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
+from nncore.layers.embedding import Embedding
 from nncore.layers.flatten import Flatten
 from nncore.layers.group_normalization import GroupNormalization
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
+from nncore.layers.masking import Masking
 from nncore.layers.merging import (
     Add,
     Average,
@@ -31,6 +33,7 @@ from nncore.layers.merging import (
     multiply,
     subtract,
 )
+from nncore.layers.multi_head_attention import MultiHeadAttention
 from nncore.layers.noise import GaussianDropout, GaussianNoise
 from nncore.layers.normalization import LayerNormalization, RMSNormalization, UnitNormalization
 from nncore.layers.prelu import PReLU
@@ -96,6 +99,12 @@ __all__ = [
 # Keras's other names.
 Convolution1D, Convolution2D = Conv1D, Conv2D
 Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Dense", "Dot",
+           "Dropout", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "GroupNormalization", "Input", "InputLayer",
+           "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "PReLU", "Permute",
+           "RMSNormalization", "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D",
+           "SpatialDropout2D", "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot",
+           "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
 # Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {

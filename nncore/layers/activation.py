@@ -7,6 +7,8 @@ from nncore.layers.layer import Layer
 class _Function(Layer):
     """y = f(x) of an activation, `self.activation`."""
 
+    supports_masking = True
+
     def compute_output_shape(self, input_shape):
         try:
             return self.activation.output_shape(input_shape)

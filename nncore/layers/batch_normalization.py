@@ -44,6 +44,8 @@ class BatchNormalization(Affine):
     ICML 2015.
     """
 
+    supports_masking = True
+
     def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", moving_mean_initializer="zeros", moving_variance_initializer="ones",
                  beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None,
@@ -85,6 +87,8 @@ class BatchNormalization(Affine):
 
     def _emit(self, builder, x):
         of_minibatch, learns = builder.training and self.trainable, self.learns(builder)
+        if of_minibatch and x.mask is not None:
+            raise ValueError(f"layer {self.name!r} does not support masked inputs in training")
         channels = x.shape[-1]
         sizes = {"positions": x.width // channels, "channels": channels}
         x.uses += 1

@@ -1,7 +1,7 @@
 """The fully connected layer."""
 
 from nncore import _checks, activations, constraints, initializers, regularizers
-from nncore._products import emit_gradient, emit_product
+from nncore._products import emit_gradients, emit_products
 from nncore.layers.layer import Layer
 
 
@@ -21,6 +21,8 @@ class Dense(Layer):
     kernel_constraint, bias_constraint : str or Constraint, optional
         What W and b are brought back to after each update.
     """
+
+    supports_masking = True
 
     def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
@@ -68,9 +70,8 @@ class Dense(Layer):
         learns = self.trainable and builder.backward
         y = builder.value((*x.shape[:-1], units), x.needs_gradient or learns)
         y.relu = fused_relu
-        for position in range(positions):
-            emit_product(builder, builder.forward, x.buffer.at(position * inputs), self._kernel,
-                         y.buffer.at(position * units), bias=self.bias, relu=fused_relu)  # fmt: skip
+        emit_products(builder, builder.forward, x.buffer, self._kernel, y.buffer, positions, bias=self.bias,
+                      relu=fused_relu)  # fmt: skip
         builder.add_flops(2.0 * positions * inputs * units)
 
         def backward():
@@ -80,11 +81,11 @@ class Dense(Layer):
                 builder.backward_step("relu_backward", y=y.buffer, dy=y.gradient, dx=y.gradient, features=y.width,
                                       y_stride=y.stride, dy_stride=y.gradient.stride,
                                       dx_stride=y.gradient.stride)  # fmt: skip
-            for position in range(positions) if self.trainable else ():
+            if self.trainable:
+                emit_gradients(builder, self._kernel, x.buffer, y.gradient, positions)
+            for position in range(positions) if self.trainable and self.use_bias else ():
                 dy = y.gradient.at(position * units)
-                emit_gradient(builder, self._kernel, x.buffer.at(position * inputs), dy)
-                if self.use_bias:
-                    builder.weight_gradient(self._bias, "column_sum", dy=dy, dy_stride=dy.stride)
+                builder.weight_gradient(self._bias, "column_sum", dy=dy, dy_stride=dy.stride)
             if x.needs_gradient:
                 self._emit_input_gradient(builder, x, y, positions)
 
@@ -93,14 +94,11 @@ class Dense(Layer):
 
     def _emit_input_gradient(self, builder, x, y, positions):
         """dx = dy W', and the derivative of the ReLU before this layer in the same pass where only we use it."""
-        inputs, units = self._kernel.matrix_shape
         target, accumulate = builder.gradient_target(x)
         gate = x.relu and x.uses == 1
         x.gated = x.gated or gate
-        for position in range(positions):
-            emit_product(builder, builder.backward_step, y.gradient.at(position * units), self._kernel,
-                         target.at(position * inputs), transposed=True,
-                         mask=x.buffer.at(position * inputs) if gate else None, accumulate=accumulate)  # fmt: skip
+        emit_products(builder, builder.backward_step, y.gradient, self._kernel, target, positions, transposed=True,
+                      mask=x.buffer if gate else None, accumulate=accumulate)  # fmt: skip
 
     def get_config(self):
         return {

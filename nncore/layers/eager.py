@@ -2,11 +2,14 @@
 
 from nncore import _data, _engine, _ports, config
 from nncore._plan import Builder
-from nncore.layers.layer import WeightMaker
+from nncore.layers.layer import WeightMaker, emit_layer
 
 
-def compute(layer, inputs, training):
-    """Returns the layer's output for arrays, which have one number of rows. Builds the layer where it is not yet."""
+def compute(layer, inputs, training, **options):
+    """Returns the layer's output for arrays, which have one number of rows; a list of several.
+
+    Builds the layer where it is not yet. `options` are those of this use.
+    """
     given = list(inputs) if layer.merges else [inputs]
     arrays = [_data.as_array(x, "inputs") for x in given]
     for array in arrays:
@@ -17,16 +20,16 @@ def compute(layer, inputs, training):
     shapes = [array.shape[1:] for array in arrays]
     layer.prepare(shapes)
     layer.build_for(shapes if layer.merges else shapes[0], WeightMaker(dtype, config.get_seed()))
+    readers = [layer.readers(number) for number in range(len(arrays))]
+    for array, (embeddings, _) in zip(arrays, readers, strict=True):
+        if embeddings:
+            _data.check_indices(array, embeddings, "inputs")
     rows = len(arrays[0])
     builder = Builder(dtype, rows, training=training, statistics="forward")
     values = []
     for number, shape in enumerate(shapes):
-        value = builder.value(shape, False)
-        _ports.gather(builder, f"x{number}", value.buffer, value.width)
-        values.append(value)
-    ys = layer.emit(builder, *values)
-    several = isinstance(ys, list)
-    ys = ys if several else [ys]
+        values.append(_ports.gather_input(builder, f"x{number}", shape, False, readers[number]))
+    ys = emit_layer(builder, layer, values, options)
     for number, y in enumerate(ys):
         _ports.store(builder, f"output{number}", y)
     builder.finish()
@@ -36,7 +39,7 @@ def compute(layer, inputs, training):
     builder.bind(**{f"output{number}": output for number, output in enumerate(outputs)})
     threads = builder.threads(rows, config.get_num_threads())
     builder.plan.run(rows, seed=config.get_seed(), threads=threads)
-    return outputs if several else outputs[0]
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
 def _dtype(layer, arrays):

@@ -33,6 +33,8 @@ class GroupNormalization(Affine):
     Wu and He, "Group normalization", ECCV 2018.
     """
 
+    supports_masking = True
+
     def __init__(self, groups=32, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
                  gamma_constraint=None, **common):  # fmt: skip

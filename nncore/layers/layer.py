@@ -60,6 +60,7 @@ class Symbolic(_custom_objects.Configured):
     """What can be called on symbolic tensors, to be a node of a graph: a layer, a model."""
 
     merges = False  # whether it takes a list of tensors
+    supports_masking = False  # whether a mask of its first input is one of its outputs, too
 
     call = None  # of subclasses that are made of layers: outputs of symbolic inputs
 
@@ -69,7 +70,15 @@ class Symbolic(_custom_objects.Configured):
     def prepare(self, shapes):
         """Called before shapes are asked for, with those of a sample of each input."""
 
-    def sample_shapes(self, shapes):
+    def readers(self, place):
+        """Who reads the input at this place, as `Graph.readers` says it."""
+        return [], True
+
+    def emit_mask(self, builder, values):
+        """Adds the steps of the outputs' mask, for inputs of which some have one; returns its Value, or None."""
+        return values[0].mask if self.supports_masking else None
+
+    def sample_shapes(self, shapes, **options):
         """The shapes of a sample of each output, for a list of those of the inputs."""
         try:
             found = self.compute_output_shape(list(shapes) if self.merges else shapes[0])
@@ -79,13 +88,16 @@ class Symbolic(_custom_objects.Configured):
             text = str(error)
             raise ValueError(text if self.name in text else f"layer {self.name!r}: {text}") from None
 
-    def connect(self, inputs):
-        """Makes a node of a graph; returns its output Tensor, or a list of several."""
+    def connect(self, inputs, **options):
+        """Makes a node of a graph; returns its output Tensor, or a list of several.
+
+        `options` are those of this use, which `emit` gets as well.
+        """
         self.take(inputs)
         tensors = self._tensors(inputs)
         shapes = [tensor.sample_shape for tensor in tensors]
         self.prepare(shapes)
-        self.node = Node(self, tensors, self.sample_shapes(shapes))
+        self.node = Node(self, tensors, self.sample_shapes(shapes, **options), options)
         return self.node.outputs if len(self.node.outputs) > 1 else self.node.outputs[0]
 
     def _tensors(self, inputs):
@@ -370,10 +382,12 @@ class Layer(Trainable, Symbolic):
         return sum(w.array.size for w in self.weight_list())
 
 
-def emit_layer(builder, layer, values):
-    """Emits a layer into a plan, and the penalty on its output; returns the output Values."""
-    outputs = layer.emit(builder, *values)
+def emit_layer(builder, layer, values, options=None):
+    """Emits a layer into a plan, its mask, and the penalty on its output; returns the output Values."""
+    outputs = layer.emit(builder, *values, **(options or {}))
     outputs = outputs if isinstance(outputs, list) else [outputs]
+    if any(value.mask is not None for value in values) and outputs[0].mask is None:
+        outputs[0].mask = layer.emit_mask(builder, values)
     if layer.activity_regularizer is not None and builder.penalties is not None:
         for value in outputs:
             builder.penalize_activity(value, layer.activity_regularizer.l1, layer.activity_regularizer.l2)

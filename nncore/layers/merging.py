@@ -8,6 +8,7 @@ import math
 from nncore import _checks
 from nncore._axes import emit_broadcast, emit_copied_gradient, emit_copy, emit_pair, emit_permuted
 from nncore.layers.layer import Layer
+from nncore.layers.masking import emit_either, emit_joined
 
 
 class Merge(Layer):
@@ -17,6 +18,13 @@ class Merge(Layer):
     """
 
     merges = True  # takes a list
+
+    def emit_mask(self, builder, values):
+        """What counts in one of the inputs counts, where all of them have a mask."""
+        if any(value.mask is None for value in values):
+            return None
+        shape = max((value.mask.shape for value in values), key=lambda shape: (len(shape), math.prod(shape)))
+        return emit_either(builder, [emit_broadcast(builder, value.mask, shape) for value in values])
 
     def compute_output_shape(self, input_shapes):
         """Returns the shape of a sample's output for a list of shapes of samples, or raises ValueError."""
@@ -265,6 +273,15 @@ class Concatenate(Merge):
         builder.on_backward(backward)
         return y
 
+    def emit_mask(self, builder, values):
+        """The masks beside each other; along the last axis, what counts in one of the inputs."""
+        shapes = [value.shape for value in values]
+        axis = sample_axis(self, self.axis, shapes[0])
+        if axis < len(shapes[0]) - 1:
+            return emit_joined(builder, [value.mask for value in values], shapes, axis)
+        known = [value.mask for value in values if value.mask is not None]
+        return emit_either(builder, known) if len(known) == len(values) else None
+
     def get_config(self):
         return {"axis": self.axis, **super().get_config()}
 
@@ -326,6 +343,10 @@ class Dot(Merge):
 
         builder.on_backward(backward)
         return y
+
+    def emit_mask(self, builder, values):
+        """There is none: the axes are others."""
+        return None
 
     def get_config(self):
         return {"axes": self.axes, "normalize": self.normalize, **super().get_config()}

@@ -90,6 +90,8 @@ class LayerNormalization(Affine):
     Ba et al., "Layer normalization", 2016.
     """
 
+    supports_masking = True
+
     def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
                  gamma_constraint=None, *, rms_scaling=False, **common):  # fmt: skip
@@ -178,6 +180,8 @@ class UnitNormalization(Layer):
     ValueError
         For an axis that a sample does not have.
     """
+
+    supports_masking = True
 
     def __init__(self, axis=-1, **common):
         super().__init__(**common)

@@ -20,6 +20,8 @@ class PReLU(Layer):
         axes that are left must be neighbours: (1, 2) or (2, 3) of (samples, rows, columns, channels), but not (2,).
     """
 
+    supports_masking = True
+
     def __init__(self, alpha_initializer="Zeros", alpha_regularizer=None, alpha_constraint=None, shared_axes=None,
                  **common):  # fmt: skip
         super().__init__(**common)

@@ -17,6 +17,8 @@ class RandomLayer(Layer):
         Makes the layer's numbers differ from those that its place alone would give.
     """
 
+    supports_masking = True
+
     def __init__(self, seed=None, **common):
         super().__init__(**common)
         self.seed = None if seed is None else check_seed(seed)

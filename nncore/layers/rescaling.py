@@ -14,6 +14,8 @@ class Rescaling(Layer):
     scale, offset : float
     """
 
+    supports_masking = True
+
     def __init__(self, scale, offset=0.0, **common):
         super().__init__(**common)
         self.scale = _checks.real_number("Rescaling", "scale", scale)

@@ -2,10 +2,10 @@
 
 
 class Node:
-    """One use of a layer: the tensors that go in and those that come out."""
+    """One use of a layer: the tensors that go in and those that come out, and options of this use."""
 
-    def __init__(self, layer, inputs, output_shapes):
-        self.layer, self.inputs = layer, list(inputs)
+    def __init__(self, layer, inputs, output_shapes, options=None):
+        self.layer, self.inputs, self.options = layer, list(inputs), options or {}
         self.outputs = [Tensor(shape, self, index) for index, shape in enumerate(output_shapes)]
 
 

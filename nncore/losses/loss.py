@@ -98,7 +98,7 @@ class Loss(_custom_objects.Configured):
         """Whether the loss of all rows is another than the mean of the losses of minibatches that they are cut into."""
         return self.reduction in ("sum", "mean_with_sample_weight") or self.ignore_class is not None
 
-    def emit(self, builder, target, prediction, weight, scale, totals, number):
+    def emit(self, builder, target, prediction, weight, scale, totals, number, samples=None):
         """Adds the loss and its gradient to a plan.
 
         Parameters
@@ -109,10 +109,15 @@ class Loss(_custom_objects.Configured):
         scale : float, of the gradient: the loss's part in the whole
         totals : list of (Total, scale), to which the sum over rows is added
         number : int, of the output, by which the names of its targets and weights end
+        samples : Samples or None
+            Where the loss is one of samples; the target's buffer has no gaps then.
         """
         from nncore.losses import custom  # which imports this module
 
         source, logits = self.source(prediction)
+        if samples is not None:
+            self._emit_of_samples(builder, target, source, logits, scale, totals, samples)
+            return
         loss = builder.report(*totals)
         arguments = {
             "target": target,
@@ -141,6 +146,28 @@ class Loss(_custom_objects.Configured):
         else:
             run(None)
         builder.forward_finite_check(loss)
+
+    def _emit_of_samples(self, builder, target, source, logits, scale, totals, samples):
+        """As `emit`, by a kernel whose rows are the samples."""
+        count, shape = samples.count, source.shape[-1:]
+        weight = samples.loss_weights(target, self.ignore_class, self.reduction)
+        loss = builder.report(*totals, per_row=count)
+        learns = builder.backward and source.needs_gradient
+        gradient = builder.buffer(source.width, gapless=True) if learns else None
+        builder.forward(
+            self.kernel_for(logits), count, target=target, prediction=samples.gapless(source), weight=weight, loss=loss,
+            gradient=gradient, target_stride=target.width // count, prediction_stride=shape[0],
+            gradient_stride=shape[0], scale=scale, **self.kernel_arguments(shape, builder.dtype),
+        )  # fmt: skip
+        if self.reduction == "sum":
+            sums = {"labels": None, "weights": None, "label_type": 0, "label_stride_bytes": 0, "ignored": NO_LABEL,
+                    "divide": False, "scale": 1.0}  # fmt: skip
+            for x, width in ((loss, 1), (gradient, shape[0])) if learns else ((loss, 1),):
+                builder.forward("rescale_loss", count, x=x, features=width, x_stride=width, **sums)
+        if learns:
+            source.uses += 1
+            builder.take_gradient(source, gradient, builder.forward)
+        builder.forward_finite_check(loss, count)
 
     def _emit_rescaling(self, builder, loss, gradient, source, weight, number):
         from nncore._plan import Later

@@ -219,8 +219,6 @@ def check_targets(metric, judge, output_shape):
     if metric.in_python:
         metric.judge = judge
         return
-    if metric.labels and len(output_shape) != 1:
-        raise ValueError(f"metric {metric.name!r} needs outputs of shape (classes,); the model's are {output_shape}")
     wanted, given = (
         "class numbers" if thing.labels else f"of shape {thing.target_shape(output_shape)} for each row"
         for thing in (metric, judge)

@@ -376,13 +376,13 @@ class AUC(ThresholdMetric):
             if given is not None and shape[-1] != (given if name == "num_labels" else len(given)):
                 raise ValueError(f"AUC: {name}={given} is not for the {shape[-1]} labels of outputs of shape {shape}")
 
-    def emit(self, builder, target, prediction, weight, total):
+    def emit(self, builder, target, prediction, weight, total, samples=None):
         if self.from_logits:
             logits = prediction
             prediction = builder.value(logits.shape, False)
             builder.forward("sigmoid_forward", x=logits.buffer, y=prediction.buffer, features=logits.width,
                             x_stride=logits.stride, y_stride=prediction.stride)  # fmt: skip
-        super().emit(builder, target, prediction, weight, total)
+        super().emit(builder, target, prediction, weight, total, samples)
 
     def _add(self, target, y_pred, weight, state):
         from nncore import activations

@@ -23,6 +23,7 @@ class Metric(_custom_objects.Configured):
     labels = False  # targets are class numbers, one for each prediction, and not an array like the prediction
     default_name = ""
     weighted = False  # in a model's training: rows count with sample_weight
+    masked = False  # in a model's training: of an output of which not all steps count
 
     def __init__(self, dtype=None, name=None):
         _checks.refuse(type(self).__name__, dtype=dtype)
@@ -76,7 +77,11 @@ class Metric(_custom_objects.Configured):
         result = np.asarray(self.result(), np.float64)
         return float(result) if result.ndim == 0 else result
 
-    def emit(self, builder, target, prediction, weight, total):
+    def takes_samples(self):
+        """Whether samples of a row can count apart from each other."""
+        return False
+
+    def emit(self, builder, target, prediction, weight, total, samples=None):
         """Adds the metric to a plan.
 
         Parameters
@@ -85,6 +90,8 @@ class Metric(_custom_objects.Configured):
         prediction : Value
         weight : Buffer or None, a weight for each row, which weighted metrics look at
         total : Total, where the state is added up
+        samples : Samples or None
+            Where losses of this output are those of samples; the target's buffer has no gaps then.
         """
         from nncore.metrics import custom  # which imports this module
 
@@ -174,18 +181,30 @@ class MeanMetric(Metric):
 
     @property
     def is_plain_mean(self):
-        return not self.weighted and type(self).of_mean is MeanMetric.of_mean
+        return not self.weighted and not self.masked and type(self).of_mean is MeanMetric.of_mean
 
     def state_size(self, shape):
-        return 2 if self.weighted else 1
+        return 2 if self.weighted or self.masked else 1
+
+    def takes_samples(self):
+        return True
 
     def value(self, state, rows):
         count = state[1] if len(state) > 1 else rows
         return self.of_mean(float(state[0] / count) if count else 0.0)
 
-    def emit(self, builder, target, prediction, weight, total):
-        values = builder.buffer(None) if self.weighted else builder.report(total)
+    def emit(self, builder, target, prediction, weight, total, samples=None):
         source, logits = self.source(prediction)
+        if samples is not None and (self.weighted or self.masked):
+            values = builder.buffer(samples.count, gapless=True)
+            arguments = self.kernel_arguments(source.shape[-1:], builder.dtype)
+            builder.forward(self.kernel_for(logits), samples.count, **self._arguments(
+                target, target.width // samples.count, samples.gapless(source), source.shape[-1], values, arguments
+            ))  # fmt: skip
+            builder.once_after_rows("accumulate_weighted_sum", samples.count, values=values, totals=total,
+                                    weight=samples.metric_weights(self.weighted))  # fmt: skip
+            return
+        values = builder.buffer(None) if self.weighted else builder.report(total)
         arguments = self.kernel_arguments(source.shape, builder.dtype)
         builder.forward(self.kernel_for(logits), **self._arguments(
             target, target.stride, source.buffer, source.stride, values, arguments
@@ -270,7 +289,7 @@ class StateMetric(Metric):
         """Returns the kernel's arguments that follow from the shape and type of a prediction."""
         raise NotImplementedError
 
-    def emit(self, builder, target, prediction, weight, total):
+    def emit(self, builder, target, prediction, weight, total, samples=None):
         builder.once_after_rows(self.kernel, **self._arguments(
             target, target.stride, prediction.buffer, prediction.stride, weight if self.weighted else None, total,
             self.kernel_arguments(prediction.shape, builder.dtype),

@@ -241,6 +241,10 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     _merges = False  # before it is built
 
+    def readers(self, place):
+        """Who reads the input at this place, as `Graph.readers` says it."""
+        return self.graph.readers(place)
+
     def sample_shapes(self, shapes):
         """Shapes of a sample of each output."""
         self._require_built()
@@ -452,11 +456,12 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             return cls(**config)
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
         tensors = []
-        for number, inputs in config.pop("nodes"):
+        for number, inputs, *options in config.pop("nodes"):
             layer = made[number]
             if inputs:
                 given = [tensors[i] for i in inputs]
-                result = layer.connect(given if layer.merges or len(given) > 1 else given[0])
+                result = layer.connect(given if layer.merges or len(given) > 1 else given[0],
+                                       **(options[0] if options else {}))  # fmt: skip
             else:
                 result = Input(layer=layer)
             tensors += result if isinstance(result, list) else [result]

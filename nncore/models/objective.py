@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _checks, _data, _ports
+from nncore._samples import Samples, needs_samples
 
 
 class Output(NamedTuple):
@@ -113,25 +114,29 @@ class Objective:
         Parameters
         ----------
         values : the outputs' Values
-        weighted : for each output, whether its rows have weights
+        weighted : for each output, how many weights a row has
         """
         total = builder.penalties
         several = len(self.outputs) > 1
         judged = []
+        for output, value in zip(self.outputs, values, strict=True):
+            for metric in output.all_metrics:
+                metric.masked = value.mask is not None
         for number, (output, value) in enumerate(zip(self.outputs, values, strict=True)):
             if not output.judged:
                 continue
-            target = _gather_target(builder, f"y{number}", output)
-            weight = _ports.gather_weights(builder, f"weight{number}") if weighted[number] else None
-            judged.append((output, target, value, weight))
+            weight = _ports.gather_weights(builder, f"weight{number}", weighted[number]) if weighted[number] else None
+            samples = Samples(builder, value, weight) if needs_samples(value, weight, output.loss) else None
+            target = _gather_target(builder, f"y{number}", output, gapless=samples is not None)
+            judged.append((output, target, value, weight, samples))
             if output.loss is not None:
                 totals = [(total, output.weight)]
                 if several:
                     totals.append((builder.total(), 1.0))
-                output.loss.emit(builder, target, value, weight, output.weight, totals, number)
-        for output, target, value, weight in judged if with_metrics else ():
+                output.loss.emit(builder, target, value, weight, output.weight, totals, number, samples)
+        for output, target, value, weight, samples in judged if with_metrics else ():
             for metric in output.all_metrics:
-                metric.emit(builder, target, value, weight, builder.total(metric.state_size(output.shape)))
+                metric.emit(builder, target, value, weight, builder.total(metric.state_size(output.shape)), samples)
 
     def values(self, totals, rows):
         """The reported values in the order of `names`, from the totals over so many rows."""
@@ -166,18 +171,32 @@ class Objective:
             number = names.index(output.name)
             name = "y" if len(judged) == 1 else f"y of output {output.name!r}"
             source = _data.target_source(data, output.target_of, output.shape, rows, dtype, name)
-            weight = _data.row_weights(weight, rows, dtype)
+            weight = _data.row_weights(weight, rows, dtype, output.shape[:-1])
+            _check_weights(output, weight)
             if class_weight:
+                if len(output.shape) > 1:
+                    raise ValueError(f"class_weight is for outputs of one axis; those of {output.name!r} are "
+                                     f"{output.shape}")  # fmt: skip
                 by_class = _data.class_weights(class_weight, source.array, max(2, output.shape[-1]), dtype)
                 weight = by_class if weight is None else weight * by_class
             sources[number], row_weights[number] = source, weight
         return sources, row_weights
 
 
-def _gather_target(builder, name, output):
+def _check_weights(output, weight):
+    """Raises where a metric of an output cannot take a weight for each sample."""
+    for metric in output.all_metrics if weight is not None and weight.ndim > 1 else ():
+        if metric.weighted and not metric.takes_samples():
+            raise ValueError(
+                f"weighted metric {metric.name!r} takes a sample_weight for each row, not for each of {weight.shape[1]} "
+                "samples of it"
+            )
+
+
+def _gather_target(builder, name, output, gapless):
     judge = output.target_of
     width = math.prod(judge.target_shape(output.shape))
-    buffer = builder.buffer(None, "int32") if judge.labels else builder.buffer(width)
+    buffer = builder.buffer(width, "int32" if judge.labels else None, gapless or judge.labels)
     _ports.gather(builder, name, buffer, width, labels=judge.labels)
     return buffer
 
@@ -186,9 +205,7 @@ def _check_loss(loss, shape):
     if loss is None:
         return
     loss.check_output(shape)
-    if loss.labels and len(shape) != 1:
-        raise ValueError(f"loss {loss.name!r} needs outputs of shape (classes,); the model's are {shape}")
-    if not loss.labels and not shape:
+    if not shape:
         raise ValueError(f"loss {loss.name!r} needs outputs of at least one axis")
 
 
@@ -253,8 +270,8 @@ def finite_targets(sources):
 
 
 def weighted(row_weights):
-    """For each output, whether its rows have weights: what plans differ in."""
-    return tuple(weight is not None for weight in row_weights)
+    """For each output, how many weights a row has, or 0: what plans differ in."""
+    return tuple(0 if weight is None else weight[:1].size for weight in row_weights)
 
 
 def slice_weights(row_weights, part):

@@ -14,7 +14,7 @@ class Program:
     model : Model
     kind : "train", "test", "gradients", "predict", "forward" or "forward_training"
     rows : int, of the largest minibatch
-    weighted : for each output, whether its rows have weights
+    weighted : for each output, how many weights a row has
     """
 
     def __init__(self, model, kind, rows, weighted):
@@ -35,8 +35,7 @@ class Program:
         graph = model.graph
         xs = []
         for number, shape in enumerate(graph.input_shapes):
-            x = builder.value(shape, builder.input_gradient)
-            _ports.gather(builder, f"x{number}", x.buffer, x.width)
+            x = _ports.gather_input(builder, f"x{number}", shape, builder.input_gradient, graph.readers(number))
             xs.append(x)
         split = kind.startswith("forward")
         if split:
@@ -44,6 +43,7 @@ class Program:
         if kind in ("train", "test", "gradients"):
             builder.penalties = builder.total()
             ys = model.emit_graph(builder, xs)
+            self.masked = any(y.mask is not None for y in ys)  # losses are means over what a minibatch has of steps
             model.objective.emit(builder, ys, weighted, with_metrics=kind != "gradients")
             for weight in model.weight_list(trainable_only=True):
                 if weight.regularizer is not None:

@@ -64,6 +64,9 @@ class SingleCalls:
         while len(self._calls) >= MAX_PROGRAMS:
             del self._calls[next(iter(self._calls))]
         rows = sources[0].rows
+        embeddings, others = self.graph.readers(0)
+        if embeddings:
+            options["indices"] = min(layer.input_dim for layer in embeddings)
         self._calls[key] = Call(self._lock, program, self.seed, config.get_num_threads(),
                                  self.graph.input_shapes[0], self.graph.output_shapes[0],
                                  fewest=MIRRORING_ROWS if rows >= MIRRORING_ROWS else 1, **options)  # fmt: skip
@@ -84,7 +87,11 @@ class SingleCalls:
         sources = []
         for name, shape, data in zip(names, shapes, _data.per_name("x", x, names), strict=True):
             owner = f"input {name!r}" if several else f"layer {self._first_layer().name!r}"
-            source = _data.features(data, shape, self.dtype, owner, f"x of input {name!r}" if several else "x")
+            label = f"x of input {name!r}" if several else "x"
+            source = _data.features(data, shape, self.dtype, owner, label)
+            embeddings, _ = self.graph.readers(len(sources))
+            if embeddings:
+                _data.check_indices(source.array, embeddings, label)
             if source.rows == 0:
                 raise ValueError(f"{what} needs at least one row; x has shape {source.array.shape}")
             if config.get_check_finite():

@@ -251,6 +251,9 @@ class Training:
         """Totals of losses and metrics over a Batch, in minibatches that change nothing, or else of `batch_size`."""
         rows = min(batch_size if self.objective.depends_on_minibatch else 512, data.rows)
         program = self._program("test", rows, weighted(data.weights))
+        if program.masked and rows != min(batch_size, data.rows):
+            rows = min(batch_size, data.rows)
+            program = self._program("test", rows, weighted(data.weights))
         program.bind_inputs(data.x)
         program.bind_targets(data.y, data.weights)
         program.builder.totals[:] = 0

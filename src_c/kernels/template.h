@@ -36,6 +36,9 @@
 #include "schedules.h"
 #include "normalization.h"
 #include "whole_updates.h"
+#include "embedding.h"
+#include "sequence_masks.h"
+#include "attention.h"
 
 #undef NN_PASTE2
 #undef NN_PASTE3

@@ -61,27 +61,31 @@ def gather_rows_cases(make, kernel):
 def gather_labels_cases(make, kernel):
     edges = [0.0, 2.9, -2.9, 2147483647.0, 2147483648.0, -2147483647.0, -2147483648.0, 1e30, np.nan, np.inf, -np.inf]
     for number, dtype in enumerate(SOURCE_TYPES):
-        for turn, rows in enumerate((1, 5, 30)):
+        for turn, (rows, features) in enumerate(((1, 1), (5, 1), (30, 1), (4, 7))):
             data_rows = rows + 3
-            values = source_values(make, number, data_rows, 1)
+            values = source_values(make, number, data_rows, features)
             if dtype.kind == "f" and turn:
                 with np.errstate(over="ignore"):
                     values[:, 0] = np.resize(np.array(edges).astype(dtype), data_rows)
-            stride = dtype.itemsize * (1, 3, -2)[turn] + (0, 1, 0)[turn]
+            stride = dtype.itemsize * (1, 3, -2, features)[turn] + (0, 1, 0, 1)[turn]
+            y = make.output(rows, features, dtype=np.int32, padding=turn)
             order = Array(make.random.permutation(data_rows)) if turn == 1 else None
             yield make.case(
-                f"{dtype} ({data_rows},) {stride} bytes apart{' in order' if turn == 1 else ''}",
+                f"{dtype} ({data_rows}, {features}) {stride} bytes apart{' in order' if turn == 1 else ''}",
                 (rows // 3, rows),
                 {"first_row": turn, "order": order, "rows": rows},
                 source=Array(values, stride_bytes=stride),
-                y=make.output(rows, dtype=np.int32),
+                y=y,
                 type=number,
                 source_stride_bytes=stride,
+                features=features,
+                y_stride=y.stride,
             )
     values = make.random.integers(0, 10, (60000, 1)).astype(np.uint8)
     yield make.case(
         "uint8 (60000,) in order", 128, {"order": Array(make.random.permutation(60000)), "rows": 128}, timed=True,
-        source=Array(values), y=make.output(128, dtype=np.int32), type=2, source_stride_bytes=1,
+        source=Array(values), y=make.output(128, 1, dtype=np.int32, padding=0), type=2, source_stride_bytes=1,
+        features=1, y_stride=1,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def gather_rows(a, w, block):
 
 @reference
 def gather_labels(a, w, block):
-    labels = np.trunc(source_rows(a, w, block)[:, 0].astype(np.float64))
+    labels = np.trunc(source_rows(a, w, block).astype(np.float64))
     none = ~((labels > -(2.0**31)) & (labels < 2.0**31))
     return {"y": exactly(block.rows, np.where(none, -(2.0**31), labels).astype(np.int32))}
 

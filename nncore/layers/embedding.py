@@ -1,0 +1,122 @@
+"""Rows of a trained table, chosen by number."""
+
+import numpy as np
+
+from nncore import _checks, _engine, constraints, initializers, regularizers
+from nncore.layers.layer import Layer
+
+
+class Embedding(Layer):
+    """y[..., :] = embeddings[x[...], :]: a trained vector for each whole number x from 0 to input_dim - 1.
+
+    x is (...), embeddings (input_dim, output_dim), y (..., output_dim). Where x is an input of the model and nothing
+    else reads it, numbers are exact whatever the model's dtype. With `SGD` without momentum, decay, clipping and
+    penalties, an update takes time for the rows that are used alone.
+
+    Parameters
+    ----------
+    input_dim, output_dim : int
+    embeddings_initializer
+        Initial values.
+    embeddings_regularizer, activity_regularizer : str or Regularizer, optional
+    embeddings_constraint : str or Constraint, optional
+    mask_zero : bool
+        Whether steps with x = 0 are masked: later layers that know masks, losses and metrics leave them out.
+    weights : array (input_dim, output_dim), or a list of it, optional
+        In place of initial values.
+
+    Raises
+    ------
+    ValueError
+        By the model, before anything has changed, for numbers outside of the table and for fractions. What other layers
+        compute as numbers is not checked: outside of the table its rows are NaN.
+    """
+
+    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", embeddings_regularizer=None,
+                 embeddings_constraint=None, mask_zero=False, weights=None, lora_rank=None, lora_alpha=None,
+                 **common):  # fmt: skip
+        super().__init__(**common)
+        _checks.refuse("Embedding", lora_rank=lora_rank, lora_alpha=lora_alpha)
+        self.input_dim = _checks.positive_integer("Embedding", "input_dim", input_dim)
+        self.output_dim = _checks.positive_integer("Embedding", "output_dim", output_dim)
+        if self.input_dim >= 2**31 - 1:
+            raise ValueError(f"Embedding: input_dim must be less than {2**31 - 1}; got {input_dim}")
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = _checks.boolean("Embedding", "mask_zero", mask_zero)
+        self._given = None if weights is None else self._checked(weights)
+        self._embeddings = None
+
+    def _checked(self, weights):
+        array = np.asarray(weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights)
+        if array.shape != (self.input_dim, self.output_dim) or array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"Embedding: weights must be numbers of shape {(self.input_dim, self.output_dim)}; got {array.dtype} of "
+                f"shape {array.shape}"
+            )
+        return array
+
+    @property
+    def embeddings(self):
+        """The table as an array, (input_dim, output_dim); None before the layer is built."""
+        return None if self._embeddings is None else self._embeddings.array
+
+    def readers(self, place):
+        return [self], False
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.output_dim)
+
+    def build(self, input_shape):
+        self._embeddings = self.add_weight("embeddings", (self.input_dim, self.output_dim),
+                                           self.embeddings_initializer, self.embeddings_regularizer,
+                                           self.embeddings_constraint)  # fmt: skip
+        if self._given is not None:
+            self._embeddings.array[...] = self._given
+
+    def emit(self, builder, x):
+        indices, positions = self._indices(builder, x), x.width
+        learns = self.trainable and builder.backward
+        y = builder.value((*x.shape, self.output_dim), learns)
+        sizes = {"positions": positions, "width": self.output_dim}
+        builder.forward("embedding_forward", indices=indices, table=self.embeddings, y=y.buffer, count=self.input_dim,
+                        indices_stride=indices.stride, y_stride=y.stride, **sizes)  # fmt: skip
+        if self.mask_zero:
+            y.mask = builder.value(x.shape, False)
+            builder.forward("index_mask", indices=indices, mask=y.mask.buffer, steps=positions, masked=0,
+                            indices_stride=indices.stride, mask_stride=y.mask.stride)  # fmt: skip
+
+        def backward():
+            if y.gradient is None or not learns:
+                return
+            room = builder.rows * positions
+            places = _engine.aligned_zeros(2 * room, np.int64)
+            builder.once_before_parameters("sort_indices", indices=indices, sorted=places, positions=positions,
+                                           count=self.input_dim, room=room, indices_stride=indices.stride)  # fmt: skip
+            builder.weight_gradient(self._embeddings, "embedding_gradient", sorted=places, dy=y.gradient,
+                                    dy_stride=y.gradient.stride, **sizes)  # fmt: skip
+
+        builder.on_backward(backward)
+        return y
+
+    @staticmethod
+    def _indices(builder, x):
+        """The numbers as int32."""
+        if x.indices is not None:
+            return x.indices
+        indices = builder.buffer(x.width, "int32")
+        builder.forward("whole_indices", x=x.buffer, y=indices, features=x.width, x_stride=x.stride,
+                        y_stride=indices.stride)  # fmt: skip
+        return indices
+
+    def get_config(self):
+        return {
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
+            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
+            "mask_zero": self.mask_zero,
+            **super().get_config(),
+        }

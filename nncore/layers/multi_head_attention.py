@@ -1,0 +1,249 @@
+"""Attention of several heads."""
+
+import math
+
+from nncore import _checks, _heads, constraints, initializers, regularizers
+from nncore._axes import emit_broadcast, emit_pair, emit_sum
+from nncore._products import emit_gradients, emit_products
+from nncore.layers.dropout import Dropout
+from nncore.layers.layer import Layer
+from nncore.layers.normalization import emit_sum_gradient
+from nncore.layers.tensor import is_symbolic
+
+MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
+
+
+class MultiHeadAttention(Layer):
+    """y = sum over heads of softmax(q k' / sqrt(key_dim)) v Wo + bo, where q = query Wq + bq, k = key Wk + bk,
+    v = value Wv + bv for each head.
+
+    query is (queries, features), value and key (keys, features), y (queries, features of the query). Wq and Wk are
+    (features, heads, key_dim), Wv (features, heads, value_dim), Wo (heads, value_dim, features).
+
+    Parameters
+    ----------
+    num_heads, key_dim : int
+    value_dim : int, optional
+        `key_dim` unless given.
+    dropout : float in [0, 1]
+        Of the softmax, in training.
+    use_bias : bool
+    output_shape : int, optional
+        Features of y.
+    kernel_initializer, bias_initializer
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+    activity_regularizer : str or Regularizer, optional
+        Of q, k, v and y.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+    seed : int, optional
+        Of the dropout.
+
+    References
+    ----------
+    Vaswani et al., "Attention is all you need", NeurIPS 2017.
+    """
+
+    merges = True
+    supports_masking = True
+
+    def __init__(self, num_heads, key_dim, value_dim=None, dropout=0.0, use_bias=True, output_shape=None,
+                 attention_axes=None, sliding_window=None, flash_attention=None, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                 kernel_constraint=None, bias_constraint=None, use_gate=False, seed=None, **common):  # fmt: skip
+        super().__init__(**common)
+        owner = type(self).__name__
+        _checks.refuse(owner, attention_axes=None if attention_axes in (1, (1,), [1]) else attention_axes,
+                       sliding_window=sliding_window, flash_attention=flash_attention or None,
+                       use_gate=use_gate or None)  # fmt: skip
+        self.num_heads = _checks.positive_integer(owner, "num_heads", num_heads)
+        self.key_dim = _checks.positive_integer(owner, "key_dim", key_dim)
+        self.value_dim = self.key_dim if value_dim is None else _checks.positive_integer(owner, "value_dim", value_dim)
+        self._dropout = Dropout(dropout, seed=seed, name=f"{self.name}_dropout")
+        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
+        if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1:
+            output_shape = output_shape[0]
+        self._units = None if output_shape is None else _checks.positive_integer(owner, "output_shape", output_shape)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.projection_regularizer = regularizers.get(activity_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    @property
+    def dropout(self):
+        """The probability with which a weight of the softmax is dropped in training."""
+        return self._dropout.rate
+
+    def __call__(self, query, value, key=None, query_mask=None, value_mask=None, key_mask=None, attention_mask=None,
+                 return_attention_scores=False, training=None, use_causal_mask=False):  # fmt: skip
+        """On symbolic tensors: returns the output's. On arrays: returns an array.
+
+        Parameters
+        ----------
+        query, value, key : Tensor or array (rows, steps, features)
+            The key is the value unless given.
+        query_mask, value_mask, key_mask : Tensor or array (rows, steps), optional
+            0 or False for what is out of sight; those that the inputs bring along unless given.
+        attention_mask : Tensor or array (rows, queries, keys), optional
+            0 or False where a query may not look at a key.
+        return_attention_scores : bool
+            Whether the softmax (rows, heads, queries, keys) is a second output.
+        training : bool
+            For arrays: whether there is dropout.
+        use_causal_mask : bool
+            Whether a query may look at no later keys.
+        """
+        given = dict(zip(MASKS, (query_mask, value_mask, key_mask, attention_mask), strict=True))
+        masks = [name for name in MASKS if given[name] is not None]
+        inputs = [query, value, value if key is None else key, *(given[name] for name in masks)]
+        options = {"masks": masks, "causal": use_causal_mask, "with_scores": return_attention_scores}
+        options = {name: option for name, option in options.items() if option}
+        if is_symbolic(inputs):
+            _checks.refuse(f"layer {self.name!r} in a graph", training=training)
+            return self.connect(inputs, **options)
+        from nncore.layers.eager import compute  # which few programs need
+
+        return compute(self, inputs, bool(training), **options)
+
+    # ---- shapes
+
+    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
+        """Returns the shape of a sample's output for those of query, value and key, or a list of these."""
+        if value_shape is None:
+            query_shape, value_shape, key_shape = (tuple(shape) for shape in query_shape[:3])
+        key_shape = value_shape if key_shape is None else key_shape
+        for shape in (query_shape, value_shape, key_shape):
+            if len(shape) != 2:
+                raise ValueError(f"layer {self.name!r} needs samples of shape (steps, features); got {tuple(shape)}")
+        if value_shape[0] != key_shape[0]:
+            raise ValueError(
+                f"layer {self.name!r} needs as many keys as values; got {key_shape[0]} and {value_shape[0]}"
+            )
+        return (query_shape[0], self._units or query_shape[1])
+
+    def sample_shapes(self, shapes, masks=(), causal=False, with_scores=False):
+        """The shapes of a sample of each output."""
+        output = self.compute_output_shape(shapes)
+        queries, keys = shapes[0][0], shapes[1][0]
+        wanted = {"query_mask": (queries,), "value_mask": (keys,), "key_mask": (keys,)}
+        for name, shape in zip(masks, shapes[3:], strict=True):
+            if shape != wanted.get(name, shape):
+                raise ValueError(f"layer {self.name!r}: {name} must have samples of {wanted[name]}; got {shape}")
+            if name == "attention_mask" and shape not in ((queries, keys), (1, keys), (queries, 1), (1, 1)):
+                raise ValueError(
+                    f"layer {self.name!r}: attention_mask must have samples of {(queries, keys)}; got {shape}"
+                )
+        return [output, (self.num_heads, queries, keys)] if with_scores else [output]
+
+    # ---- weights
+
+    def build_for(self, input_shape, weights):
+        """Builds the layer for the shapes of query, value and key, which those of masks may follow."""
+        super().build_for([tuple(shape) for shape in input_shape[:3]], weights)
+
+    def build(self, input_shape):
+        query, value, key = (shape[-1] for shape in input_shape)
+        units = self.compute_output_shape(input_shape)[-1]
+        self._query = self._add_projection("query", (query, self.num_heads, self.key_dim), 2)
+        self._key = self._add_projection("key", (key, self.num_heads, self.key_dim), 2)
+        self._value = self._add_projection("value", (value, self.num_heads, self.value_dim), 2)
+        self._output = self._add_projection("attention_output", (self.num_heads, self.value_dim, units), 1)
+
+    def _add_projection(self, name, shape, column_axes):
+        """(kernel, bias or None); the last axes of the kernel, those of the bias, are what comes out."""
+        kernel = self.add_weight(f"{name}/kernel", shape, self.kernel_initializer, self.kernel_regularizer,
+                                 self.kernel_constraint)  # fmt: skip
+        kernel.column_axes = column_axes
+        bias = None
+        if self.use_bias:
+            bias = self.add_weight(f"{name}/bias", shape[-column_axes:], self.bias_initializer, self.bias_regularizer,
+                                   self.bias_constraint)  # fmt: skip
+        return kernel, bias
+
+    # ---- steps
+
+    def emit(self, builder, query, value, key, *given, masks=(), causal=False, with_scores=False):
+        given = dict(zip(masks, given, strict=True))
+        queries, keys = query.shape[0], value.shape[0]
+        shown = {"query_mask": given.get("query_mask", query.mask)}
+        key_masks = [given.get("value_mask", value.mask), given.get("key_mask", None if key is value else key.mask)]
+        shown["key_mask"] = _emit_both(builder, *key_masks)
+        if "attention_mask" in given:
+            shown["attention_mask"] = emit_broadcast(builder, given["attention_mask"], (queries, keys))
+        q, k, v = (
+            _heads.Matrices.beside(self._emit_projection(builder, x, weights), self.num_heads)
+            for x, weights in ((query, self._query), (key, self._key), (value, self._value))
+        )
+        scores = builder.value((self.num_heads, queries, keys), q.value.needs_gradient or k.value.needs_gradient)
+        _heads.emit_product(builder, q, k, _heads.Matrices.stacked(scores), transposed=True)
+        # as Keras has it, which has two ways to compute the same
+        unseeing = 0.0 if self.dropout or with_scores else 1 / keys
+        weights = _heads.emit_weights(builder, scores, shown, causal=causal, scale=1 / math.sqrt(self.key_dim),
+                                      unseeing=unseeing)  # fmt: skip
+        dropped = self._dropout.emit(builder, weights)
+        heads = builder.value((queries, self.num_heads * self.value_dim),
+                              dropped.needs_gradient or v.value.needs_gradient)  # fmt: skip
+        _heads.emit_product(builder, _heads.Matrices.stacked(dropped), v,
+                            _heads.Matrices.beside(heads, self.num_heads))  # fmt: skip
+        y = self._emit_projection(builder, heads, self._output)
+        return [y, weights] if with_scores else y
+
+    def _emit_projection(self, builder, x, weights):
+        """x W + b for each step, W and b as `_add_projection` made them."""
+        kernel, bias = weights
+        inputs, units = kernel.matrix_shape
+        steps, learns = x.shape[0], self.trainable and builder.backward
+        x.uses += 1
+        y = builder.value((steps, units), x.needs_gradient or learns)
+        emit_products(builder, builder.forward, x.buffer, kernel, y.buffer, steps, bias=bias and bias.array)
+        builder.add_flops(2.0 * steps * inputs * units)
+
+        def backward():
+            dy = y.gradient
+            if dy is None:
+                return
+            if learns:
+                emit_gradients(builder, kernel, x.buffer, dy, steps)
+            if learns and bias is not None:
+                sums = builder.buffer(units)
+                emit_sum(builder.backward_step, dy, sums, [(units, 1, 1)], [(steps, units, 0)])
+                emit_sum_gradient(builder, bias, sums)
+            if x.needs_gradient:
+                target, accumulate = builder.gradient_target(x)
+                emit_products(builder, builder.backward_step, dy, kernel, target, steps, transposed=True,
+                              accumulate=accumulate)  # fmt: skip
+
+        builder.on_backward(backward)
+        if self.projection_regularizer is not None and builder.penalties is not None:
+            builder.penalize_activity(y, self.projection_regularizer.l1, self.projection_regularizer.l2)
+        return y
+
+    def get_config(self):
+        return {
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "value_dim": self.value_dim,
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "output_shape": self._units,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.projection_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "seed": self._dropout.seed,
+            **super().get_config(),
+        }
+
+
+def _emit_both(builder, a, b):
+    """The mask of what both of two masks show, of which either may be None."""
+    if a is None or b is None:
+        return b if a is None else a
+    both = builder.value(a.shape, False)
+    emit_pair(builder.forward, "minimum", a.buffer, b.buffer, both.buffer, both.width)
+    return both
