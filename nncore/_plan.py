@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nncore import _engine
+from nncore._weight import matrix_shape
 
 # Sizes below follow from caches, not from any model. Rows of a block: as many as make it pay to bring a weight from the
 # third-level cache, with activations of a usual layer still in the second. Elements of a gradient's tile: with its
@@ -246,6 +247,7 @@ class Builder:
         self.bindings = {}  # of each name given with Later: [(step, argument)]
         self._numbers = {}
         self._flops = 0.0
+        self._own_matrices = False
 
     # ---- buffers
 
@@ -529,7 +531,7 @@ class Builder:
 
     # ---- laying out
 
-    def finish(self, update=None, store_gradients=None, split=False):
+    def finish(self, update=None, store_gradients=None, split=False, own_matrices=False):
         """Makes the plan.
 
         Parameters
@@ -540,7 +542,11 @@ class Builder:
             Gradients go where `bind_gradients` says.
         split : bool
             Backward rows get a phase of their own, for a call of their own.
+        own_matrices : bool
+            The update is over the tiles of `update_tiles`: the last two axes of a weight are a matrix, also where its
+            gradient is one of another shape.
         """
+        self._own_matrices = own_matrices
         for function in reversed(self._backward_functions):
             function()
         plan = self.plan
@@ -598,15 +604,21 @@ class Builder:
                 stored = [("store_gradient", {"target": Later(weight), "columns": weight.matrix_shape[1],
                                               "accumulate": store_gradients == "add"})]  # fmt: skip
             asked = [self._prefetches(weight, stage) for stage in stages]
-            stages[0] = [*steps, *penalty, *stored, *stages[0]]
-            stages = [[*early, *stage] for early, stage in zip(asked, stages, strict=True)]
+            stages[0] = [*stored, *stages[0]]
             refreshes = mirrors[weight].steps if weight in mirrors and update is not None else []
-            if weight.constraint is None:
+            apart = update is not None and self.update_tiles(weight) != self.tiles(weight)
+            if apart:
+                stages = self._stored_between(weight, [*steps, *penalty], stages)
+            else:
+                stages[0] = [*steps, *penalty, *stages[0]]
+                stages = [[*early, *stage] for early, stage in zip(asked, stages, strict=True)]
+            if weight.constraint is None and not apart:
                 stages[-1] += refreshes
             for number, stage in enumerate(stages):
-                add(number, *jobs_of(self.tiles(weight), stage))
+                add(number, *jobs_of(self.update_tiles(weight) if apart and number else self.tiles(weight), stage))
             if update is not None and weight.constraint is not None:
                 add(len(stages), weight.constraint.job(weight.array))
+            if update is not None and (weight.constraint is not None or apart):
                 add(len(stages) + 1, Job(self.tiles(weight), refreshes))
         for weight in self._regularized:
             if weight not in self._gradient_steps:
@@ -625,6 +637,14 @@ class Builder:
             add(1, Job(ONCE, [("add_penalty", {"parts": parts, "total": total, "count": parts.size})
                               for parts, total in penalties]))  # fmt: skip
         return phases
+
+    @staticmethod
+    def _stored_between(weight, gradient, stages):
+        """The stages of an update over tiles of its own, behind that of the steps that make the gradient."""
+        stored = _engine.aligned_zeros(weight.array.shape, weight.array.dtype)
+        store = ("store_gradient", {"target": stored, "columns": weight.matrix_shape[1], "accumulate": False})
+        load = ("load_gradient", {"source": stored, "columns": weight.array.shape[-1]})
+        return [[*gradient, store], [load, *stages[0]], *stages[1:]]
 
     def _updates_rows(self, weight, steps, stages):
         """Whether rows of a weight that have no gradient stay as they are, and its update is one kernel."""
@@ -660,6 +680,11 @@ class Builder:
         arrays = {id(v): v for item in stage if not isinstance(item, Job) for v in item[1].values()
                   if isinstance(v, np.ndarray) and v.size == size and v.dtype == weight.array.dtype}  # fmt: skip
         return [("prefetch", {"array": array, "columns": weight.matrix_shape[1]}) for array in arrays.values()]
+
+    def update_tiles(self, weight):
+        """How a weight is cut for its update."""
+        rows, columns = matrix_shape(weight.array.shape)
+        return Tiles.of(rows, columns) if self._own_matrices and weight.column_axes > 1 else self.tiles(weight)
 
     def tiles(self, weight):
         """How the matrix of a weight is cut for its gradient and its update."""

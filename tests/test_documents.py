@@ -42,6 +42,12 @@ def regression(layers=(), **compilation):
     return model
 
 
+def masked(layer, **compilation):
+    model = nn.Sequential([nn.Input((3,)), nn.layers.Embedding(5, 2, mask_zero=True), layer, nn.layers.Dense(1)])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **compilation})
+    return model
+
+
 def assign_a_schedule():
     regression().optimizer.learning_rate = nn.optimizers.schedules.LinearDecay(0.1, 10)
 
@@ -73,10 +79,22 @@ REFUSED = {
     "`axis` of cross-entropies": [
         lambda: nn.losses.BinaryCrossentropy(axis=1), lambda: nn.losses.CosineSimilarity(axis=1),
         lambda: nn.metrics.IoU(2, [0], axis=1)],
-    "outputs of several axes": [
-        lambda: nn.Sequential([nn.Input((5, 3)), nn.layers.Dense(3)]).compile(loss="sparse_categorical_crossentropy")],
+    "`BatchNormalization` of masked steps": [
+        lambda: masked(nn.layers.BatchNormalization()).fit(np.zeros((4, 3)), np.zeros((4, 3, 1)), verbose=0)],
+    "`MultiHeadAttention(attention_axes=": [
+        lambda: nn.layers.MultiHeadAttention(2, 3, attention_axes=(2,)),
+        lambda: nn.layers.MultiHeadAttention(2, 3, sliding_window=2),
+        lambda: nn.layers.MultiHeadAttention(2, 3, flash_attention=True),
+        lambda: nn.layers.MultiHeadAttention(2, 3, use_gate=True),
+        lambda: nn.layers.MultiHeadAttention(2, 3)(nn.Input((2, 3, 4)), nn.Input((2, 3, 4)))],
+    "`Embedding(lora_rank=...)`": [lambda: nn.layers.Embedding(3, 4, lora_rank=2)],
+    "numbers outside of the table": [lambda: masked(nn.layers.Dropout(0.1)).predict(np.full((4, 3), 7))],
     "targets that broadcast": [lambda: regression().evaluate(X, np.zeros((4, 2)))],
-    "`sample_weight` for each element": [lambda: regression().evaluate(X, Y, sample_weight=np.ones((4, 2)))],
+    "`sample_weight` for each element": [
+        lambda: regression().evaluate(X, Y, sample_weight=np.ones((4, 2))),
+        lambda: masked(nn.layers.Dropout(0.1), weighted_metrics=[nn.metrics.AUC()]).evaluate(
+            X, np.zeros((4, 3, 1)), sample_weight=np.ones((4, 3))),
+        lambda: masked(nn.layers.Dropout(0.1)).fit(X, np.zeros((4, 3, 1)), class_weight={0: 2.0})],
     "metric `SparseCategoricalCrossentropy(ignore_class=...)`": [
         lambda: nn.metrics.SparseCategoricalCrossentropy(ignore_class=1),
         lambda: nn.metrics.SparseTopKCategoricalAccuracy(from_sorted_ids=True)],

@@ -930,7 +930,6 @@ ERRORS = {
     "labels wanted": (lambda: compiled([M.SparseCategoricalAccuracy()], loss="mse"), "needs targets that are class numbers"),
     "no labels": (lambda: compiled([M.AUC()], loss="sparse_categorical_crossentropy"), "needs targets that are of shape"),
     "other targets": (lambda: compiled(["mse"], loss="gaussian_nll"), r"of shape \(4,\) .* loss 'gaussian_nll' are of shape \(2,\)"),
-    "labels of steps": (lambda: compiled([M.SparseCategoricalAccuracy()], shape=(2, 4)), r"outputs of shape \(classes,\)"),
     "among metrics": (lambda: compiled(["mse", M.SparseCategoricalAccuracy()]), "those of the metric 'mse'"),
 }  # fmt: skip
 

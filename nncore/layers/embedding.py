@@ -52,8 +52,8 @@ class Embedding(Layer):
         array = np.asarray(weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights)
         if array.shape != (self.input_dim, self.output_dim) or array.dtype.kind not in "biuf":
             raise ValueError(
-                f"Embedding: weights must be numbers of shape {(self.input_dim, self.output_dim)}; got {array.dtype} of "
-                f"shape {array.shape}"
+                f"Embedding: weights must be numbers of shape {(self.input_dim, self.output_dim)}; got {array.dtype} "
+                f"of shape {array.shape}"
             )
         return array
 

@@ -160,14 +160,15 @@ class CategoricalFocalCrossentropy(_Crossentropy, ClassLoss):
 class SparseCategoricalCrossentropy(_Crossentropy, ClassLoss):
     """L = -mean over rows of log p_t, with t the number of the true class.
 
-    Targets are whole numbers 0 .. classes - 1, of any integer type, of shape (rows,) or (rows, 1).
+    Targets are whole numbers 0 .. classes - 1, of any integer type, of shape (rows,) or (rows, 1); for predictions of
+    shape (rows, ..., classes) of shape (rows, ...), and the mean is over all of them.
 
     Parameters
     ----------
     from_logits : bool
         Predictions are logits z, p = softmax(z).
     ignore_class : int, optional
-        Rows with this target, which need not be a class, have no loss and no gradient; means are over the others.
+        What has this target, which need not be a class, has no loss and no gradient; means are over the others.
     axis : int
         The last one.
     """

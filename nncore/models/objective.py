@@ -188,8 +188,8 @@ def _check_weights(output, weight):
     for metric in output.all_metrics if weight is not None and weight.ndim > 1 else ():
         if metric.weighted and not metric.takes_samples():
             raise ValueError(
-                f"weighted metric {metric.name!r} takes a sample_weight for each row, not for each of {weight.shape[1]} "
-                "samples of it"
+                f"weighted metric {metric.name!r} takes a sample_weight for each row, not for each of the "
+                f"{weight.shape[1]} samples of it"
             )
 
 

@@ -54,17 +54,18 @@ class Program:
                 _ports.store(builder, f"output{number}", y)
         if split:
             builder.on_backward(lambda: self._take_gradients(ys))  # its first
-        update = None
+        update, own_matrices = None, False
         if kind == "train":
             builder.opening_steps += model.optimizer.opening()
+            own_matrices = model.optimizer.needs_matrices
 
             def update(weights):
-                tiles = [builder.tiles(weight) for weight in weights]
+                tiles = [builder.update_tiles(weight) for weight in weights]
                 targets = model.optimizer.targets([weight.array for weight in weights], tiles)
                 return model.optimizer.phases(targets, [weight.name for weight in weights])
 
         store = {"gradients": "set", "forward": "add", "forward_training": "add"}.get(kind)
-        builder.finish(update, store, split=split)
+        builder.finish(update, store, split=split, own_matrices=own_matrices)
 
     def _take_gradients(self, ys):
         for number, y in enumerate(ys):

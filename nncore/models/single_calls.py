@@ -64,7 +64,7 @@ class SingleCalls:
         while len(self._calls) >= MAX_PROGRAMS:
             del self._calls[next(iter(self._calls))]
         rows = sources[0].rows
-        embeddings, others = self.graph.readers(0)
+        embeddings, _ = self.graph.readers(0)
         if embeddings:
             options["indices"] = min(layer.input_dim for layer in embeddings)
         self._calls[key] = Call(self._lock, program, self.seed, config.get_num_threads(),

@@ -67,8 +67,9 @@ class Training:
             Another order of the rows in each epoch, a function of seed and training step; of a PyDataset, of the
             minibatches.
         class_weight : dict from class to weight
-        sample_weight : array (rows,)
-            Each row's part in the loss: loss = sum of weight times loss over rows, divided by the number of rows.
+        sample_weight : array (rows,), or (rows, steps)
+            Each row's part in the loss: loss = sum of weight times loss over rows, divided by the number of rows; or
+            each step's, for outputs (rows, steps, features).
         steps_per_epoch : int
             Minibatches in an epoch; all unless given.
         validation_steps, validation_batch_size : int

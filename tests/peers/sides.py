@@ -127,7 +127,7 @@ def keras_gradients(model, x, y, sample_weight=None, training=True):
     def tensor(a, learns=False):
         if isinstance(a, (list, tuple)):
             return [tensor(part, learns) for part in a]
-        return None if a is None else torch.tensor(a, requires_grad=learns)
+        return None if a is None else torch.tensor(a, requires_grad=learns and a.dtype.kind == "f")
 
     model.zero_grad()
     x = tensor(x, True)
@@ -141,23 +141,26 @@ def keras_gradients(model, x, y, sample_weight=None, training=True):
         loss=float(loss.detach()),
         output=numbers(output),
         gradients=numbers(gradients),
-        inputs=[v.grad.numpy() for v in (x if isinstance(x, list) else [x])],
+        inputs=[None if v.grad is None else v.grad.numpy() for v in (x if isinstance(x, list) else [x])],
     )
 
 
-def compare(ours, theirs, x, y, dtype, sample_weight=None, steps=10):
-    """Compares predictions, loss, gradients, and the weights after some training steps, of two compiled models."""
+def compare(ours, theirs, x, y, dtype, sample_weight=None, steps=10, least=0.0):
+    """Compares predictions, loss, gradients, and the weights after some training steps, of two compiled models.
+
+    `least` is the size of gradients that cancel to nothing.
+    """
     assert_close(ours.predict(x), theirs.predict(x, verbose=0), dtype, "prediction")
     loss, gradients = ours.value_and_gradients(x, y, sample_weight)
     wanted = keras_gradients(theirs, x, y, sample_weight)
     assert_close(loss, wanted.loss, dtype, "loss")
-    assert_close(gradients, wanted.gradients, dtype, "gradients")
+    assert_close(gradients, wanted.gradients, dtype, "gradients", least)
     theirs.set_weights(ours.get_weights())  # moving averages may have moved
     for step in range(steps):
         got, expected = (m.train_on_batch(x, y, sample_weight=sample_weight) for m in (ours, theirs))
         if step == 0:  # Keras's value is a mean since the last reset
             assert_close(np.ravel(got)[0], np.ravel(expected)[0], dtype, "loss of train_on_batch")
-    assert_close(ours.get_weights(), theirs.get_weights(), dtype, f"weights after {steps} steps")
+    assert_close(ours.get_weights(), theirs.get_weights(), dtype, f"weights after {steps} steps", least)
 
 
 @functools.cache
