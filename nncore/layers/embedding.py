@@ -68,6 +68,10 @@ class Embedding(Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.output_dim)
 
+    def build_for(self, input_shape, weights):
+        """Builds the layer; its weights are for inputs of any shape."""
+        super().build_for(self.input_shape if self.built else input_shape, weights)
+
     def build(self, input_shape):
         self._embeddings = self.add_weight("embeddings", (self.input_dim, self.output_dim),
                                            self.embeddings_initializer, self.embeddings_regularizer,

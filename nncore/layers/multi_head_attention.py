@@ -141,7 +141,10 @@ class MultiHeadAttention(Layer):
 
     def build_for(self, input_shape, weights):
         """Builds the layer for the shapes of query, value and key, which those of masks may follow."""
-        super().build_for([tuple(shape) for shape in input_shape[:3]], weights)
+        shapes = [tuple(shape) for shape in input_shape[:3]]
+        if self.built and [shape[-1] for shape in shapes] == [shape[-1] for shape in self.input_shape]:
+            shapes = self.input_shape  # of other numbers of steps
+        super().build_for(shapes, weights)
 
     def build(self, input_shape):
         query, value, key = (shape[-1] for shape in input_shape)
