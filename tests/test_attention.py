@@ -43,7 +43,7 @@ def built(dtype="float64", names=(), value_dim=5, call=None, **options):
 
 
 def data(dtype="float64"):
-    return [noise(ROWS, QUERIES, 4).astype(dtype), noise(ROWS, KEYS, 3).astype(dtype), noise(ROWS, KEYS, 5).astype(dtype)]
+    return [noise(ROWS, *shape).astype(dtype) for shape in ((QUERIES, 4), (KEYS, 3), (KEYS, 5))]
 
 
 def mask(*shape, seed=1):
@@ -213,6 +213,83 @@ def test_configuration_files_and_copies(tmp_path):
         assert (twin.predict(x) == model.predict(x)).all()
 
 
+ONE_HEAD = {
+    "dot": (nn.layers.Attention, {}),
+    "scaled dot": (nn.layers.Attention, {"use_scale": True}),
+    "concat": (nn.layers.Attention, {"score_mode": "concat"}),
+    "scaled concat": (nn.layers.Attention, {"score_mode": "concat", "use_scale": True}),
+    "additive": (nn.layers.AdditiveAttention, {}),
+    "additive unscaled": (nn.layers.AdditiveAttention, {"use_scale": False}),
+}
+
+
+def one_head(layer, query, value, key, query_seen, seen):
+    """Output and scores in NumPy."""
+    scale = 1 if layer.scale is None else layer.scale
+    pairs = query[:, :, None] + key[:, None]
+    if isinstance(layer, nn.layers.AdditiveAttention):
+        scores = (scale * np.tanh(pairs)).sum(axis=-1)
+    elif layer.score_mode == "concat":
+        scores = layer.concat_score_weight * np.tanh(scale * pairs).sum(axis=-1)
+    else:
+        scores = scale * query @ key.transpose(0, 2, 1)
+    scores = softmax(np.where(seen, scores, scores - 1e9))
+    return (scores @ value) * query_seen[..., None], scores
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("case", ONE_HEAD)
+def test_one_head(case, causal):
+    cls, options = ONE_HEAD[case]
+    layer = cls(**options)
+    inputs = [nn.Input(shape) for shape in ((QUERIES, 3), (KEYS, 5), (KEYS, 3), (QUERIES,), (KEYS,))]
+    y = layer(inputs[:3], mask=inputs[3:], use_causal_mask=causal, return_attention_scores=True)
+    model = nn.Model(inputs, y, dtype="float64", seed=4)
+    model.set_weights([w + 0.3 for w in model.get_weights()])
+    x = [noise(ROWS, QUERIES, 3), noise(ROWS, KEYS, 5), noise(ROWS, KEYS, 3)]
+    query_seen, value_seen = mask(ROWS, QUERIES), mask(ROWS, KEYS, seed=2)
+    value_seen[:, 0] = True
+    seen = value_seen[:, None] & (np.tri(QUERIES, KEYS, dtype=bool) if causal else True)
+    output, scores = model.predict([*x, query_seen, value_seen])
+    wanted = one_head(layer, *x, query_seen, seen)
+    np.testing.assert_allclose(output, wanted[0], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(scores, wanted[1], rtol=1e-12, atol=1e-13)
+    dys = [noise(*output.shape, seed=5), noise(*scores.shape, seed=6)]
+    model.forward([*x, query_seen, value_seen])
+    gradients = model.backward(dys)[:3]
+    for array, gradient in [*zip(x, gradients, strict=True), *zip(model.weights, model.gradients, strict=True)]:
+        for place in list(np.ndindex(array.shape))[:: max(1, array.size // 12)]:
+            kept, slope = array[place].copy(), 0
+            for step in (1e-5, -1e-5):
+                array[place] = kept + step
+                made = one_head(layer, *x, query_seen, seen)
+                slope += sum((y * dy).sum() for y, dy in zip(made, dys, strict=True)) / (2 * step)
+            array[place] = kept
+            assert abs(gradient[place] - slope) < 5e-6 * max(1, abs(slope))
+
+
+def test_one_head_in_files_and_its_errors(tmp_path):
+    for cls, options in ONE_HEAD.values():
+        x = nn.Input((KEYS, 3))
+        layer = cls(**options, dropout=0.2)
+        assert cls.from_config(layer.get_config()).get_config() == layer.get_config()
+        model = nn.Model(x, layer([x, x], use_causal_mask=True))
+        model.compile("sgd", "mse")
+        a = noise(ROWS, KEYS, 3)
+        model.fit(a, a, verbose=0)
+        model.save(tmp_path / "m")
+        assert (nn.models.load_model(tmp_path / "m").predict(a) == model.predict(a)).all()
+        assert layer([a[:, :2], a]).shape == (ROWS, 2, 3)
+    with pytest.raises(ValueError, match="score_mode must be 'dot' or 'concat'"):
+        nn.layers.Attention(score_mode="sum")
+    with pytest.raises(ValueError, match="as a list for query, value"):
+        layer(x)
+    with pytest.raises(ValueError, match="as many keys as values"):
+        layer([x, nn.Input((KEYS, 4))])
+    with pytest.raises(ValueError, match=r"value_mask must have samples of \(6,\)"):
+        layer([x, x], mask=[None, nn.Input((3,))])
+
+
 def test_errors():
     layer, x = nn.layers.MultiHeadAttention(2, 3), nn.Input((4, 5))
     with pytest.raises(ValueError, match="as many keys as values; got 3 and 4"):
@@ -231,5 +308,5 @@ def test_errors():
     with pytest.raises(ValueError, match="is built for samples of shape"):
         layer(np.zeros((1, 4, 6)), np.zeros((1, 4, 6)))
     for bad in ({"num_heads": 0}, {"key_dim": 1.5}, {"value_dim": 0}, {"dropout": 2}, {"output_shape": (2, 3)}):
-        with pytest.raises((ValueError, TypeError), match="MultiHeadAttention|Dropout"):
+        with pytest.raises((ValueError, TypeError), match=r"MultiHeadAttention|Dropout"):
             nn.layers.MultiHeadAttention(**{"num_heads": 2, "key_dim": 3, **bad})

@@ -237,7 +237,7 @@ ERRORS = {
     "labels": (lambda: model_of().fit(words(), labels() + 1, verbose=0), "holds the class 4 in row"),
     "labels of rows": (lambda: model_of().fit(words(), labels()[:, 0], verbose=0), r"shape \(11, 5\); y has \(11,\)"),
     "one-hot": (lambda: model_of().fit(words(), np.zeros((ROWS, STEPS, CLASSES)), verbose=0), "one-hot"),
-    "class_weight": (lambda: model_of().fit(words(), labels(), class_weight={1: 2.0}, verbose=0), "class_weight is for"),
+    "class_weight": (lambda: model_of().fit(words(), labels(), class_weight={1: 2.0}, verbose=0), "class_weight is"),
     "counts": (lambda: model_of("mse", weighted_metrics=[nn.metrics.AUC()]).fit(
         words(), np.zeros((ROWS, STEPS, CLASSES)), sample_weight=weights(), verbose=0), "'auc' takes a sample_weight"),
     "BatchNormalization": (lambda: model_of(layers=[nn.layers.BatchNormalization()]).fit(words(), labels(), verbose=0),

@@ -5,6 +5,7 @@ import contextvars
 
 from nncore import _checks
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from nncore.layers.attention import AdditiveAttention, Attention
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from nncore.layers.dense import Dense
@@ -106,6 +107,13 @@ __all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormaliz
            "Rescaling", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract", "UnitNormalization",
            "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
            "subtract"]  # fmt: skip
+__all__ = ["ELU", "Activation", "Add", "AdditiveAttention", "AlphaDropout", "Attention", "Average",
+           "BatchNormalization", "Concatenate", "Dense", "Dot", "Dropout", "Embedding", "Flatten", "GaussianDropout",
+           "GaussianNoise", "GroupNormalization", "Input", "InputLayer", "Layer", "LayerNormalization", "LeakyReLU",
+           "Masking", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "PReLU", "Permute", "RMSNormalization",
+           "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
+           "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot", "maximum",
+           "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
 # Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {

@@ -227,7 +227,7 @@ def _write(path, state, tensors, overwrite):
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} exists, and overwrite is False")
     text = json.dumps(state)
-    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     # one entry, as the writer does not keep the order of several
     content = save(tensors, metadata={"nncore": json.dumps({"sha256": _digest(text, tensors), "model": text})})
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -55,7 +55,8 @@ def evaluated(models, x, y, dtype, **options):
                                   {"ignore_class": 2}], ids=str)  # fmt: skip
 @pytest.mark.parametrize("weighted", [False, True])
 def test_labels_of_steps(loss, mask_zero, weighted, dtype):
-    models = compiled(over_words(mask_zero=mask_zero), dtype, loss, metrics=["accuracy", "sparse_categorical_crossentropy"])
+    metrics = ["accuracy", "sparse_categorical_crossentropy"]
+    models = compiled(over_words(mask_zero=mask_zero), dtype, loss, metrics=metrics)
     weights = sides.random(4).uniform(0.1, 2, (ROWS, STEPS)).astype(dtype) if weighted else None
     sides.compare(*models, words(), labels(), dtype, weights)
     evaluated(models, words(), labels(), dtype, sample_weight=weights)
@@ -133,7 +134,7 @@ PASSING = {  # layers behind which the mask is that of Keras
     "Permute": passing("Permute", (1, 2)),
     "Add": merged("Add", passing("Dense", 8)),
     "Add one without": merged("Add", passing("Reshape", (STEPS, 8))),
-    "Maximum": merged("Maximum", passing("Dense", 8)),
+    "Average": merged("Average", passing("Dense", 8)),
     "Concatenate": merged("Concatenate", passing("Dense", 3)),
     "Concatenate one without": merged("Concatenate", passing("Reshape", (STEPS, 8))),
     "Masking": lambda k, x: k.layers.Masking(0.0)(k.layers.Dense(3, activation="relu")(x)),
@@ -197,6 +198,41 @@ def test_multi_head_attention(case, dtype):
     models = compiled(over_words(layer, mask_zero=mask_zero), dtype)
     assert [w.name for w in models[0].weight_list()][1:3] != ["embeddings"]
     sides.compare(*models, words(), labels(), dtype, least=0.1)
+
+
+SINGLE_HEADS = {
+    "dot": {},
+    "scaled dot": {"use_scale": True},
+    "concat": {"score_mode": "concat"},
+    "scaled concat": {"score_mode": "concat", "use_scale": True},
+    "additive": {"cls": "AdditiveAttention"},
+    "additive unscaled": {"cls": "AdditiveAttention", "use_scale": False},
+}
+
+
+@pytest.mark.parametrize("dtype", sides.DTYPES)
+@pytest.mark.parametrize("kind", ["plain", "masked", "causal"])
+@pytest.mark.parametrize("case", SINGLE_HEADS)
+def test_attention_of_one_head(case, kind, dtype):
+    """The gradient of a scale, one number, is what is left of terms of a hundredth."""
+    layer = attending(**{"cls": "Attention", **SINGLE_HEADS[case]}, call={"use_causal_mask": kind == "causal"})
+    models = compiled(over_words(layer, mask_zero=kind != "plain"), dtype)
+    sides.compare(*models, words(), labels(), dtype, least=0.01)
+
+
+@pytest.mark.parametrize("cls", ["Attention", "AdditiveAttention"])
+def test_attention_of_one_head_to_another_sequence(cls):
+    def build(k):
+        q, v, m = k.Input((4, 3), name="q"), k.Input((STEPS, 5), name="v"), k.Input((STEPS,), name="m", dtype="bool")
+        query, value = k.layers.Dense(3, name="before_q")(q), k.layers.Dense(5, name="before_v")(v)
+        key = k.layers.Dense(3, name="before_k")(v)
+        y, scores = getattr(k.layers, cls)(name="a")([query, value, key], mask=[None, m], return_attention_scores=True)
+        return k.Model([q, v, m], k.layers.Dense(2, name="out")(k.layers.Concatenate(name="c")([y, scores])))
+
+    x = [sides.noise((ROWS, 4, 3), "float64"), sides.noise((ROWS, STEPS, 5), "float64", 1)]
+    mask = sides.random(3).random((ROWS, STEPS)) < 0.6
+    models = compiled(build, "float64", lambda k: "mse")
+    sides.compare(*models, [*x, mask], sides.noise((ROWS, 4, 2), "float64", 4), "float64", least=0.1)
 
 
 @pytest.mark.parametrize("scores", [False, True])
