@@ -76,6 +76,11 @@ class Activation:
         """Whether all parameters are the defaults."""
         return PLAIN.get(self.name) is self
 
+    @property
+    def steps(self):
+        """The Steps that compute it."""
+        return self._steps
+
     def require_complete(self):
         """Returns the activation, or raises ValueError where a parameter without a default is not given."""
         if self._steps is None:

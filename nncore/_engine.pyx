@@ -55,6 +55,7 @@ def _describe_kernels():
 
 
 KERNELS = _describe_kernels()
+MAX_ARGUMENTS = NN_MAX_ARGUMENTS  # of a kernel
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 # Streams of random numbers: what they are for. The number of a weight or layer is added.

@@ -65,6 +65,32 @@ def emit_gradient(builder, weight, x, dy):
     builder.weight_gradient(weight, kernel, x=x, dy=dy, x_stride=x.stride, dy_stride=dy.stride)
 
 
+def emit_positions_product(builder, emit, x, positions, weight, y, *, transposed=False, bias=None, accumulate=False):
+    """Adds y = x w + bias, as `emit_product`, for each of the positions that a sample of x and of y is made of."""
+    rows, columns = weight.matrix_shape
+    inner, outer = (columns, rows) if transposed else (rows, columns)
+    for position in range(positions):
+        emit_product(builder, emit, x.at(position * inner), weight, y.at(position * outer), transposed=transposed,
+                     bias=bias, accumulate=accumulate)  # fmt: skip
+
+
+def emit_positions_gradient(builder, weight, x, dy, positions, *, x_step=None, x_stride=None, x_group=0, group=None):
+    """Adds the sum of x' dy over positions to what sums to the gradient of a weight.
+
+    Parameters
+    ----------
+    x, dy : Buffer; x may be an array, with x_stride 0
+    x_step : int, from one position of x to the next
+    x_group, group : int
+        Each `group` columns of the weight see x this much further on.
+    """
+    rows, columns = weight.matrix_shape
+    builder.weight_gradient(weight, "positions_gradient", x=x, dy=dy, positions=positions,
+                            x_step=rows if x_step is None else x_step, dy_step=columns, x_group=x_group,
+                            group=columns if group is None else group,
+                            x_stride=x.stride if x_stride is None else x_stride, dy_stride=dy.stride)  # fmt: skip
+
+
 def in_pairs(builder, weight, operand, width):
     """Whether a product is over pairs: of large weights, with tensors that are not cut along their last axis."""
     return builder.mixed and operand.width == width and weight.array.size > PARTED_ELEMENTS

@@ -8,14 +8,17 @@ from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.attention import AdditiveAttention, Attention
 from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
+from nncore.layers.bidirectional import Bidirectional
 from nncore.layers.dense import Dense
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
 from nncore.layers.embedding import Embedding
 from nncore.layers.flatten import Flatten
 from nncore.layers.group_normalization import GroupNormalization
+from nncore.layers.gru import GRU
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
 from nncore.layers.masking import Masking
+from nncore.layers.lstm import LSTM
 from nncore.layers.merging import (
     Add,
     Average,
@@ -46,6 +49,12 @@ from nncore.layers.time_distributed import TimeDistributed
 __all__ = [
     "ELU",
     "RNN",
+from nncore.layers.simple_rnn import SimpleRNN
+
+__all__ = [
+    "ELU",
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
     "AlphaDropout",
@@ -56,6 +65,8 @@ __all__ = [
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Bidirectional",
+    "Concatenate",
     "Dense",
     "Dot",
     "Dropout",
@@ -84,6 +95,11 @@ __all__ = [
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
+    "SimpleRNN",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "Subtract",
     "UnitNormalization",
     "add",
     "average",
@@ -114,6 +130,7 @@ __all__ = ["ELU", "Activation", "Add", "AdditiveAttention", "AlphaDropout", "Att
            "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
            "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot", "maximum",
            "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
+]  # fmt: skip
 
 # Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {

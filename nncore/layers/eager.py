@@ -5,12 +5,12 @@ from nncore._plan import Builder
 from nncore.layers.layer import WeightMaker, emit_layer
 
 
-def compute(layer, inputs, training, **options):
+def compute(layer, inputs, training, states=(), **options):
     """Returns the layer's output for arrays, which have one number of rows; a list of several.
 
-    Builds the layer where it is not yet. `options` are those of this use.
+    Builds the layer where it is not yet. `states` are more inputs, `options` those of this use.
     """
-    given = list(inputs) if layer.merges else [inputs]
+    given = [*(inputs if layer.merges else [inputs]), *states]
     arrays = [_data.as_array(x, "inputs") for x in given]
     for array in arrays:
         if array.ndim == 0 or len(array) == 0 or len(array) != len(arrays[0]):

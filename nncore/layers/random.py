@@ -37,9 +37,7 @@ class RandomLayer(Layer):
             return x
         x.uses += 1
         y = builder.value(x.shape, x.needs_gradient)
-        number = builder.next_number("dropout") + 7919 * (self.seed or 0)
-        stream = _engine.STREAM_DROPOUT + number % _engine.STREAM_NUMBERS
-        emit_gradient = self.emit_random(builder, x, y, stream)
+        emit_gradient = self.emit_random(builder, x, y, dropout_stream(builder, self.seed))
 
         def backward():
             if y.gradient is not None and x.needs_gradient:
@@ -50,6 +48,12 @@ class RandomLayer(Layer):
 
     def get_config(self):
         return {"seed": self.seed, **super().get_config()}
+
+
+def dropout_stream(builder, seed):
+    """The stream of the next layer's random numbers; `seed` is the layer's own, or None."""
+    number = builder.next_number("dropout") + 7919 * (seed or 0)
+    return _engine.STREAM_DROPOUT + number % _engine.STREAM_NUMBERS
 
 
 def strides(x, y):

@@ -23,6 +23,11 @@ class SingleCalls:
 
     # ---- plans
 
+    @property
+    def stateful(self):
+        """Whether a layer keeps states from minibatch to minibatch: all of them then have the same number of rows."""
+        return any(getattr(layer, "stateful", False) for layer in all_layers(self))
+
     def _program(self, kind, rows, weighted=()):
         """The plan for `kind`, for minibatches of at least `rows`."""
         with self._as_compiled() if kind in AS_COMPILED else contextlib.nullcontext():
@@ -30,7 +35,7 @@ class SingleCalls:
             many = rows >= MIRRORING_ROWS  # few rows go without mirrors, which cost a pass over the weights
             key = (kind, many, weighted, trainable, config.get_nonfinite())
             program = self._programs.pop(key, None)
-            if program is None or program.builder.rows < rows:
+            if program is None or program.builder.rows < rows or (self.stateful and program.builder.rows != rows):
                 if kind == "train":
                     self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
                 program = Program(self, kind, rows, weighted)
@@ -56,7 +61,7 @@ class SingleCalls:
         """Lets the next calls of this kind go straight into the program, where their data has the form of this one."""
         key = self._call_key(kind)
         known = self._calls.pop(key, None)
-        if len(sources) > 1 or len(self.graph.outputs) > 1 or config.get_check_finite():
+        if len(sources) > 1 or len(self.graph.outputs) > 1 or config.get_check_finite() or self.stateful:
             return
         if known is not None and known.program is program and known.current:
             self._calls[key] = known
@@ -134,6 +139,8 @@ class SingleCalls:
 
     def _predict_sources(self, sources):
         rows = PREDICT_ROWS if sources[0].rows >= MIRRORING_ROWS else MIRRORING_ROWS - 1
+        if self.stateful:
+            rows = sources[0].rows
         program = self._program("predict", rows)
         outputs = self._empty_outputs(sources[0].rows)
         program.bind_inputs(sources)

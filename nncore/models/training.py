@@ -250,7 +250,8 @@ class Training:
 
     def _totals(self, data, batch_size):
         """Totals of losses and metrics over a Batch, in minibatches that change nothing, or else of `batch_size`."""
-        rows = min(batch_size if self.objective.depends_on_minibatch else 512, data.rows)
+        rows = min(batch_size if self.objective.depends_on_minibatch or self.stateful else 512, data.rows)
+        self._require_whole_minibatches(data.rows, rows)
         program = self._program("test", rows, weighted(data.weights))
         if program.masked and rows != min(batch_size, data.rows):
             rows = min(batch_size, data.rows)
@@ -266,6 +267,14 @@ class Training:
         while position < end:
             position, _ = program.run(end, position=position, seconds=SLICE_SECONDS, seed=self.seed, **options)
 
+    def _require_whole_minibatches(self, rows, minibatch):
+        """Raises ValueError where a stateful model would get a last minibatch of fewer rows."""
+        if self.stateful and rows % minibatch:
+            raise ValueError(
+                f"model {self.name!r} has stateful layers: all minibatches must have the same number of rows; got "
+                f"{rows} rows in minibatches of {minibatch}"
+            )
+
     def _named(self, totals, rows):
         return dict(zip(self.metrics_names, self.objective.values(totals, rows), strict=True))
 
@@ -273,7 +282,7 @@ class Training:
         """Returns the outputs for the rows of x, as an array of the model's dtype.
 
         `batch_size` changes neither result nor memory: the engine takes the rows in chunks of its own. Hooks of
-        `callbacks` see minibatches of so many rows, 32 unless given.
+        `callbacks` and stateful layers see minibatches of so many rows, 32 unless given.
         """
         verbose = _verbose(verbose)
         batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
@@ -293,7 +302,7 @@ class Training:
                 count = _steps(sources[0].rows, batch_size, steps)
                 calls = self._callback_list(callbacks, verbose, count)
                 end = min(sources[0].rows, count * batch_size)
-                part = batch_size if calls.needs_batch_hook("predict") else end
+                part = batch_size if calls.needs_batch_hook("predict") or self.stateful else end
                 cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
                 parts = ([_part(source, cut) for source in sources] for cut in cuts)
             return self._predict_parts(parts, calls)
@@ -330,6 +339,7 @@ class _ArrayFeed:
         self.shuffle = shuffle
         self.steps = _steps(data.rows, batch_size, steps)
         self.rows = min(data.rows, self.steps * self.batch_size)
+        model._require_whole_minibatches(self.rows, self.batch_size)
 
     def _bound_program(self, totals):
         program = self.model._program("train", self.batch_size, weighted(self.data.weights))

@@ -22,6 +22,7 @@
 #include "orthogonal.h"
 #include "axes.h"
 #include "merging.h"
+#include "recurrent.h"
 #include "losses.h"
 #include "crossentropy.h"
 #include "focal.h"

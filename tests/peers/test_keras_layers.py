@@ -50,7 +50,37 @@ ACTIVATIONS = ["relu", "relu6", "sigmoid", "tanh", "softmax", "log_softmax", "li
                "glu", "softplus", "softsign", "silu", "swish", "leaky_relu", "exponential", "hard_sigmoid", "hard_silu",
                "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "threshold", "log_sigmoid",
                "mish", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus"]  # fmt: skip
+# (steps, features); options that all recurrent layers have, then those of one class.
+RECURRENT = {
+    "": {},
+    " sequences": {"return_sequences": True},
+    " backwards": {"go_backwards": True},
+    " sequences backwards": {"return_sequences": True, "go_backwards": True},
+    " without bias": {"use_bias": False, "return_sequences": True},
+    " relu": {"activation": "relu"},
+    " linear": {"activation": "linear", "return_sequences": True},
+    " gelu": {"activation": "gelu", "return_sequences": True},
+    " unrolled": {"unroll": True},
+    " regularized": {"kernel_regularizer": "l2", "recurrent_regularizer": "l1", "bias_regularizer": "l2"},
+    " constrained": {"kernel_constraint": "max_norm", "recurrent_constraint": "unit_norm",
+                     "bias_constraint": "non_neg"},
+}  # fmt: skip
+GATED = {
+    " softsign": {"recurrent_activation": "softsign", "return_sequences": True},
+    " activity": {"activity_regularizer": "l2"},  # Keras's SimpleRNN takes no notice of it
+    " silu": {"recurrent_activation": "silu", "activation": "elu"},
+}
+RECURRENT_LAYERS = {
+    **{f"{cls}{name}": L(cls, (5, 4), units=3, **options) for cls in ("SimpleRNN", "LSTM", "GRU")
+       for name, options in {**RECURRENT, **(GATED if cls != "SimpleRNN" else {})}.items()},
+    **{f"GRU reset before{name}": L("GRU", (5, 4), units=3, reset_after=False, **options)
+       for name, options in {**RECURRENT, **GATED}.items()},
+    "LSTM without unit_forget_bias": L("LSTM", (5, 4), units=3, unit_forget_bias=False),
+    "LSTM of many units": L("LSTM", (3, 9), units=37, return_sequences=True),
+    "GRU of many units": L("GRU", (3, 9), units=37, return_sequences=True),
+}  # fmt: skip
 LAYERS = {
+    **RECURRENT_LAYERS,
     **{f"Dense {name}": case for name, case in DENSE.items()},
     **{f"Activation {name}": L("Activation", activation=name) for name in ACTIVATIONS if name != "threshold"},
     "Activation softmax of matrices": L("Activation", (3, 4), activation="softmax"),

@@ -1,0 +1,160 @@
+"""A recurrent layer in both directions."""
+
+from nncore import _checks
+from nncore.layers.layer import Trainable, emit_layer
+from nncore.layers.merging import Add, Average, Concatenate, Multiply
+from nncore.layers.recurrent import Recurrent, SequenceLayer, emit_reversed
+
+_MERGING = {"sum": Add, "mul": Multiply, "concat": Concatenate, "ave": Average}
+
+
+class Bidirectional(SequenceLayer):
+    """What a recurrent layer makes of a sequence beside what its twin makes of it read backwards.
+
+    Where sequences come out, those of the twin are turned around, so that both belong to the same steps.
+
+    Parameters
+    ----------
+    layer : SimpleRNN, LSTM or GRU
+        A new layer of its configuration reads forward.
+    merge_mode : "concat", "sum", "mul", "ave" or None
+        Whether outputs stand beside each other, or their sum, product or mean comes out, or both of them.
+    backward_layer : SimpleRNN, LSTM or GRU, optional
+        Reads backwards; a layer of the same configuration unless given.
+
+    Raises
+    ------
+    ValueError
+        For layers that read in the same direction, or of which one is stateful, returns sequences or states and the
+        other is not or does not.
+    TypeError
+        For other layers.
+
+    References
+    ----------
+    Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997.
+    """
+
+    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **common):
+        _checks.refuse("Bidirectional", weights=weights)
+        for name, given in (("layer", layer), ("backward_layer", backward_layer)):
+            if not isinstance(given, Recurrent) and not (given is None and name == "backward_layer"):
+                raise TypeError(f"Bidirectional: {name} must be a SimpleRNN, LSTM or GRU; got {given!r}")
+        if merge_mode is not None and merge_mode not in _MERGING:
+            modes = ", ".join(_MERGING)
+            raise ValueError(f"Bidirectional: merge_mode must be one of {modes} or None; got {merge_mode!r}")
+        config, cls = layer.get_config(), type(layer)
+        name = layer.name.removeprefix("forward_")
+        forward = cls.from_config({**config, "name": f"forward_{name}"})
+        backward = backward_layer
+        if backward is None:
+            name = layer.name.removeprefix("backward_")
+            backward = cls.from_config({**config, "name": f"backward_{name}", "go_backwards": not layer.go_backwards})
+        if forward.go_backwards == backward.go_backwards:
+            raise ValueError(
+                "Bidirectional: layers must read in different directions; both have "
+                f"go_backwards={forward.go_backwards}"
+            )
+        for option in ("stateful", "return_sequences", "return_state"):
+            if getattr(forward, option) != getattr(backward, option):
+                raise ValueError(
+                    f"Bidirectional: both layers must have the same {option}; got {getattr(forward, option)} and "
+                    f"{getattr(backward, option)}"
+                )
+        super().__init__(**common)
+        self.forward_layer, self.backward_layer = forward, backward
+        self._backward_given = backward_layer is not None
+        self.merge_mode = merge_mode
+        for one in self._both():
+            one.zero_output_for_mask = one.return_sequences  # at masked steps the two would repeat different ones
+            one.trainable = self.trainable and one.trainable
+
+    def _both(self):
+        return self.forward_layer, self.backward_layer
+
+    @property
+    def trainable(self):
+        """Whether training changes its weights. Setting it sets it for both layers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        Trainable.trainable.fset(self, value)
+        for one in self._both() if hasattr(self, "merge_mode") else ():
+            one.trainable = self._trainable
+
+    @property
+    def stateful(self):
+        """Whether both layers keep their states."""
+        return self.forward_layer.stateful
+
+    @property
+    def return_sequences(self):
+        """Whether outputs are of all steps."""
+        return self.forward_layer.return_sequences
+
+    @property
+    def return_state(self):
+        """Whether states come out behind the output, those of the forward layer first."""
+        return self.forward_layer.return_state
+
+    @property
+    def state_shapes(self):
+        """Of a sample of each state, those of the forward layer first."""
+        return [shape for one in self._both() for shape in one.state_shapes]
+
+    def reset_state(self):
+        """Sets the states that stateful layers keep to zero."""
+        for one in self._both():
+            one.reset_state()
+
+    def output_shapes(self, input_shape):
+        """The shapes of a sample of each output."""
+        pairs = [one.output_shapes(input_shape) for one in self._both()]
+        outputs = [shapes[0] for shapes in pairs]
+        if self.merge_mode is not None:
+            outputs = [self._merging().compute_output_shape(outputs)]
+        return [*outputs, *(shape for shapes in pairs for shape in shapes[1:])]
+
+    def _merging(self):
+        return _MERGING[self.merge_mode](name=self.name)
+
+    def build(self, input_shape):
+        for one in self._both():
+            one.build_for(input_shape, self._maker)
+            for weight in one.weight_list():
+                weight.name = f"{one.name}/{weight.name}"
+                self._weights.append(weight)
+
+    def emit(self, builder, x, *initial):
+        self.check_states([value.shape for value in initial])
+        half = len(self.forward_layer.state_shapes)
+        forward, *states = emit_layer(builder, self.forward_layer, [x, *initial[:half]])
+        backward, *others = emit_layer(builder, self.backward_layer, [x, *initial[half:]])
+        if self.return_sequences:
+            backward = emit_reversed(builder, backward)
+        outputs = [forward, backward]
+        if self.merge_mode is not None:
+            outputs = [self._merging().emit(builder, *outputs)]
+        outputs += [*states, *others]
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def weight_list(self, trainable_only=False):
+        """The Weight objects of both layers, those of the forward layer first."""
+        return [weight for one in self._both() for weight in one.weight_list(trainable_only)] if self.built else []
+
+    def get_config(self):
+        from nncore import layers
+
+        config = {"layer": layers.serialize(self.forward_layer), "merge_mode": self.merge_mode}
+        if self._backward_given:
+            config["backward_layer"] = layers.serialize(self.backward_layer)
+        return {**config, **super().get_config()}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes a layer from `get_config`."""
+        from nncore import layers
+
+        made = {key: layers.deserialize(config[key]) for key in ("layer", "backward_layer") if key in config}
+        return cls(**{**config, **made})

@@ -1,0 +1,82 @@
+"""Long short-term memory."""
+
+from nncore import _checks, activations
+from nncore.layers.recurrent import Recurrent
+
+
+class LSTM(Recurrent):
+    """h(t) = s(o) f(c(t)), c(t) = s(j) c(t-1) + s(i) f(g), where (i, j, g, o) = x(t) W + h(t-1) U + b.
+
+    x is (steps, features), h(t) and c(t) (units), W (features, 4 units), U (units, 4 units), b (4 units). The output is
+    the last h, or all of them, (steps, units). The states are h and c.
+
+    Parameters
+    ----------
+    units : int
+    activation, recurrent_activation : str or activation
+        f and s, of each element.
+    use_bias : bool
+    kernel_initializer, recurrent_initializer, bias_initializer
+        Initial values of W, U and b.
+    unit_forget_bias : bool
+        Whether the bias of j, the forget gate, is 1 at first.
+    kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer : str or Regularizer, optional
+    kernel_constraint, recurrent_constraint, bias_constraint : str or Constraint, optional
+    dropout, recurrent_dropout, seed, return_sequences, return_state, go_backwards, stateful, unroll
+        As in `SimpleRNN`; in the products with U each gate drops states of its own.
+    zero_output_for_mask : bool
+        As in `SimpleRNN`.
+    use_cudnn : "auto" or False
+        Makes no difference.
+
+    Raises
+    ------
+    ValueError
+        For samples that are not (steps, features), or a minibatch of another number of rows than a stateful layer has.
+
+    Examples
+    --------
+    >>> model = nn.Sequential([nn.Input((10, 3)), nn.layers.LSTM(4, return_sequences=True), nn.layers.LSTM(2)])
+    >>> model.output_shape
+    (None, 2)
+
+    References
+    ----------
+    Hochreiter and Schmidhuber, "Long short-term memory", 1997.
+    """
+
+    kernel_name, gates = "lstm", 4
+    state_names = ("h", "c")
+
+    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
+                 kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal", bias_initializer="zeros",
+                 unit_forget_bias=True, kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None,
+                 activity_regularizer=None, kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
+                 dropout=0.0, recurrent_dropout=0.0, seed=None, return_sequences=False, return_state=False,
+                 go_backwards=False, stateful=False, unroll=False, use_cudnn="auto", **common):  # fmt: skip
+        super().__init__(
+            units, activation, recurrent_activation, use_bias,
+            (kernel_initializer, recurrent_initializer, bias_initializer),
+            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
+            (kernel_constraint, recurrent_constraint, bias_constraint), dropout, recurrent_dropout, seed,
+            return_sequences, return_state, go_backwards, stateful, unroll, activity_regularizer=activity_regularizer,
+            **common,
+        )  # fmt: skip
+        self.unit_forget_bias = _checks.boolean("LSTM", "unit_forget_bias", unit_forget_bias)
+        _checks.refuse("LSTM", use_cudnn=None if use_cudnn in ("auto", False) else use_cudnn)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.use_bias and self.unit_forget_bias:
+            self.bias[self.units : 2 * self.units] = 1
+
+    def _places(self, builder, steps, gates, states, mask):
+        places = super()._places(builder, steps, gates, states, mask)
+        return {**places, "curved": builder.buffer(states[0].width)}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "recurrent_activation": activations.serialize(self.recurrent_activation),
+            "unit_forget_bias": self.unit_forget_bias,
+        }

@@ -1,0 +1,451 @@
+"""What recurrent layers have in common: their weights, options, states, and steps of a plan."""
+
+import numpy as np
+
+from nncore import _checks, _engine, activations, constraints, initializers, regularizers
+from nncore._activation import AlongAxis, Linear
+from nncore._axes import emit_copied_gradient, emit_copy, emit_pair
+from nncore._plan import Value
+from nncore._products import emit_positions_gradient, emit_positions_product
+from nncore.layers.dropout import Dropout
+from nncore.layers.layer import Layer
+from nncore.layers.random import dropout_stream
+from nncore.layers.tensor import is_symbolic
+
+# A thread's scratch holds a row of states, of float64.
+MOST_UNITS_WITH_DROPOUT = 16384
+
+
+class SequenceLayer(Layer):
+    """A layer that reads samples (steps, features) and may be given initial states.
+
+    Subclasses have `state_shapes`, of a sample, and `emit(builder, x, *initial)`.
+    """
+
+    def __call__(self, sequences, initial_state=None, training=None, mask=None):
+        """On symbolic tensors: returns the output's, or a list of them. On arrays: returns arrays.
+
+        Parameters
+        ----------
+        sequences : Tensor, or array (rows, steps, features)
+        initial_state : Tensor or array (rows, units), or list of them
+            The states before the first step; zeros, or those that a stateful layer keeps, unless given.
+        training : bool
+            For arrays: whether there is dropout.
+        """
+        _checks.refuse(f"layer {self.name!r} (a mask comes with its input)", mask=mask)
+        states = [] if initial_state is None else initial_state
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        wanted = len(self.state_shapes)
+        if initial_state is not None and len(states) != wanted:
+            raise ValueError(f"layer {self.name!r} has {wanted} states; initial_state has {len(states)}")
+        if is_symbolic([sequences, *states]):
+            if isinstance(sequences, (list, tuple)):
+                raise TypeError(f"layer {self.name!r} takes one tensor, and states as initial_state=[...]")
+            _checks.refuse(f"layer {self.name!r} in a graph", training=training)
+            return self.connect([sequences, *states])
+        from nncore.layers.eager import compute  # which few programs need
+
+        return compute(self, sequences, bool(training), states)
+
+    @property
+    def input(self):
+        """The symbolic tensor that it was last called on; a list where initial states were given."""
+        inputs = self._called().inputs
+        return inputs if len(inputs) > 1 else inputs[0]
+
+    def sample_shapes(self, shapes):
+        """The shapes of a sample of each output, for those of the sequences and of the initial states."""
+        self.check_states(shapes[1:])
+        return self.output_shapes(shapes[0])
+
+    def check_states(self, shapes):
+        """Raises ValueError unless these are the shapes of all initial states, or there are none."""
+        if shapes and [tuple(shape) for shape in shapes] != self.state_shapes:
+            raise ValueError(
+                f"layer {self.name!r}: initial states must be samples of shapes {self.state_shapes}; got "
+                f"{[tuple(shape) for shape in shapes]}"
+            )
+
+    def compute_output_shape(self, input_shape):
+        """Returns the shape of a sample's output, or a list of several outputs' shapes."""
+        shapes = self.output_shapes(input_shape)
+        return shapes if len(shapes) > 1 else shapes[0]
+
+    def emit_mask(self, builder, values):
+        return values[0].mask if self.return_sequences else None
+
+    def reset_states(self):
+        """As `reset_state`."""
+        self.reset_state()
+
+
+class Recurrent(SequenceLayer):
+    """A layer that goes through the steps of a sample with a state: base of SimpleRNN, LSTM and GRU."""
+
+    kernel_name = ""
+    gates = 1
+    state_names = ("h",)
+
+    def __init__(self, units, activation, recurrent_activation, use_bias, initializer, regularizer, constraint, dropout,
+                 recurrent_dropout, seed, return_sequences, return_state, go_backwards, stateful, unroll,
+                 zero_output_for_mask=False, **common):  # fmt: skip
+        super().__init__(**common)
+        owner = type(self).__name__
+        self.units = _checks.positive_integer(owner, "units", units)
+        self.activation = _element_wise(owner, "activation", activation)
+        self.recurrent_activation = _element_wise(owner, "recurrent_activation", recurrent_activation)
+        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
+        self.kernel_initializer, self.recurrent_initializer, self.bias_initializer = map(initializers.get, initializer)
+        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = map(regularizers.get, regularizer)
+        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = map(constraints.get, constraint)
+        self.dropout = _checks.real_number(owner, "dropout", dropout, 0, 1, high_open=True)
+        self.recurrent_dropout = _checks.real_number(owner, "recurrent_dropout", recurrent_dropout, 0, 1,
+                                                     high_open=True)  # fmt: skip
+        if self.recurrent_dropout and self.units > MOST_UNITS_WITH_DROPOUT:
+            raise ValueError(
+                f"{owner}: with recurrent_dropout units must be at most {MOST_UNITS_WITH_DROPOUT}; got {units}"
+            )
+        self._input_dropout = Dropout(self.dropout, (None, 1, None), seed, name="dropout")
+        self.seed = self._input_dropout.seed
+        self.return_sequences = _checks.boolean(owner, "return_sequences", return_sequences)
+        self.return_state = _checks.boolean(owner, "return_state", return_state)
+        self.go_backwards = _checks.boolean(owner, "go_backwards", go_backwards)
+        self.stateful = _checks.boolean(owner, "stateful", stateful)
+        self.unroll = _checks.boolean(owner, "unroll", unroll)
+        self.zero_output_for_mask = _checks.boolean(owner, "zero_output_for_mask", zero_output_for_mask)
+        self.states = None  # of a stateful layer: arrays (rows, units)
+        self._kernel = self._recurrent_kernel = self._bias = None
+
+    # ---- weights
+
+    @property
+    def kernel(self):
+        """W as an array, (features, gates * units); None before the layer is built."""
+        return None if self._kernel is None else self._kernel.array
+
+    @property
+    def recurrent_kernel(self):
+        """U as an array, (units, gates * units); None before the layer is built."""
+        return None if self._recurrent_kernel is None else self._recurrent_kernel.array
+
+    @property
+    def bias(self):
+        """b as an array; None without one."""
+        return None if self._bias is None else self._bias.array
+
+    @property
+    def bias_shape(self):
+        """That of b."""
+        return (self.gates * self.units,)
+
+    def build(self, input_shape):
+        columns = self.gates * self.units
+        self._kernel = self.add_weight("kernel", (input_shape[-1], columns), self.kernel_initializer,
+                                       self.kernel_regularizer, self.kernel_constraint)  # fmt: skip
+        self._recurrent_kernel = self.add_weight("recurrent_kernel", (self.units, columns), self.recurrent_initializer,
+                                                 self.recurrent_regularizer, self.recurrent_constraint)  # fmt: skip
+        if self.use_bias:
+            self._bias = self.add_weight("bias", self.bias_shape, self.bias_initializer, self.bias_regularizer,
+                                         self.bias_constraint)  # fmt: skip
+
+    # ---- shapes and states
+
+    @property
+    def state_shapes(self):
+        """Of a sample of each state."""
+        return [(self.units,)] * len(self.state_names)
+
+    def output_shapes(self, input_shape):
+        """The shapes of a sample of each output."""
+        if len(input_shape) != 2:
+            raise ValueError(f"layer {self.name!r} needs samples of shape (steps, features); got {tuple(input_shape)}")
+        output = (input_shape[0], self.units) if self.return_sequences else (self.units,)
+        return [output, *(self.state_shapes if self.return_state else [])]
+
+    def reset_state(self):
+        """Sets the states that a stateful layer keeps to zero."""
+        for state in self.states or ():
+            state[...] = 0
+
+    def _kept_states(self, builder):
+        """The arrays of a stateful layer for minibatches of a plan's rows, or ValueError where it has others."""
+        if self.states is None:
+            self.states = [_engine.aligned_zeros((builder.rows, self.units), builder.dtype) for _ in self.state_names]
+        rows, dtype = len(self.states[0]), self.states[0].dtype
+        if rows != builder.rows or dtype != builder.dtype:
+            raise ValueError(
+                f"layer {self.name!r} is stateful and keeps the states of {rows} sequences of {dtype}: all minibatches "
+                f"must have so many rows; got {builder.rows} of {builder.dtype}"
+            )
+        return self.states
+
+    # ---- emission
+
+    def emit(self, builder, x, *initial):
+        self.check_states([value.shape for value in initial])
+        (steps, features), units, columns = x.shape, self.units, self.gates * self.units
+        mask = x.mask
+        x = self._input_dropout.emit(builder, x)
+        learns = self.trainable and builder.backward
+        needs_gradient = learns or any(value.needs_gradient for value in (x, *initial))
+        for value in (x, *initial):
+            value.uses += 1
+
+        first, last = (steps, 0) if self.go_backwards else (0, steps)  # places of the states before and after all steps
+        states = [builder.buffer((steps + 1) * units) for _ in self.state_names]
+        kept = self._kept_states(builder) if self.stateful else None
+        for number, state in enumerate(states):
+            start = state.at(first * units)
+            if initial:
+                emit_copy(builder.forward, initial[number].buffer, start, [(units, 1, 1)])
+            else:
+                _emit_array(builder.forward, builder, kept and kept[number], start, units)
+
+        gates = builder.buffer(steps * columns)
+        emit_positions_product(builder, builder.forward, x.buffer, steps, self._kernel, gates, bias=self.input_bias)
+        builder.add_flops(2.0 * steps * columns * (features + units))
+        places = self._places(builder, steps, gates, states, mask)
+        _emit_kernel(builder.forward, f"{self.kernel_name}_forward", places, self._operand(builder, places, False))
+        for number, state in enumerate(states) if self.stateful else ():
+            _emit_rows(builder.forward, state.at(last * units), state.stride, kept[number], units, units)
+
+        ends = [Value(state.at(last * units), (units,), needs_gradient) for state in states]
+        sequence = None
+        if self.return_sequences:
+            sequence = Value(states[0].at(0 if self.go_backwards else units), (steps, units), needs_gradient)
+
+        def backward():
+            if not needs_gradient or all(value.gradient is None for value in (*ends, sequence) if value is not None):
+                return
+            slopes = [self._emit_start(builder, value.gradient) for value in ends]
+            dgates = builder.buffer(steps * columns)
+            dy = None if sequence is None else sequence.gradient
+            gradients = {
+                **places,
+                "dgates": dgates,
+                "drecurrent": builder.buffer(steps * columns) if "recurrent" in places else dgates,
+                "dy": dy,
+                "dy_stride": dy.stride if dy else 0,
+                "dh_stride": slopes[0].stride,
+                **{f"d{name}": slope for name, slope in zip(self.state_names, slopes, strict=True)},
+            }
+            kernel = f"{self.kernel_name}_backward"
+            _emit_kernel(builder.backward_step, kernel, gradients, self._operand(builder, places, True))
+            if self.trainable:
+                self._emit_weight_gradients(builder, x, steps, gradients)
+            if x.needs_gradient:
+                target, accumulate = builder.gradient_target(x)
+                emit_positions_product(builder, builder.backward_step, dgates, steps, self._kernel, target,
+                                       transposed=True, accumulate=accumulate)  # fmt: skip
+            for value, slope in zip(initial, slopes, strict=False):
+                if value.needs_gradient:
+                    emit_copied_gradient(builder, value, slope)
+
+        builder.on_backward(backward)
+        y = ends[0] if sequence is None else sequence
+        if mask is not None and self.zero_output_for_mask:
+            y = _emit_zeroed(builder, y, mask, 0 if self.go_backwards else steps - 1)
+        if self.return_sequences and self.go_backwards:
+            y = emit_reversed(builder, y)
+        if not self.return_state:
+            return y
+        if y is ends[0]:  # two outputs, each with a gradient of its own
+            y = builder.same(y, y.shape)
+        return [y, *ends]
+
+    @property
+    def input_bias(self):
+        """What is added to the products with W."""
+        return self.bias
+
+    def _places(self, builder, steps, gates, states, mask):
+        """Arguments of the cell's kernels, those of the backward one included."""
+        at_input = any(map(_needs_input, (self.activation, self.recurrent_activation)))
+        dropout = None
+        if builder.training and self.recurrent_dropout:
+            dropout = self._emit_recurrent_dropout(builder)
+        return {
+            "gates": gates,
+            "active": builder.buffer(gates.width) if at_input else gates,
+            "before": gates if at_input else None,
+            "inputs": None if dropout is None else builder.buffer(gates.width),
+            "mask": None if mask is None else mask.buffer,
+            "dropout": dropout,
+            "steps": steps,
+            "units": self.units,
+            "backwards": self.go_backwards,
+            "gates_stride": gates.stride,
+            "states_stride": states[0].stride,
+            "mask_stride": 0 if mask is None else mask.stride,
+            "dropout_stride": 0 if dropout is None else dropout.stride,
+            **dict(zip(self.state_names, states, strict=True)),
+            **self._descriptions(),
+        }
+
+    def _descriptions(self):
+        """The activations as the kernels take them: None where all are the defaults."""
+        standard = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        return {name: None if standard else _described(getattr(self, name))
+                for name in ("activation", "recurrent_activation")}  # fmt: skip
+
+    def _operand(self, builder, places, transposed):
+        """U for the cell's kernels; as it lies where gates are products of their own."""
+        weight = self._recurrent_kernel
+        if places["inputs"] is not None and not transposed:
+            return {"u": weight.array, "u_stride": weight.matrix_shape[1], "u_panel": 0}
+        operand = builder.operand(weight, transposed)
+        return {"u": operand["b"], "u_stride": operand["b_stride"], "u_panel": operand["b_panel"]}
+
+    def _emit_recurrent_dropout(self, builder):
+        """Factors (rows, gates * units) of the states that each gate sees."""
+        width = self.gates * self.units
+        ones = _engine.aligned_zeros(width, builder.dtype)
+        ones[:] = 1
+        factors = builder.buffer(width)
+        builder.forward("dropout", x=ones, y=factors, features=width, x_stride=0, y_stride=factors.stride,
+                        stream=dropout_stream(builder, self.seed), rate=self.recurrent_dropout)  # fmt: skip
+        return factors
+
+    def _emit_start(self, builder, gradient):
+        """A new buffer (rows, units) of the gradient of a last state, which may have none."""
+        start = builder.buffer(self.units)
+        if gradient is None:
+            _emit_array(builder.backward_step, builder, None, start, self.units)
+        else:
+            emit_copy(builder.backward_step, gradient, start, [(self.units, 1, 1)])
+        return start
+
+    def _emit_weight_gradients(self, builder, x, steps, places):
+        units, columns = self.units, self.gates * self.units
+        dgates, drecurrent, inputs = places["dgates"], places["drecurrent"], places["inputs"]
+        emit_positions_gradient(builder, self._kernel, x.buffer, dgates, steps)
+        if inputs is None:
+            before = places["h"].at(units if self.go_backwards else 0)
+            emit_positions_gradient(builder, self._recurrent_kernel, before, drecurrent, steps)
+        else:
+            emit_positions_gradient(builder, self._recurrent_kernel, inputs, drecurrent, steps, x_step=columns,
+                                    x_group=units, group=units)  # fmt: skip
+        if self.use_bias:
+            rows = self._bias.matrix_shape[0]
+            for row, dy in zip(range(rows), (dgates, drecurrent), strict=False):
+                ones = _engine.aligned_zeros(rows, builder.dtype)
+                ones[row] = 1
+                emit_positions_gradient(builder, self._bias, ones, dy, steps, x_step=0, x_stride=0)
+
+    def get_config(self):
+        return {
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "recurrent_initializer": initializers.serialize(self.recurrent_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "recurrent_regularizer": regularizers.serialize(self.recurrent_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "recurrent_constraint": constraints.serialize(self.recurrent_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "unroll": self.unroll,
+            "zero_output_for_mask": self.zero_output_for_mask,
+            **super().get_config(),
+        }
+
+
+def _element_wise(owner, name, activation):
+    activation = activations.get(activation)
+    if isinstance(activation, AlongAxis):
+        raise ValueError(f"{owner}: {name} must be a function of each element; got {activation.name!r}")
+    return activation
+
+
+def _steps_of(activation):
+    """An activation's Steps; linear, which has none, as a ReLU of slope 1."""
+    if isinstance(activation, Linear):
+        activation = activations.leaky_relu.with_parameters(negative_slope=1.0)
+    return activation.steps
+
+
+def _needs_input(activation):
+    """Whether an activation's derivative is taken from its input."""
+    return _steps_of(activation).at == "x"
+
+
+def _described(activation):
+    """An activation as kernels of recurrent.h take it: for its forward and its backward kernel the number, whether the
+    derivative is taken from the input, and the slots.
+    """
+    steps = _steps_of(activation)
+    table = np.zeros((2, 2 + _engine.MAX_ARGUMENTS), np.int64)
+    for row, (pass_, values) in enumerate((("forward", steps.forward), ("backward", steps.backward))):
+        kernel = _engine.KERNELS[f"{steps.family}_{pass_}"]
+        table[row, :2] = kernel.number, steps.at == "x"
+        for place, argument in enumerate(kernel.arguments, 2):
+            if argument.role == "SCALAR":
+                table[row, place] = np.float64(values[argument.name]).view(np.int64)
+            elif argument.name in values:
+                table[row, place] = values[argument.name]
+    return table
+
+
+def _emit_kernel(add, kernel, places, operand):
+    """Adds a step of a cell's kernel, which takes its arguments from `places` by their names."""
+    places = {**places, **operand}
+    add(kernel, **{argument.name: places[argument.name] for argument in _engine.KERNELS[kernel].arguments})
+
+
+def _emit_rows(add, source, source_stride, target, target_stride, features):
+    """Adds a step that copies rows between buffers or arrays."""
+    add("copy_axes", x=source, y=target, layout=np.array([[features, 1, 1]], np.int64), axes=1, x_stride=source_stride,
+        y_stride=target_stride)  # fmt: skip
+
+
+def _emit_array(add, builder, array, target, features):
+    """Adds a step that sets a buffer to the rows of an array, or to zero where that is None."""
+    stride = 0 if array is None else features
+    _emit_rows(add, _engine.aligned_zeros(features, builder.dtype) if array is None else array, stride, target,
+               target.stride, features)  # fmt: skip
+
+
+def _emit_zeroed(builder, y, mask, last):
+    """y, and zeros where the mask is 0: of each step, or of step `last` where y is of that one only."""
+    y.uses += 1
+    units = y.shape[-1]
+    factors, zeroed = builder.buffer(y.width), builder.value(y.shape, y.needs_gradient)
+    source = mask.buffer if len(y.shape) == 2 else mask.buffer.at(last)
+    emit_copy(builder.forward, source, factors, [(y.width // units, 1, units), (units, 0, 1)])
+    emit_pair(builder.forward, "apply_mask", y.buffer, factors, zeroed.buffer, y.width)
+
+    def backward():
+        if zeroed.gradient is not None and y.needs_gradient:
+            builder.add_gradient(y, lambda dy: emit_pair(builder.backward_step, "apply_mask", zeroed.gradient, factors,
+                                                         dy, y.width))  # fmt: skip
+
+    builder.on_backward(backward)
+    return zeroed
+
+
+def emit_reversed(builder, x):
+    """The steps of x, (steps, units), in the opposite order."""
+    x.uses += 1
+    steps, units = x.shape
+    y = builder.value(x.shape, x.needs_gradient)
+    axes = [(steps, -units, units), (units, 1, 1)]
+    end = (steps - 1) * units
+    emit_copy(builder.forward, x.buffer.at(end), y.buffer, axes)
+
+    def backward():
+        if y.gradient is not None and x.needs_gradient:
+            builder.add_gradient(x, lambda dx: emit_copy(builder.backward_step, y.gradient.at(end), dx, axes))
+
+    builder.on_backward(backward)
+    return y
+
