@@ -75,6 +75,12 @@ REFUSED = {
         lambda: nn.layers.BatchNormalization(renorm=True), lambda: nn.layers.BatchNormalization(synchronized=True),
         lambda: nn.layers.LayerNormalization(rms_scaling=True), lambda: nn.layers.Dense(3, lora_rank=2),
         lambda: nn.layers.Dense(3, quantization_config=1), lambda: nn.layers.Flatten(data_format="channels_first")],
+    '`LSTM(activation="softmax")`': [
+        lambda: nn.layers.LSTM(2, activation="softmax"), lambda: nn.layers.GRU(2, dropout=1),
+        lambda: nn.layers.GRU(2, use_cudnn=True), lambda: nn.layers.LSTM(2, implementation=1),
+        lambda: nn.layers.LSTM(2)(nn.Input((3, 4)), mask=nn.Input((3,))),
+        lambda: nn.layers.Bidirectional(nn.layers.Dense(2)),
+        lambda: nn.layers.Bidirectional(nn.layers.GRU(2), weights=[X])],
     "along axes that are not neighbours": [lambda: nn.constraints.MaxNorm(axis=(0, 2))(np.ones((2, 2, 2)))],
     "`axis` of cross-entropies": [
         lambda: nn.losses.BinaryCrossentropy(axis=1), lambda: nn.losses.CosineSimilarity(axis=1),

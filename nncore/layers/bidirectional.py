@@ -1,7 +1,7 @@
 """A recurrent layer in both directions."""
 
 from nncore import _checks
-from nncore.layers.layer import Trainable, emit_layer
+from nncore.layers.layer import emit_layer
 from nncore.layers.merging import Add, Average, Concatenate, Multiply
 from nncore.layers.recurrent import Recurrent, SequenceLayer, emit_reversed
 
@@ -73,15 +73,9 @@ class Bidirectional(SequenceLayer):
         return self.forward_layer, self.backward_layer
 
     @property
-    def trainable(self):
-        """Whether training changes its weights. Setting it sets it for both layers."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value):
-        Trainable.trainable.fset(self, value)
-        for one in self._both() if hasattr(self, "merge_mode") else ():
-            one.trainable = self._trainable
+    def sublayers(self):
+        """Both layers, which are trainable with this one."""
+        return self._both() if hasattr(self, "merge_mode") else ()
 
     @property
     def stateful(self):

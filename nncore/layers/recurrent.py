@@ -39,14 +39,18 @@ class SequenceLayer(Layer):
         wanted = len(self.state_shapes)
         if initial_state is not None and len(states) != wanted:
             raise ValueError(f"layer {self.name!r} has {wanted} states; initial_state has {len(states)}")
+        if isinstance(sequences, (list, tuple)) and is_symbolic(sequences):
+            raise TypeError(f"layer {self.name!r} takes one tensor, and states as initial_state=[...]")
         if is_symbolic([sequences, *states]):
-            if isinstance(sequences, (list, tuple)):
-                raise TypeError(f"layer {self.name!r} takes one tensor, and states as initial_state=[...]")
             _checks.refuse(f"layer {self.name!r} in a graph", training=training)
             return self.connect([sequences, *states])
         from nncore.layers.eager import compute  # which few programs need
 
         return compute(self, sequences, bool(training), states)
+
+    def _tensors(self, inputs):
+        given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        return [tensor for one in given for tensor in super(SequenceLayer, self)._tensors(one)]
 
     @property
     def input(self):
@@ -58,6 +62,13 @@ class SequenceLayer(Layer):
         """The shapes of a sample of each output, for those of the sequences and of the initial states."""
         self.check_states(shapes[1:])
         return self.output_shapes(shapes[0])
+
+    def build_for(self, input_shape, weights):
+        """As in `Layer`: weights do not depend on the number of steps."""
+        self.output_shapes(input_shape)
+        if self.built and input_shape[-1] == self.input_shape[-1]:
+            input_shape = self.input_shape
+        super().build_for(input_shape, weights)
 
     def check_states(self, shapes):
         """Raises ValueError unless these are the shapes of all initial states, or there are none."""
