@@ -1,4 +1,4 @@
-"""Convolutions as steps of a plan, over the kernels of windows.h: forward, towards the images, and for the weight.
+"""Convolutions as steps of a plan, over the kernels of convolution.h: forward, towards the images, and for the weight.
 
 An image is (rows, columns, channels), its windows are those of a `Windows`, the weight is (rows, columns, channels of
 a group, units): as a matrix, the elements of a window by units. What leads from windows back to images is a product

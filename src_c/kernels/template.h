@@ -11,7 +11,7 @@
 #include "math.h"
 #include "gather.h"
 #include "matmul.h"
-#include "windows.h"
+#include "convolution.h"
 #include "pairs.h"
 #include "elementwise.h"
 #include "activations.h"

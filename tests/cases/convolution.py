@@ -1,4 +1,4 @@
-"""Calls of the kernels of windows.h."""
+"""Calls of the kernels of convolution.h."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What the kernels of windows.h compute."""
+"""What the kernels of convolution.h compute."""
 
 from types import SimpleNamespace
 
