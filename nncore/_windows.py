@@ -75,6 +75,11 @@ class Windows(NamedTuple):
         """Elements of a window."""
         return self.rows.window * self.columns.window
 
+    def output_shape(self, axes, channels=None):
+        """The shape of what has an element for each window and so many channels, as many as x unless given."""
+        channels = self.channels if channels is None else channels
+        return (*(axis.outputs for axis in (self.rows, self.columns)[2 - axes :]), channels)
+
 
 def windows_over(layer, shape, window, strides, padding, dilations=None):
     """The Windows of a layer over samples of `shape`, one number for each axis but the channels' in each tuple.

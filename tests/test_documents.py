@@ -74,7 +74,9 @@ REFUSED = {
     "`BatchNormalization(renorm=": [
         lambda: nn.layers.BatchNormalization(renorm=True), lambda: nn.layers.BatchNormalization(synchronized=True),
         lambda: nn.layers.LayerNormalization(rms_scaling=True), lambda: nn.layers.Dense(3, lora_rank=2),
-        lambda: nn.layers.Dense(3, quantization_config=1), lambda: nn.layers.Flatten(data_format="channels_first")],
+        lambda: nn.layers.Dense(3, quantization_config=1), lambda: nn.layers.Flatten(data_format="channels_first"),
+        lambda: nn.layers.MaxPooling2D(data_format="channels_first")],
+    "`UpSampling2D(interpolation=...)`": [lambda: nn.layers.UpSampling2D(interpolation="bicubic")],
     '`LSTM(activation="softmax")`': [
         lambda: nn.layers.LSTM(2, activation="softmax"), lambda: nn.layers.GRU(2, dropout=1),
         lambda: nn.layers.GRU(2, use_cudnn=True), lambda: nn.layers.LSTM(2, implementation=1),

@@ -10,6 +10,7 @@ from nncore.layers.batch_normalization import BatchNormalization
 from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from nncore.layers.bidirectional import Bidirectional
 from nncore.layers.dense import Dense
+from nncore.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
 from nncore.layers.embedding import Embedding
 from nncore.layers.flatten import Flatten
@@ -40,6 +41,24 @@ from nncore.layers.merging import (
 from nncore.layers.multi_head_attention import MultiHeadAttention
 from nncore.layers.noise import GaussianDropout, GaussianNoise
 from nncore.layers.normalization import LayerNormalization, RMSNormalization, UnitNormalization
+from nncore.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AvgPool1D,
+    AvgPool2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 from nncore.layers.prelu import PReLU
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
@@ -131,6 +150,18 @@ __all__ = ["ELU", "Activation", "Add", "AdditiveAttention", "AlphaDropout", "Att
            "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot", "maximum",
            "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 ]  # fmt: skip
+from nncore.layers.resizing import Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
+
+__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AvgPool1D",
+           "AvgPool2D", "BatchNormalization", "Concatenate", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D",
+           "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
+           "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D",
+           "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GroupNormalization", "Input", "InputLayer", "Layer",
+           "LayerNormalization", "LeakyReLU", "MaxPool1D", "MaxPool2D", "MaxPooling1D", "MaxPooling2D", "Maximum",
+           "Minimum", "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "RepeatVector", "Rescaling",
+           "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract", "UnitNormalization",
+           "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate",
+           "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
 # Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {

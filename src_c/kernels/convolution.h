@@ -9,8 +9,8 @@
 
 /* What `geometry` of the kernels points at, as nncore/_convolution.py makes it. Steps are in pixels, the last four
    fields but one in elements. */
-#ifndef NN_WINDOWS_H
-#define NN_WINDOWS_H
+#ifndef NN_CONVOLUTION_H
+#define NN_CONVOLUTION_H
 typedef struct nn_windows {
     int64_t rows, columns;           /* of windows */
     int64_t first_row, first_column; /* the pixel at the first tap of the first window: before the image if negative */

@@ -79,6 +79,7 @@ RECURRENT_LAYERS = {
     "LSTM of many units": L("LSTM", (3, 9), units=37, return_sequences=True),
     "GRU of many units": L("GRU", (3, 9), units=37, return_sequences=True),
 }  # fmt: skip
+# Of means with padding "same" only those with as much before as after: elsewhere Keras over PyTorch repeats the edge.
 LAYERS = {
     **RECURRENT_LAYERS,
     **{f"Dense {name}": case for name, case in DENSE.items()},
@@ -136,6 +137,36 @@ LAYERS = {
     "Conv1DTranspose": L("Conv1DTranspose", (5, 4), filters=6, kernel_size=3, strides=2),
     "Conv1DTranspose same": L("Conv1DTranspose", (5, 4), filters=6, kernel_size=4, strides=2, padding="same"),
     "Conv1DTranspose dilated": L("Conv1DTranspose", (5, 4), filters=6, kernel_size=3, dilation_rate=2),
+    **{f"{name} {label}": L(name, (7, 5, 3), **options) for name in ("MaxPooling2D", "AveragePooling2D")
+       for label, options in {
+           "2": {"pool_size": 2}, "3 by 2": {"pool_size": (3, 2), "strides": (1, 2)},
+           "same": {"pool_size": 3, "strides": 2, "padding": "same"},
+           "even, same": {"pool_size": 2, "strides": 1, "padding": "same"},
+       }.items()},
+    **{f"{name} {label}": L(name, (9, 4), **options) for name in ("MaxPooling1D", "AveragePooling1D")
+       for label, options in {
+           "2": {"pool_size": 2}, "3": {"pool_size": 3, "strides": 1},
+           "same": {"pool_size": 3, "strides": 2, "padding": "same"},
+       }.items()},
+    **{f"{kind}Pooling{axes}D{' keepdims' * keepdims}": L(f"{kind}Pooling{axes}D", (4, 5, 3)[2 - axes:],
+                                                          keepdims=keepdims)
+       for kind in ("GlobalMax", "GlobalAverage") for axes in (1, 2) for keepdims in (False, True)},
+    "DepthwiseConv1D": L("DepthwiseConv1D", (9, 4), kernel_size=3),
+    "DepthwiseConv1D same": L("DepthwiseConv1D", (9, 4), kernel_size=4, strides=2, padding="same"),
+    "DepthwiseConv1D dilated": L("DepthwiseConv1D", (9, 4), kernel_size=2, dilation_rate=3, depth_multiplier=2),
+    "DepthwiseConv2D": L("DepthwiseConv2D", (6, 7, 3), kernel_size=3, activation="relu"),
+    "DepthwiseConv2D same": L("DepthwiseConv2D", (6, 7, 3), kernel_size=(2, 3), strides=2, padding="same"),
+    "DepthwiseConv2D dilated": L("DepthwiseConv2D", (6, 7, 3), kernel_size=3, dilation_rate=2, padding="same"),
+    "DepthwiseConv2D of several": L("DepthwiseConv2D", (6, 7, 3), kernel_size=2, depth_multiplier=3, use_bias=False),
+    "DepthwiseConv2D regularized": L("DepthwiseConv2D", (6, 7, 3), kernel_size=2, depthwise_regularizer="l2",
+                                     bias_regularizer="l1", activity_regularizer="l2"),
+    "UpSampling1D": L("UpSampling1D", (4, 3), size=3),
+    "UpSampling2D": L("UpSampling2D", (3, 4, 2), size=(2, 3)),
+    "UpSampling2D bilinear": L("UpSampling2D", (3, 4, 2), size=(2, 3), interpolation="bilinear"),
+    "ZeroPadding1D": L("ZeroPadding1D", (4, 3), padding=(1, 2)),
+    "ZeroPadding2D": L("ZeroPadding2D", (4, 3, 2), padding=((1, 0), (2, 3))),
+    "Cropping1D": L("Cropping1D", (6, 3), cropping=(1, 2)),
+    "Cropping2D": L("Cropping2D", (6, 7, 2), cropping=((1, 0), (2, 3))),
     "ActivityRegularization": L("ActivityRegularization", l1=0.01, l2=0.02),
 }
 

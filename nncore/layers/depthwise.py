@@ -1,0 +1,225 @@
+"""Convolutions of each channel with kernels of its own."""
+
+import math
+
+from nncore import _checks, _windows, activations, constraints, initializers, regularizers
+from nncore.layers.layer import Layer
+from nncore.layers.resizing import emit_repeated
+
+
+def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False, learns=True):
+    """Adds the convolution of each channel of x with its kernels, and all that its gradients need.
+
+    Parameters
+    ----------
+    x : Value
+    kernel : Weight
+        (*window, channels, multiplier); output channel c multiplier + m is that of its kernel [..., c, m].
+    windows : Windows
+        Over samples of x.
+    shape : tuple
+        Of a sample of the output.
+    bias : Weight, optional
+        Of each output channel.
+    relu : bool
+        The output is max(0, .) of it.
+    learns : bool
+        Gradients of kernel and bias are wanted.
+    """
+    multiplier = kernel.array.shape[-1]
+    if multiplier > 1:  # each channel beside itself, so that all lanes have kernels of their own
+        x = emit_repeated(builder, x, (*(1,) * (len(x.shape) - 1), multiplier))
+    learns = learns and builder.backward
+    x.uses += 1
+    y = builder.value(shape, x.needs_gradient or learns)
+    y.relu = relu
+    common = {"windows": windows.array, "channels": shape[-1]}
+    builder.forward("depthwise_forward", x=x.buffer, weight=kernel.array, bias=bias.array if bias else None,
+                    y=y.buffer, x_stride=x.stride, y_stride=y.stride, relu=relu, **common)  # fmt: skip
+    builder.add_flops(2.0 * math.prod(shape) * windows.size)
+
+    def emit_input_gradient(dx):
+        gate = x.relu and x.uses == 1
+        x.gated = x.gated or gate
+        builder.backward_step("depthwise_backward", dy=y.gradient, weight=kernel.array, dx=dx,
+                              gate=x.buffer if gate else None, dy_stride=y.gradient.stride,
+                              gate_stride=x.stride if gate else 0, dx_stride=dx.stride, **common)  # fmt: skip
+
+    def backward():
+        dy = y.gradient
+        if dy is None:
+            return
+        if relu and not y.gated:
+            builder.backward_step("relu_backward", y=y.buffer, dy=dy, dx=dy, features=y.width, y_stride=y.stride,
+                                  dy_stride=dy.stride, dx_stride=dy.stride)  # fmt: skip
+        if learns:
+            builder.weight_gradient(kernel, "depthwise_gradient", x=x.buffer, dy=dy, x_stride=x.stride,
+                                    dy_stride=dy.stride, columns=multiplier, **common)  # fmt: skip
+        if learns and bias:
+            builder.weight_gradient(bias, "pixel_sum", dy=dy, pixels=y.width // shape[-1], units=shape[-1],
+                                    dy_stride=dy.stride)  # fmt: skip
+        if x.needs_gradient:
+            builder.add_gradient(x, emit_input_gradient)
+
+    builder.on_backward(backward)
+    return y
+
+
+class _DepthwiseConvolution(Layer):
+    """Windows that move over samples of so many `axes` and one of channels."""
+
+    axes = 0
+
+    def __init__(self, kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
+                 use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
+                 activity_regularizer, depthwise_constraint, bias_constraint, **common):  # fmt: skip
+        super().__init__(activity_regularizer=activity_regularizer, **common)
+        owner = type(self).__name__
+        self.kernel_size = _windows.integers(owner, "kernel_size", kernel_size, self.axes)
+        self.strides = _windows.integers(owner, "strides", strides, self.axes)
+        self.padding = _windows.padding_name(owner, padding)
+        self.depth_multiplier = _checks.positive_integer(owner, "depth_multiplier", depth_multiplier)
+        self.data_format = _windows.channels_last(owner, data_format)
+        self.dilation_rate = _windows.integers(owner, "dilation_rate", dilation_rate, self.axes)
+        self.activation = activations.get(activation)
+        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.depthwise_constraint = constraints.get(depthwise_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self._kernel = self._bias = None
+
+    @property
+    def kernel(self):
+        """The kernels as an array, (*kernel_size, channels, depth_multiplier); None before the layer is built."""
+        return None if self._kernel is None else self._kernel.array
+
+    @property
+    def bias(self):
+        """b as an array, (channels * depth_multiplier,); None without one."""
+        return None if self._bias is None else self._bias.array
+
+    def _windows_over(self, shape):
+        return _windows.windows_over(self, shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
+
+    def _shape_over(self, shape):
+        return self._windows_over(shape).output_shape(self.axes, shape[-1] * self.depth_multiplier)
+
+    def compute_output_shape(self, input_shape):
+        return self.activation.output_shape(self._shape_over(input_shape))
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        self._kernel = self.add_weight("kernel", (*self.kernel_size, channels, self.depth_multiplier),
+                                       self.depthwise_initializer, self.depthwise_regularizer,
+                                       self.depthwise_constraint)  # fmt: skip
+        if self.use_bias:
+            self._bias = self.add_weight("bias", (channels * self.depth_multiplier,), self.bias_initializer,
+                                         self.bias_regularizer, self.bias_constraint)  # fmt: skip
+
+    def emit(self, builder, x):
+        fused_relu = self.activation is activations.relu
+        y = emit_depthwise(builder, x, self._kernel, self._windows_over(x.shape), self._shape_over(x.shape),
+                           bias=self._bias, relu=fused_relu, learns=self.trainable)  # fmt: skip
+        return y if fused_relu else self.activation.emit(builder, y)
+
+    def get_config(self):
+        return {
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "depth_multiplier": self.depth_multiplier,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "depthwise_initializer": initializers.serialize(self.depthwise_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "depthwise_regularizer": regularizers.serialize(self.depthwise_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "depthwise_constraint": constraints.serialize(self.depthwise_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+            **super().get_config(),
+        }
+
+
+class DepthwiseConv1D(_DepthwiseConvolution):
+    """y[o, c M + m] = f(sum over k of x[o strides + k dilation_rate, c] W[k, c, m] + b[c M + m]), M = depth_multiplier.
+
+    Samples are (steps, channels), those of y (new steps, channels M); W is (kernel_size, channels, M).
+
+    Parameters
+    ----------
+    kernel_size : int
+    strides : int
+        Steps from one window to the next.
+    padding : "valid" or "same"
+        With "same" there are ceil(steps / strides) windows, with zeros around the sample.
+    depth_multiplier : int
+        M, kernels for each channel.
+    data_format : "channels_last" or None
+    dilation_rate : int
+        Steps from one element of a window to the next.
+    activation : str or activation, optional
+        f; linear unless given.
+    use_bias : bool
+    depthwise_initializer, bias_initializer
+        Initial values of W and b.
+    depthwise_regularizer, bias_regularizer, activity_regularizer : str or Regularizer, optional
+        Penalties on W, b and y.
+    depthwise_constraint, bias_constraint : str or Constraint, optional
+        What W and b are brought back to after each update.
+
+    Raises
+    ------
+    ValueError
+        For samples of another rank, and where a window is longer than a sample with padding "valid".
+    """
+
+    axes = 1
+
+    def __init__(self, kernel_size, strides=1, padding="valid", depth_multiplier=1, data_format=None, dilation_rate=1,
+                 activation=None, use_bias=True, depthwise_initializer="glorot_uniform", bias_initializer="zeros",
+                 depthwise_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+                 depthwise_constraint=None, bias_constraint=None, **common):  # fmt: skip
+        super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
+                         use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
+                         activity_regularizer, depthwise_constraint, bias_constraint, **common)  # fmt: skip
+
+
+class DepthwiseConv2D(_DepthwiseConvolution):
+    """As `DepthwiseConv1D`, over images: W is (*kernel_size, channels, depth_multiplier).
+
+    Samples are (rows, columns, channels), those of y (new rows, new columns, channels depth_multiplier).
+
+    Parameters
+    ----------
+    kernel_size : int or two ints
+    strides : int or two ints
+    padding : "valid" or "same"
+    depth_multiplier : int
+    data_format : "channels_last" or None
+    dilation_rate : int or two ints
+    activation : str or activation, optional
+    use_bias : bool
+    depthwise_initializer, bias_initializer
+    depthwise_regularizer, bias_regularizer, activity_regularizer : str or Regularizer, optional
+    depthwise_constraint, bias_constraint : str or Constraint, optional
+
+    References
+    ----------
+    Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017.
+    """
+
+    axes = 2
+
+    def __init__(self, kernel_size, strides=(1, 1), padding="valid", depth_multiplier=1, data_format=None,
+                 dilation_rate=(1, 1), activation=None, use_bias=True, depthwise_initializer="glorot_uniform",
+                 bias_initializer="zeros", depthwise_regularizer=None, bias_regularizer=None,
+                 activity_regularizer=None, depthwise_constraint=None, bias_constraint=None,
+                 **common):  # fmt: skip
+        super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
+                         use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
+                         activity_regularizer, depthwise_constraint, bias_constraint, **common)  # fmt: skip
