@@ -7,8 +7,8 @@ from nncore import _checks
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nncore.layers.attention import AdditiveAttention, Attention
 from nncore.layers.batch_normalization import BatchNormalization
-from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from nncore.layers.bidirectional import Bidirectional
+from nncore.layers.convolution import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose
 from nncore.layers.dense import Dense
 from nncore.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from nncore.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D
@@ -18,8 +18,8 @@ from nncore.layers.group_normalization import GroupNormalization
 from nncore.layers.gru import GRU
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
-from nncore.layers.masking import Masking
 from nncore.layers.lstm import LSTM
+from nncore.layers.masking import Masking
 from nncore.layers.merging import (
     Add,
     Average,
@@ -62,44 +62,74 @@ from nncore.layers.pooling import (
 from nncore.layers.prelu import PReLU
 from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
+from nncore.layers.resizing import Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
 from nncore.layers.rnn import RNN, StackedRNNCells
+from nncore.layers.simple_rnn import SimpleRNN
 from nncore.layers.time_distributed import TimeDistributed
 
-__all__ = [
-    "ELU",
-    "RNN",
-from nncore.layers.simple_rnn import SimpleRNN
+# Keras's other names.
+Convolution1D, Convolution2D = Conv1D, Conv2D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
 
 __all__ = [
     "ELU",
     "GRU",
     "LSTM",
+    "RNN",
     "Activation",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AvgPool1D",
+    "AvgPool2D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
-    "Bidirectional",
-    "Concatenate",
+    "Convolution1D",
+    "Convolution1DTranspose",
+    "Convolution2D",
+    "Convolution2DTranspose",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
     "GroupNormalization",
     "Input",
     "InputLayer",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPooling1D",
+    "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Permute",
@@ -108,18 +138,18 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SimpleRNN",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
-    "SimpleRNN",
-    "Softmax",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "Subtract",
     "UnitNormalization",
+    "UpSampling1D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
     "add",
     "average",
     "concatenate",
@@ -131,37 +161,6 @@ __all__ = [
     "serialize",
     "subtract",
 ]
-
-# Keras's other names.
-Convolution1D, Convolution2D = Conv1D, Conv2D
-Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
-__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Dense", "Dot",
-           "Dropout", "Embedding", "Flatten", "GaussianDropout", "GaussianNoise", "GroupNormalization", "Input",
-           "InputLayer", "Layer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum",
-           "MultiHeadAttention", "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "RepeatVector",
-           "Rescaling", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract", "UnitNormalization",
-           "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize",
-           "subtract"]  # fmt: skip
-__all__ = ["ELU", "Activation", "Add", "AdditiveAttention", "AlphaDropout", "Attention", "Average",
-           "BatchNormalization", "Concatenate", "Dense", "Dot", "Dropout", "Embedding", "Flatten", "GaussianDropout",
-           "GaussianNoise", "GroupNormalization", "Input", "InputLayer", "Layer", "LayerNormalization", "LeakyReLU",
-           "Masking", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "PReLU", "Permute", "RMSNormalization",
-           "ReLU", "RepeatVector", "Rescaling", "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
-           "Subtract", "UnitNormalization", "add", "average", "concatenate", "deserialize", "dot", "maximum",
-           "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
-]  # fmt: skip
-from nncore.layers.resizing import Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
-
-__all__ = ["ELU", "Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AvgPool1D",
-           "AvgPool2D", "BatchNormalization", "Concatenate", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D",
-           "DepthwiseConv2D", "Dot", "Dropout", "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
-           "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D", "GlobalMaxPool2D",
-           "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GroupNormalization", "Input", "InputLayer", "Layer",
-           "LayerNormalization", "LeakyReLU", "MaxPool1D", "MaxPool2D", "MaxPooling1D", "MaxPooling2D", "Maximum",
-           "Minimum", "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "RepeatVector", "Rescaling",
-           "Reshape", "Softmax", "SpatialDropout1D", "SpatialDropout2D", "Subtract", "UnitNormalization",
-           "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate",
-           "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract"]  # fmt: skip
 
 # Layers by class name, through which files and configurations find them: all that are imported above.
 _BY_CLASS = {

@@ -262,7 +262,7 @@ class Conv2D(_ForwardConvolution):
 
 
 class _TransposedConvolution(_Convolution):
-    """What leads from windows back to pixels: y[o] = f(sum of x[i] W[t] + b over i stride + t dilation - padding = o)."""
+    """What leads from windows back to pixels: y[o] = f(sum of x[i] W[t] + b over o = i stride + t dilation - pad)."""
 
     def __init__(self, filters, kernel_size, strides, padding, output_padding, *others, **common):
         super().__init__(filters, kernel_size, strides, padding, *others, **common)
