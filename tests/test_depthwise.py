@@ -127,6 +127,11 @@ def test_a_layer_in_two_places_and_one_that_is_not_trained():
     np.testing.assert_allclose(model.backward(dy), convolved(values, shared.kernel, dy, ones, "same", ones)[1],
                                rtol=1e-12, atol=1e-12)  # fmt: skip
     assert model.gradients == []
+    before = shared.get_weights()
+    model = nn.Sequential([nn.Input((4, 5, 2)), nn.layers.Dense(2), shared, nn.layers.Dense(2)], dtype="float64")
+    model.compile("sgd", "mse")
+    model.fit(values, dy, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, shared.get_weights(), strict=True))
 
 
 def test_penalties_and_constraints():

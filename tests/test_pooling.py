@@ -176,11 +176,12 @@ def test_the_relu_before_is_part_of_the_gradient(pooling):
         assert np.array_equal(fused, apart)
 
 
-def test_a_relu_with_two_users_keeps_its_derivative():
+@pytest.mark.parametrize("layer", [nn.layers.MaxPooling2D(), nn.layers.DepthwiseConv2D(2)])
+def test_a_relu_with_two_users_keeps_its_derivative(layer):
     x = nn.Input((6, 6, 2))
     conv = Noted(3, activation="relu")
     hidden = conv(x)
-    flat = [nn.layers.Flatten()(layer(hidden)) for layer in (nn.layers.MaxPooling2D(), nn.layers.AveragePooling2D(2))]
+    flat = [nn.layers.Flatten()(user(hidden)) for user in (layer, nn.layers.AveragePooling2D(2))]
     model = nn.Model(x, nn.layers.Concatenate()(flat), dtype="float64", seed=3)
     values = rng().standard_normal((2, 6, 6, 2))
     dy = rng(4).standard_normal(model.forward(values).shape)
