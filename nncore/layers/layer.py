@@ -20,6 +20,7 @@ class _Plans(threading.local):
 
 
 _plans = _Plans()
+_numbers_of_switches = itertools.count(1)  # drawn by one thread each
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ class Trainable:
 
     _trainable = None
     compiled_as = None  # what it was when a model with it was compiled last
-    switches = 0  # times that any of them was switched
+    switches = 0  # another number whenever any of them has been switched
 
     @property
     def trainable(self):
@@ -49,7 +50,7 @@ class Trainable:
         value = _checks.boolean(type(self).__name__, "trainable", value)
         if value != self._trainable:
             self._trainable = value
-            Trainable.switches += 1
+            Trainable.switches = next(_numbers_of_switches)
         for layer in self.sublayers:
             layer.trainable = value
 
