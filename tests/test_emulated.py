@@ -32,8 +32,8 @@ NATIVE = next((name for name in _engine.variants() if name in FUSED), None)
 CALL = np.dtype(
     [("dtype", "i8"), ("kernel", "i8"), ("block", "i8", 4), ("rows", "i8"), ("first_row", "i8"), ("step", "i8"),
      ("update", "i8"), ("seed", "u8"), ("learning_rate", "f8"), ("coefficient", "f8", 8), ("gradient", "i8"),
-     ("gradient_stride", "i8"), ("order", "i8"), ("nonfinite", "i8"), ("pointers", "i8"), ("slots", "i8", 20),
-     ("bytes", "i8")]
+     ("gradient_stride", "i8"), ("order", "i8"), ("nonfinite", "i8"), ("pointers", "i8"),
+     ("slots", "i8", _engine.MAX_ARGUMENTS), ("bytes", "i8")]
 )  # fmt: skip
 
 # More would take minutes with SIMDe; and the source says what is rounded where at any level.

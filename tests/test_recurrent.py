@@ -335,8 +335,15 @@ def test_bidirectional_can_be_frozen():
     layer.trainable = False
     assert not model.trainable_variables
     layer.trainable = True
+    model.compile("sgd", "mse")
+    x, y = np.ones((2, STEPS, FEATURES)), np.ones((2, 4))
+    model.train_on_batch(x, y)
     layer.backward_layer.trainable = False
     assert len(model.trainable_variables) == 3
+    before = model.get_weights()
+    model.train_on_batch(x, y)
+    changed = [(a != b).any() for a, b in zip(before, model.get_weights(), strict=True)]
+    assert changed == [True] * 3 + [False] * 3
 
 
 # ---------------------------------------------------------------- states that are kept
