@@ -709,6 +709,7 @@ cdef class Plan:
             self.steps = <Step *>grow(self.steps, &self.step_capacity, sizeof(Step))
         cdef Step *step = self.steps + self.step_count
         step.kernel, step.rows_from, step.rows_below, step.turns = call_python, 0, INT64_MAX, ALWAYS
+        step.per_row = step.per_block_row = 1
         return self._placed(Kernel(function.__name__, -1, "ONCE", ()), {"function": function, "buffers": buffers})
 
     def _placed(self, described, values):

@@ -61,8 +61,13 @@ ROW_UPDATE_PLACES = 64
 # The kernel that computes one part of what a gradient's kernel does.
 _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
 # Rows of the blocks of a phase with these kernels in it; the others go along with those before them.
-_BLOCK_ROWS = {"matmul": BLOCK_ROWS, "matmul_pairs": BLOCK_ROWS, "window_product": IMAGE_ROWS,
-               "window_scatter": IMAGE_ROWS}  # fmt: skip
+_BLOCK_ROWS = {
+    "matmul": BLOCK_ROWS,
+    "matmul_pairs": BLOCK_ROWS,
+    **{f"{cell}_{way}": BLOCK_ROWS for cell in ("simple_rnn", "lstm", "gru") for way in ("forward", "backward")},
+    "window_product": IMAGE_ROWS,
+    "window_scatter": IMAGE_ROWS,
+}
 
 
 class Tiles(NamedTuple):
@@ -158,13 +163,15 @@ class _Pass:
 
     def step(self, kernel, arguments, per_row=1):
         """Adds a step over rows, or over so many samples of each."""
-        self._rows(_BLOCK_ROWS.get(kernel)).steps.append((kernel, arguments, 0, None, _engine.ALWAYS, per_row))
+        wanted = _BLOCK_ROWS.get(kernel)
+        wanted = wanted and (IMAGE_ROWS if per_row > 1 else wanted)
+        self._rows(wanted).steps.append((kernel, arguments, 0, None, _engine.ALWAYS, per_row))
 
-    def part(self, kernel, arguments, block_rows, rows_from):
+    def part(self, kernel, arguments, block_rows, rows_from, per_row=1):
         """Adds a step that wants blocks of exactly so many rows, for minibatches of `rows_from` rows or more."""
         rows = self._rows(block_rows)
         rows.exact_from = rows_from if rows.exact_from is None else min(rows.exact_from, rows_from)
-        rows.steps.append((kernel, arguments, rows_from, None))
+        rows.steps.append((kernel, arguments, rows_from, None, _engine.ALWAYS, per_row))
 
     def meet(self, jobs):
         self.phases += [jobs, _Rows()]
@@ -257,7 +264,11 @@ class Builder:
 
     def value(self, shape, needs_gradient):
         """A new tensor of the plan, of this shape for each sample."""
-        return Value(self.buffer(math.prod(shape)), shape, needs_gradient and self.backward)
+        return Value(self.buffer_of(shape), shape, needs_gradient and self.backward)
+
+    def buffer_of(self, shape):
+        """A buffer for samples of this shape: gapless where they have positions, so that these can be rows of steps."""
+        return self.buffer(math.prod(shape), gapless=len(shape) > 1)
 
     def same(self, value, shape):
         """The same elements under another shape; the gradient of either is that of both."""
@@ -289,9 +300,9 @@ class Builder:
         if self.backward:
             self._backward_functions.append(function)
 
-    def backward_step(self, kernel, **arguments):
-        """Adds a step over rows to the backward pass."""
-        self._backward.step(kernel, arguments)
+    def backward_step(self, kernel, per_row=1, **arguments):
+        """As `forward`, in the backward pass."""
+        self._backward.step(kernel, arguments, per_row)
 
     def backward_meeting(self, jobs):
         """As `forward_meeting`, in the backward pass."""
@@ -341,7 +352,7 @@ class Builder:
     def gradient_target(self, value):
         """The buffer for a gradient of `value` from one of its users, and whether it must be added to."""
         if value.gradient is None:
-            value.gradient = self.buffer(value.width)
+            value.gradient = self.buffer_of(value.shape)
             return value.gradient, False
         return value.gradient, True
 
@@ -354,7 +365,7 @@ class Builder:
         if not accumulate:
             emit(target)
             return
-        part = self.buffer(value.width)
+        part = self.buffer_of(value.shape)
         emit(part)
         self._add(part, target, value.width, add_step or self.backward_step)
 
@@ -371,21 +382,26 @@ class Builder:
 
     # ---- weights
 
-    def weight_gradient(self, weight, kernel, **arguments):
+    def weight_gradient(self, weight, kernel, per_row=1, **arguments):
         """Adds a kernel whose results, over all its uses, sum to the gradient of the mean loss for `weight`.
 
-        Has to be called when the steps that compute its arguments have been emitted.
+        Has to be called when the steps that compute its arguments have been emitted. `per_row`: the kernel's rows are
+        so many samples of each row, in buffers without gaps.
         """
         steps = self._gradient_steps.setdefault(weight, [])
         accumulate = len(steps) > 0
         rows, columns = weight.matrix_shape
-        parted = kernel in _PARTS and self.rows >= PARTED_ROWS and rows * columns <= PARTED_ELEMENTS
-        steps.append((kernel, {**arguments, "accumulate": accumulate}, 0, PARTED_ROWS if parted else None))
+        part_rows, parted_from = (IMAGE_ROWS, 0) if per_row > 1 else (BLOCK_ROWS, PARTED_ROWS)
+        parted = kernel in _PARTS and self.rows >= parted_from and rows * columns <= PARTED_ELEMENTS
+        whole_below = parted_from if parted else None
+        if whole_below != 0:
+            steps.append((kernel, {**arguments, "accumulate": accumulate}, 0, whole_below, _engine.ALWAYS, per_row))
         if parted:
             sizes = {"units": columns} if kernel == "column_sum" else {"inputs": rows, "units": columns}
-            layout = self._parts(weight, BLOCK_ROWS)
-            self._backward.part(_PARTS[kernel], {**arguments, **sizes, **layout}, BLOCK_ROWS, PARTED_ROWS)
-            steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": accumulate}, PARTED_ROWS, None))
+            layout = self._parts(weight, part_rows)
+            of_samples = {**arguments, **sizes, **layout, "part_rows": part_rows * per_row}
+            self._backward.part(_PARTS[kernel], of_samples, part_rows, parted_from, per_row)
+            steps.append(("sum_parts", {**layout, "columns": columns, "accumulate": accumulate}, parted_from, None))
 
     def weight_gradient_parts(self, weight, part_rows, emissions):
         """As `weight_gradient`, for kernels over rows that compute a part for each `part_rows` rows of the minibatch.
@@ -407,19 +423,21 @@ class Builder:
         parts = _engine.aligned_zeros((-(-self.rows // part_rows), size), self.dtype)
         return {"parts": parts, "part_rows": part_rows, "parts_stride": size}
 
-    def operand(self, weight, transposed=False):
+    def operand(self, weight, transposed=False, per_row=1):
         """A weight, or its transpose, as arguments b, b_stride and b_panel of matmul.
 
         The transpose is always a mirror. The weight itself is one where its rows are so long that a column of them
-        falls into a few sets of the cache, and where the minibatch has the rows to make a second copy pay.
+        falls into a few sets of the cache, and where the minibatch has the rows to make a second copy pay: `per_row` for
+        each.
         """
         rows, columns = weight.matrix_shape
-        if not transposed and (columns * self.dtype.itemsize < MIRRORED_ROW_BYTES or self.rows < MIRRORING_ROWS):
+        many = self.rows * per_row >= MIRRORING_ROWS
+        if not transposed and (columns * self.dtype.itemsize < MIRRORED_ROW_BYTES or not many):
             return {"b": weight.array, "b_stride": columns, "b_panel": 0}
         inner, outer = (columns, rows) if transposed else (rows, columns)
 
         def make():
-            packed = self.packed(inner, outer, self.rows >= MIRRORING_ROWS)
+            packed = self.packed(inner, outer, many)
             return {"matrix": weight.array, "columns": columns, **packed}
 
         packed = self.mirror(weight, "pack_transposed" if transposed else "pack", make)

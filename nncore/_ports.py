@@ -25,7 +25,7 @@ def gather_input(builder, name, shape, needs_gradient, readers):
     embeddings, others = readers
     width = math.prod(shape)
     indices = builder.buffer(width, "int32") if embeddings else None
-    buffer = builder.buffer(width) if others or not embeddings else indices
+    buffer = builder.buffer_of(shape) if others or not embeddings else indices
     value = Value(buffer, shape, needs_gradient and builder.backward)
     value.indices = indices
     if indices is not None:

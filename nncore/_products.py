@@ -41,16 +41,37 @@ def emit_products(builder, emit, a, weight, c, positions, *, transposed=False, m
     """As `emit_product` for each of so many positions of a sample."""
     rows, columns = weight.matrix_shape
     inner, outer = (columns, rows) if transposed else (rows, columns)
-    for position in range(positions):
-        emit_product(builder, emit, a.at(position * inner), weight, c.at(position * outer), transposed=transposed,
-                     mask=mask and mask.at(position * outer), **ends)  # fmt: skip
+    if positions == 1:
+        emit_product(builder, emit, a, weight, c, transposed=transposed, mask=mask, **ends)
+    elif a.stride == positions * inner and c.stride == positions * outer and (not mask or mask.stride == c.stride):
+        ends = {"bias": None, "relu": False, "accumulate": False, **ends}
+        emit("matmul", positions, a=a, c=c, mask=mask, inner=inner, columns=outer, a_stride=inner, c_stride=outer,
+             mask_stride=outer, **builder.operand(weight, transposed, positions), **ends)  # fmt: skip
+    else:
+        for position in range(positions):
+            emit_product(builder, emit, a.at(position * inner), weight, c.at(position * outer), transposed=transposed,
+                         mask=mask and mask.at(position * outer), **ends)  # fmt: skip
 
 
 def emit_gradients(builder, weight, x, dy, positions):
     """Adds the sum over positions of x' dy to what sums to the gradient of a weight."""
     rows, columns = weight.matrix_shape
-    for position in range(positions):
-        emit_gradient(builder, weight, x.at(position * rows), dy.at(position * columns))
+    if positions == 1:
+        emit_gradient(builder, weight, x, dy)
+    elif x.stride == positions * rows and dy.stride == positions * columns:
+        builder.weight_gradient(weight, "matmul_gradient", positions, x=x, dy=dy, x_stride=rows, dy_stride=columns)
+    else:
+        emit_positions_gradient(builder, weight, x, dy, positions)
+
+
+def emit_bias_gradient(builder, bias, dy, positions):
+    """Adds the sum of dy over positions to what sums to the gradient of a bias."""
+    units = bias.array.size
+    if dy.stride == positions * units:
+        builder.weight_gradient(bias, "column_sum", positions, dy=dy, dy_stride=units)
+    else:
+        for position in range(positions):
+            builder.weight_gradient(bias, "column_sum", dy=dy.at(position * units), dy_stride=dy.stride)
 
 
 def emit_gradient(builder, weight, x, dy):
@@ -63,15 +84,6 @@ def emit_gradient(builder, weight, x, dy):
     else:
         kernel = "matmul_gradient"
     builder.weight_gradient(weight, kernel, x=x, dy=dy, x_stride=x.stride, dy_stride=dy.stride)
-
-
-def emit_positions_product(builder, emit, x, positions, weight, y, *, transposed=False, bias=None, accumulate=False):
-    """Adds y = x w + bias, as `emit_product`, for each of the positions that a sample of x and of y is made of."""
-    rows, columns = weight.matrix_shape
-    inner, outer = (columns, rows) if transposed else (rows, columns)
-    for position in range(positions):
-        emit_product(builder, emit, x.at(position * inner), weight, y.at(position * outer), transposed=transposed,
-                     bias=bias, accumulate=accumulate)  # fmt: skip
 
 
 def emit_positions_gradient(builder, weight, x, dy, positions, *, x_step=None, x_stride=None, x_group=0, group=None):

@@ -1,7 +1,7 @@
 """The fully connected layer."""
 
 from nncore import _checks, activations, constraints, initializers, regularizers
-from nncore._products import emit_gradients, emit_products
+from nncore._products import emit_bias_gradient, emit_gradients, emit_products
 from nncore.layers.layer import Layer
 
 
@@ -83,9 +83,8 @@ class Dense(Layer):
                                       dx_stride=y.gradient.stride)  # fmt: skip
             if self.trainable:
                 emit_gradients(builder, self._kernel, x.buffer, y.gradient, positions)
-            for position in range(positions) if self.trainable and self.use_bias else ():
-                dy = y.gradient.at(position * units)
-                builder.weight_gradient(self._bias, "column_sum", dy=dy, dy_stride=dy.stride)
+                if self.use_bias:
+                    emit_bias_gradient(builder, self._bias, y.gradient, positions)
             if x.needs_gradient:
                 self._emit_input_gradient(builder, x, y, positions)
 

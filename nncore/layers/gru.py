@@ -79,9 +79,9 @@ class GRU(Recurrent):
     def _places(self, builder, steps, gates, states, mask):
         places = super()._places(builder, steps, gates, states, mask)
         if not self.reset_after:
-            return {**places, "inputs": places["inputs"] or builder.buffer(gates.width)}
+            return {**places, "inputs": places["inputs"] or builder.buffer(gates.width, gapless=True)}
         bias = self.bias[1] if self.use_bias else None
-        return {**places, "bias": bias, "recurrent": builder.buffer(gates.width)}
+        return {**places, "bias": bias, "recurrent": builder.buffer(gates.width, gapless=True)}
 
     def get_config(self):
         return {

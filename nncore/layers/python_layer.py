@@ -27,8 +27,8 @@ def emit(layer, builder, xs):
     def backward():
         if all(y.gradient is None for y in ys):
             return
-        parts = [builder.buffer(x.width) for x in xs]
-        given = [builder.buffer(y.width) if y.gradient is None else y.gradient for y in ys]  # zeros where nothing comes
+        parts = [builder.buffer_of(x.shape) for x in xs]
+        given = [builder.buffer_of(y.shape) if y.gradient is None else y.gradient for y in ys]  # zeros where nothing comes
         arrays = [(buffer, value.shape) for buffer, value in zip((*given, *parts), (*ys, *xs), strict=True)]
         builder.backward_python(use.backward, arrays)
         for x, part in zip(xs, parts, strict=True):

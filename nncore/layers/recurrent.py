@@ -6,7 +6,7 @@ from nncore import _checks, _engine, activations, constraints, initializers, reg
 from nncore._activation import AlongAxis, Linear
 from nncore._axes import emit_copied_gradient, emit_copy, emit_pair
 from nncore._plan import Value
-from nncore._products import emit_positions_gradient, emit_positions_product
+from nncore._products import emit_bias_gradient, emit_gradients, emit_positions_gradient, emit_products
 from nncore.layers.dropout import Dropout
 from nncore.layers.layer import Layer
 from nncore.layers.random import dropout_stream
@@ -213,8 +213,8 @@ class Recurrent(SequenceLayer):
             else:
                 _emit_array(builder.forward, builder, kept and kept[number], start, units)
 
-        gates = builder.buffer(steps * columns)
-        emit_positions_product(builder, builder.forward, x.buffer, steps, self._kernel, gates, bias=self.input_bias)
+        gates = builder.buffer_of((steps, columns))
+        emit_products(builder, builder.forward, x.buffer, self._kernel, gates, steps, bias=self.input_bias)
         builder.add_flops(2.0 * steps * columns * (features + units))
         places = self._places(builder, steps, gates, states, mask)
         _emit_kernel(builder.forward, f"{self.kernel_name}_forward", places, self._operand(builder, places, False))
@@ -230,12 +230,12 @@ class Recurrent(SequenceLayer):
             if not needs_gradient or all(value.gradient is None for value in (*ends, sequence) if value is not None):
                 return
             slopes = [self._emit_start(builder, value.gradient) for value in ends]
-            dgates = builder.buffer(steps * columns)
+            dgates = builder.buffer_of((steps, columns))
             dy = None if sequence is None else sequence.gradient
             gradients = {
                 **places,
                 "dgates": dgates,
-                "drecurrent": builder.buffer(steps * columns) if "recurrent" in places else dgates,
+                "drecurrent": builder.buffer_of((steps, columns)) if "recurrent" in places else dgates,
                 "dy": dy,
                 "dy_stride": dy.stride if dy else 0,
                 "dh_stride": slopes[0].stride,
@@ -247,8 +247,8 @@ class Recurrent(SequenceLayer):
                 self._emit_weight_gradients(builder, x, steps, gradients)
             if x.needs_gradient:
                 target, accumulate = builder.gradient_target(x)
-                emit_positions_product(builder, builder.backward_step, dgates, steps, self._kernel, target,
-                                       transposed=True, accumulate=accumulate)  # fmt: skip
+                emit_products(builder, builder.backward_step, dgates, self._kernel, target, steps, transposed=True,
+                              accumulate=accumulate)  # fmt: skip
             for value, slope in zip(initial, slopes, strict=False):
                 if value.needs_gradient:
                     emit_copied_gradient(builder, value, slope)
@@ -278,9 +278,9 @@ class Recurrent(SequenceLayer):
             dropout = self._emit_recurrent_dropout(builder)
         return {
             "gates": gates,
-            "active": builder.buffer(gates.width) if at_input else gates,
+            "active": builder.buffer(gates.width, gapless=True) if at_input else gates,
             "before": gates if at_input else None,
-            "inputs": None if dropout is None else builder.buffer(gates.width),
+            "inputs": None if dropout is None else builder.buffer(gates.width, gapless=True),
             "mask": None if mask is None else mask.buffer,
             "dropout": dropout,
             "steps": steps,
@@ -330,15 +330,17 @@ class Recurrent(SequenceLayer):
     def _emit_weight_gradients(self, builder, x, steps, places):
         units, columns = self.units, self.gates * self.units
         dgates, drecurrent, inputs = places["dgates"], places["drecurrent"], places["inputs"]
-        emit_positions_gradient(builder, self._kernel, x.buffer, dgates, steps)
+        emit_gradients(builder, self._kernel, x.buffer, dgates, steps)
         if inputs is None:
             before = places["h"].at(units if self.go_backwards else 0)
             emit_positions_gradient(builder, self._recurrent_kernel, before, drecurrent, steps)
         else:
             emit_positions_gradient(builder, self._recurrent_kernel, inputs, drecurrent, steps, x_step=columns,
                                     x_group=units, group=units)  # fmt: skip
-        if self.use_bias:
-            rows = self._bias.matrix_shape[0]
+        rows = self._bias.matrix_shape[0] if self.use_bias else 0
+        if rows == 1:
+            emit_bias_gradient(builder, self._bias, dgates, steps)
+        elif rows:
             for row, dy in zip(range(rows), (dgates, drecurrent), strict=False):
                 ones = _engine.aligned_zeros(rows, builder.dtype)
                 ones[row] = 1

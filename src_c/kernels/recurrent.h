@@ -635,15 +635,24 @@ DEFINE_KERNEL(positions_gradient)
     const int64_t inputs = block->row_end - block->row_begin, units = block->column_end - block->column_begin;
     real *gradient = worker->gradient, *c = a->accumulate ? worker->scratch : gradient;
     const int64_t gradient_stride = worker->gradient_stride, c_stride = a->accumulate ? units : gradient_stride;
-    for (int64_t r = 0; r < worker->rows; r++) {
-        const TYPED(tile_ends) ends = {.continued = r > 0};
-        for (int64_t j = block->column_begin, end; j < block->column_end; j = end) {
-            const int64_t group = j / a->group;
-            end = (group + 1) * a->group < block->column_end ? (group + 1) * a->group : block->column_end;
-            TYPED(product)
-            (1, inputs, end - j, a->positions, a->x + r * a->x_stride + group * a->x_group + block->row_begin,
-             a->x_step, a->dy + r * a->dy_stride + j, a->dy_step, 0, c + (j - block->column_begin), c_stride, &ends);
-        }
+    const TYPED(tile_ends) ends = {0};
+    for (int64_t j = block->column_begin, end; j < block->column_end; j = end) {
+        const int64_t group = j / a->group;
+        end = (group + 1) * a->group < block->column_end ? (group + 1) * a->group : block->column_end;
+        const TYPED(operands) of = {.groups = 1,
+                                    .rows = inputs,
+                                    .columns = end - j,
+                                    .pieces = worker->rows,
+                                    .inner = a->positions,
+                                    .a = a->x + group * a->x_group + block->row_begin,
+                                    .a_stride = a->x_step,
+                                    .a_piece = a->x_stride,
+                                    .b = a->dy + j,
+                                    .b_stride = a->dy_step,
+                                    .b_piece = a->dy_stride,
+                                    .c = c + (j - block->column_begin),
+                                    .c_stride = c_stride};
+        TYPED(product_of)(1, &of, &ends);
     }
     const nn_block all = {0, inputs, 0, 1};
     if (a->accumulate)
