@@ -218,7 +218,8 @@ class Recurrent(SequenceLayer):
         builder.add_flops(2.0 * steps * columns * (features + units))
         places = self._places(builder, steps, gates, states, mask)
         _emit_kernel(builder.forward, f"{self.kernel_name}_forward", places, self._operand(builder, places, False))
-        for number, state in enumerate(states) if self.stateful else ():
+        changes = not builder.training or builder.statistics is not None  # `value_and_gradients` leaves all as it is
+        for number, state in enumerate(states) if self.stateful and changes else ():
             _emit_rows(builder.forward, state.at(last * units), state.stride, kept[number], units, units)
 
         ends = [Value(state.at(last * units), (units,), needs_gradient) for state in states]
