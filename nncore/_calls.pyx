@@ -400,7 +400,7 @@ cdef class Update:
     Parameters
     ----------
     plan : Plan
-    loads : of each variable: the step that reads its gradient
+    loads : of each variable: the arguments that are its gradient, [(step, name)]
     variables : list of arrays
     counter : int64 array of one element: the updates done
     threads : that the plan may use
@@ -414,7 +414,7 @@ cdef class Update:
 
     def __init__(self, Plan plan, loads, variables, cnp.ndarray counter, int threads):
         self.plan, self.counter, self.threads, self.made = plan, counter, threads, changes
-        self.loads = [Slots(plan, [(number, "source")]) for number in loads]
+        self.loads = [Slots(plan, places) for places in loads]
         self.variables = list(variables)
 
     cdef bint fits(self, gradients, variables) noexcept:

@@ -427,8 +427,8 @@ class Builder:
         """A weight, or its transpose, as arguments b, b_stride and b_panel of matmul.
 
         The transpose is always a mirror. The weight itself is one where its rows are so long that a column of them
-        falls into a few sets of the cache, and where the minibatch has the rows to make a second copy pay: `per_row` for
-        each.
+        falls into a few sets of the cache, and where the minibatch has the rows to make a second copy pay, `per_row`
+        for each.
         """
         rows, columns = weight.matrix_shape
         many = self.rows * per_row >= MIRRORING_ROWS

@@ -64,12 +64,14 @@ from nncore.layers.rescaling import Rescaling
 from nncore.layers.reshaping import Permute, RepeatVector, Reshape
 from nncore.layers.resizing import Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, ZeroPadding1D, ZeroPadding2D
 from nncore.layers.rnn import RNN, StackedRNNCells
+from nncore.layers.separable import SeparableConv1D, SeparableConv2D
 from nncore.layers.simple_rnn import SimpleRNN
 from nncore.layers.time_distributed import TimeDistributed
 
 # Keras's other names.
 Convolution1D, Convolution2D = Conv1D, Conv2D
 Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 __all__ = [
     "ELU",
@@ -138,6 +140,10 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "SeparableConvolution1D",
+    "SeparableConvolution2D",
     "SimpleRNN",
     "Softmax",
     "SpatialDropout1D",

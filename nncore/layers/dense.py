@@ -5,6 +5,48 @@ from nncore._products import emit_bias_gradient, emit_gradients, emit_products
 from nncore.layers.layer import Layer
 
 
+def emit_dense(builder, x, kernel, bias, activation, trainable):
+    """Emits activation(x kernel + bias) along the last axis, and all that its gradients need; returns its Value.
+
+    Parameters
+    ----------
+    kernel, bias : Weight; bias may be None
+    trainable : bool, gradients of both are wanted in plans with gradients
+    """
+    inputs, units = kernel.matrix_shape
+    positions = x.width // inputs  # of a sample: 1 unless x has more axes than one
+    fused_relu = activation is activations.relu
+    x.uses += 1
+    learns = trainable and builder.backward
+    y = builder.value((*x.shape[:-1], units), x.needs_gradient or learns)
+    y.relu = fused_relu
+    emit_products(builder, builder.forward, x.buffer, kernel, y.buffer, positions, bias=bias and bias.array,
+                  relu=fused_relu)  # fmt: skip
+    builder.add_flops(2.0 * positions * inputs * units)
+
+    def backward():
+        dy = y.gradient
+        if dy is None:
+            return
+        if fused_relu and not y.gated:
+            builder.backward_step("relu_backward", y=y.buffer, dy=dy, dx=dy, features=y.width, y_stride=y.stride,
+                                  dy_stride=dy.stride, dx_stride=dy.stride)  # fmt: skip
+        if learns:
+            emit_gradients(builder, kernel, x.buffer, dy, positions)
+            if bias:
+                emit_bias_gradient(builder, bias, dy, positions)
+        if x.needs_gradient:
+            # dx = dy W', and the derivative of the ReLU before this layer in the same pass where only we use it
+            target, accumulate = builder.gradient_target(x)
+            gate = x.relu and x.uses == 1
+            x.gated = x.gated or gate
+            emit_products(builder, builder.backward_step, dy, kernel, target, positions, transposed=True,
+                          mask=x.buffer if gate else None, accumulate=accumulate)  # fmt: skip
+
+    builder.on_backward(backward)
+    return y if fused_relu else activation.emit(builder, y)
+
+
 class Dense(Layer):
     """y = f(x W + b) along the last axis: x is (..., inputs), W (inputs, units), b (units), y (..., units).
 
@@ -63,41 +105,7 @@ class Dense(Layer):
                                          self.bias_constraint)  # fmt: skip
 
     def emit(self, builder, x):
-        inputs, units = self._kernel.matrix_shape
-        positions = x.width // inputs  # of a sample: 1 unless x has more axes than one
-        fused_relu = self.activation is activations.relu
-        x.uses += 1
-        learns = self.trainable and builder.backward
-        y = builder.value((*x.shape[:-1], units), x.needs_gradient or learns)
-        y.relu = fused_relu
-        emit_products(builder, builder.forward, x.buffer, self._kernel, y.buffer, positions, bias=self.bias,
-                      relu=fused_relu)  # fmt: skip
-        builder.add_flops(2.0 * positions * inputs * units)
-
-        def backward():
-            if y.gradient is None:
-                return
-            if fused_relu and not y.gated:
-                builder.backward_step("relu_backward", y=y.buffer, dy=y.gradient, dx=y.gradient, features=y.width,
-                                      y_stride=y.stride, dy_stride=y.gradient.stride,
-                                      dx_stride=y.gradient.stride)  # fmt: skip
-            if self.trainable:
-                emit_gradients(builder, self._kernel, x.buffer, y.gradient, positions)
-                if self.use_bias:
-                    emit_bias_gradient(builder, self._bias, y.gradient, positions)
-            if x.needs_gradient:
-                self._emit_input_gradient(builder, x, y, positions)
-
-        builder.on_backward(backward)
-        return y if fused_relu else self.activation.emit(builder, y)
-
-    def _emit_input_gradient(self, builder, x, y, positions):
-        """dx = dy W', and the derivative of the ReLU before this layer in the same pass where only we use it."""
-        target, accumulate = builder.gradient_target(x)
-        gate = x.relu and x.uses == 1
-        x.gated = x.gated or gate
-        emit_products(builder, builder.backward_step, y.gradient, self._kernel, target, positions, transposed=True,
-                      mask=x.buffer if gate else None, accumulate=accumulate)  # fmt: skip
+        return emit_dense(builder, x, self._kernel, self._bias, self.activation, self.trainable)
 
     def get_config(self):
         return {

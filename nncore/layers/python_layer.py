@@ -28,7 +28,8 @@ def emit(layer, builder, xs):
         if all(y.gradient is None for y in ys):
             return
         parts = [builder.buffer_of(x.shape) for x in xs]
-        given = [builder.buffer_of(y.shape) if y.gradient is None else y.gradient for y in ys]  # zeros where nothing comes
+        # what nobody writes into is zero
+        given = [builder.buffer_of(y.shape) if y.gradient is None else y.gradient for y in ys]
         arrays = [(buffer, value.shape) for buffer, value in zip((*given, *parts), (*ys, *xs), strict=True)]
         builder.backward_python(use.backward, arrays)
         for x, part in zip(xs, parts, strict=True):

@@ -353,7 +353,8 @@ class _ArrayFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         batch, totals, first_step = _begun(begun, optimizer)
-        model.objective.reset_state()
+        if model.objective is not None:  # which it is before the first data of a model that they build
+            model.objective.reset_state()
         position = min(batch * self.batch_size, self.rows)
         order = _engine.shuffled(self.data.rows, model.seed, first_step) if self.shuffle else None
         logs = model._named(totals, position) if position else {}
@@ -416,7 +417,8 @@ class _BatchFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         done, totals, first_step = _begun(begun, optimizer)
-        model.objective.reset_state()
+        if model.objective is not None:  # which it is before the first data of a model that they build
+            model.objective.reset_state()
         rows, batches = 0, self.batches
         if self.numbered:
             model._call_hooks(batches.on_epoch_begin)
