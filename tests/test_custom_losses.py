@@ -242,6 +242,17 @@ def test_metrics_in_python_beside_the_built_in_one(feed):
         np.testing.assert_allclose(one[1:], one[1], rtol=1e-12)
 
 
+def test_metrics_of_a_model_that_minibatches_build():
+    metric = AbsoluteError()
+    metric.update_state(Y + 100, Y)
+    parts = [(X[i : i + 50], Y[i : i + 50]) for i in range(0, 300, 50)]
+    for call in ("fit", "evaluate"):
+        model = nn.Sequential([nn.layers.Dense(4)], dtype="float64")
+        model.compile("sgd", "mse", metrics=[metric, "mae"])
+        logs = model.fit(parts, verbose=0).history if call == "fit" else model.evaluate(parts, return_dict=True)
+        assert np.ravel(logs["absolute_error"])[0] == pytest.approx(np.ravel(logs["mae"])[0], rel=1e-12)
+
+
 def test_a_metric_by_itself():
     metric = AbsoluteError()
     metric.update_state(Y[:100], X[:100, :4])

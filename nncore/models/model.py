@@ -178,6 +178,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     def _build_from_data(self, x):
         if self.call is None:
             self._require_built()
+        if isinstance(x, dict):
+            raise TypeError(f"model {self.name!r} with call takes an array, or a list of several; got a dict")
         self.take(x)
         arrays = [_data.as_array(each, "x") for each in (x if self.merges else [x])]
         self._build_for_shapes([array.shape[1:] if array.ndim > 1 else (1,) for array in arrays])
@@ -410,9 +412,15 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     def _require_compiled(self, what):
         if self.compiled and self.objective is None:
             self.objective = self._resolve(self._compilation)
+            self._reset_metrics()
             self.loss = single(self.objective.losses)
         if not self.compiled or not self.objective.with_loss:
             raise ValueError(f"{what} needs a loss: call model.compile(optimizer, loss) first")
+
+    def _reset_metrics(self):
+        """Has metrics in Python forget all rows."""
+        if self.objective is not None:  # else that comes with the first data
+            self.objective.reset_state()
 
     @property
     def metrics_names(self):

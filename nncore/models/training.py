@@ -231,7 +231,7 @@ class Training:
         """Means over the rows of all parts, which are the minibatches that hooks see."""
         hooked = calls.needs_batch_hook("test")
         self.stop_evaluating = False
-        self.objective.reset_state()
+        self._reset_metrics()
         self._call_hooks(calls.on_test_begin)
         totals, rows = 0.0, 0
         for batch, part in enumerate(parts):
@@ -353,8 +353,7 @@ class _ArrayFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         batch, totals, first_step = _begun(begun, optimizer)
-        if model.objective is not None:  # which it is before the first data of a model that they build
-            model.objective.reset_state()
+        model._reset_metrics()
         position = min(batch * self.batch_size, self.rows)
         order = _engine.shuffled(self.data.rows, model.seed, first_step) if self.shuffle else None
         logs = model._named(totals, position) if position else {}
@@ -417,8 +416,7 @@ class _BatchFeed:
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
         done, totals, first_step = _begun(begun, optimizer)
-        if model.objective is not None:  # which it is before the first data of a model that they build
-            model.objective.reset_state()
+        model._reset_metrics()
         rows, batches = 0, self.batches
         if self.numbered:
             model._call_hooks(batches.on_epoch_begin)
