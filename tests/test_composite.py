@@ -97,6 +97,7 @@ def test_freezing_reaches_the_parts_and_their_weights():
     model.compile("sgd", "mse")
     assert len(model.trainable_variables) == 8
     layer.trainable = False
+    model.compile("sgd", "mse")
     assert not layer.first.trainable
     assert len(model.trainable_variables) == 2
     before = model.get_weights()
@@ -105,6 +106,7 @@ def test_freezing_reaches_the_parts_and_their_weights():
     assert (before[6] != model.weights[6]).all()
     layer.trainable = True
     layer.others[0].trainable = False
+    model.compile("sgd", "mse")
     assert len(model.trainable_variables) == 6
     model.fit(X, Y, verbose=0)
     assert same(before[2:4], model.weights[2:4])
@@ -258,6 +260,8 @@ def test_bad_models_are_refused():
     with pytest.raises(ValueError, match="build needs a shape"):
         Network().build((6,))
     model = Network(6)
+    with pytest.raises(TypeError, match="takes an array, or a list of several; got a dict"):
+        model.predict({"x": X})
     model.build((None, 6))
     with pytest.raises(ValueError, match="expects inputs of 6 features"):
         model.predict(X[:, :3])
@@ -358,6 +362,19 @@ def test_a_cell_is_part_of_a_graph_by_itself():
 def test_bad_recurrent_networks_are_refused(attempt, error, words):
     with pytest.raises(error, match=words):
         attempt()
+
+
+def test_a_mask_is_refused_and_goes_on_through_a_layer_at_each_step():
+    numbers = np.array([[1, 2, 0], [3, 0, 0]])
+    masked = L.Embedding(4, 3, mask_zero=True)
+    distributed = L.TimeDistributed(L.Dense(2))
+    model = nn.Sequential([nn.Input((3,)), masked, distributed, L.SimpleRNN(2)], dtype="float64")
+    before = model.predict(numbers)
+    masked.set_weights([np.concatenate([masked.get_weights()[0][:1] + 7, masked.get_weights()[0][1:]])])
+    assert (model.predict(numbers) == before).all()  # what is masked does not matter
+    refused = nn.Sequential([nn.Input((3,)), L.Embedding(4, 3, mask_zero=True), L.RNN(Cell(2))])
+    with pytest.raises(ValueError, match="does not support a mask, and one reaches it"):
+        refused.predict(numbers)
 
 
 # ---------------------------------------------------------------- a layer at each step

@@ -120,6 +120,10 @@ class RNN(Layer):
         composite.build_graphs(self.cell, graphs, self._maker)
 
     def emit(self, builder, x, *states):
+        if x.mask is not None:
+            raise ValueError(
+                f"layer {self.name!r} does not support a mask, and one reaches it: SimpleRNN, LSTM and GRU do"
+            )
         graph = self._step([x.shape, *(state.shape for state in states)], builder.training)
         if not states:
             states = [builder.value(shape, False) for shape in graph.input_shapes[1:]]  # zeros: nobody writes there

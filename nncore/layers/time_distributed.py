@@ -21,6 +21,8 @@ class TimeDistributed(Layer):
     (None, 10, 16)
     """
 
+    supports_masking = True
+
     def __init__(self, layer, **common):
         if not isinstance(layer, Symbolic):
             raise TypeError(f"TimeDistributed takes a layer; got {layer!r}")
