@@ -20,6 +20,7 @@ PROGRAMS = {
     "mnist_lenet": (["Conv2D", "MaxPooling2D"], [], "test images: loss"),
     "mnist_rnn": (["LSTM", "GRU"], [], "GRU, test images: loss"),
     "policy_gradient": ([], [], "mean return over 10 episodes"),
+    "vae": ([], ["--picture", "drawn.png"], "100 digits that it draws: drawn.png"),
 }
 
 
@@ -44,7 +45,7 @@ def test_program(name, tmp_path):
     assert run.returncode == 0, run.stderr
     assert end in run.stdout
     assert run.stderr == ""
-    if name == "gan":
+    if name in ("gan", "vae"):
         assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
 
 
