@@ -175,6 +175,13 @@ def row_weights(data, rows, dtype, shape=()):
     return np.ascontiguousarray(array, dtype)
 
 
+def apart(y_pred, target, weight):
+    """Predictions, targets and weights of rows; of samples as rows, where each has a weight."""
+    if weight is None or weight.ndim == 1:
+        return y_pred, target, weight
+    return y_pred.reshape(-1, y_pred.shape[-1]), target.reshape(weight.size, -1), weight.reshape(-1)
+
+
 def class_weights(weights, target, classes, dtype):
     """The weight of each row from a dict of class weights; rows of other classes weigh 1.
 

@@ -24,6 +24,9 @@ class Samples:
         self.builder, self.weight = builder, weight
         self.count = math.prod(output.shape[:-1])
         self._gapless = {}  # of each Value: a copy of its buffer
+        steps = () if output.mask is None else output.mask.shape
+        if steps != output.shape[:-1][: len(steps)]:
+            raise ValueError(f"an output of shape {output.shape} cannot have a mask of shape {steps}")
         self.mask = None if output.mask is None else self._spread(output.mask.buffer, output.mask.width)
 
     def gapless(self, value):

@@ -166,6 +166,7 @@ HANDED_ON = {
     "LayerNormalization": (lambda x: nn.layers.LayerNormalization()(x), True),
     "BatchNormalization": (lambda x: nn.layers.BatchNormalization()(x), True),
     "GroupNormalization": (lambda x: nn.layers.GroupNormalization(3)(x), True),
+    "TimeDistributed": (lambda x: nn.layers.TimeDistributed(nn.layers.Activation("tanh"))(x), True),
     "UnitNormalization": (lambda x: nn.layers.UnitNormalization()(x), True),
     "RMSNormalization": (lambda x: nn.layers.RMSNormalization()(x), False),
     "Rescaling": (lambda x: x * 2.0 + 1.0, True),
@@ -220,6 +221,41 @@ def test_masks_beside_each_other_and_one_or_the_other():
         assert abs(loss - (error[mask] ** 2).mean()) < 1e-12, name
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("ignore", [None, 2])
+def test_losses_of_arrays_with_weights_of_steps(ignore, reduction):
+    logits, y, w = np.random.default_rng(9).standard_normal((ROWS, STEPS, CLASSES)), labels(), weights()
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction, ignore_class=ignore)
+    each, mask = crossentropies(logits, y), y != ignore
+    value, gradient = loss.value_and_gradient(y, logits, w)
+    assert abs(value - reduced(each, mask, w, reduction)) < 1e-12 * max(1, value)
+    assert loss(y, logits, w) == value
+    assert gradient.shape == logits.shape
+    for place in list(np.ndindex(logits.shape))[::13]:
+        slope, kept = 0, logits[place]
+        for step in (1e-5, -1e-5):
+            logits[place] = kept + step
+            slope += reduced(crossentropies(logits, y), mask, w, reduction) / (2 * step)
+        logits[place] = kept
+        assert abs(gradient[place] - slope) < 5e-6 * max(1, abs(slope))
+    none = nn.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="none", ignore_class=ignore)
+    np.testing.assert_allclose(none(y, logits, w), each * mask * w, rtol=1e-12, atol=1e-15)
+    square = nn.losses.MeanSquaredError(reduction=reduction)
+    wanted = reduced((logits**2).mean(axis=-1), np.ones(w.shape), w, reduction)
+    assert abs(square(np.zeros_like(logits), logits, w) - wanted) < 1e-12 * wanted
+
+
+def test_metrics_of_arrays_with_weights_of_steps():
+    logits, y, w = np.random.default_rng(9).standard_normal((ROWS, STEPS, CLASSES)), labels(), weights()
+    hits = logits.argmax(axis=-1) == y
+    metric = nn.metrics.SparseCategoricalAccuracy()
+    assert abs(metric(y, logits, w) - (hits * w).sum() / w.sum()) < 1e-12
+    wanted = ((hits * w).sum() + hits.sum()) / (w.sum() + w.size)
+    assert abs(metric(y, logits) - wanted) < 1e-12, "with others that have none"
+    with pytest.raises(ValueError, match=r"sample_weight must have shape \(11,\); got \(11, 5\)"):
+        nn.metrics.AUC()(np.zeros((ROWS, STEPS, 1)), np.zeros((ROWS, STEPS, 1)), w)
+
+
 def test_files_and_copies(tmp_path):
     model = model_of(layers=[nn.layers.Masking(0.25), nn.layers.Dropout(0.1)])
     model.fit(words(), labels(), verbose=0)
@@ -242,6 +278,8 @@ ERRORS = {
         words(), np.zeros((ROWS, STEPS, CLASSES)), sample_weight=weights(), verbose=0), "'auc' takes a sample_weight"),
     "BatchNormalization": (lambda: model_of(layers=[nn.layers.BatchNormalization()]).fit(words(), labels(), verbose=0),
                            "does not support masked inputs in training"),
+    "a loss in Python": (lambda: model_of(lambda y, p: ((y - p) ** 2).mean(axis=-1)).evaluate(
+        words(), np.zeros((ROWS, STEPS, CLASSES))), "in Python takes no masks"),
     "Masking": (lambda: nn.layers.Masking()(nn.Input((3,))), r"needs samples of shape \(steps, features\)"),
     "mask_value": (lambda: nn.layers.Masking("a"), "mask_value must be a number"),
 }  # fmt: skip

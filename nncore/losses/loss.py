@@ -149,6 +149,8 @@ class Loss(_custom_objects.Configured):
 
     def _emit_of_samples(self, builder, target, source, logits, scale, totals, samples):
         """As `emit`, by a kernel whose rows are the samples."""
+        if self.call is not None:
+            raise ValueError(f"loss {self.name!r} in Python takes no masks of steps, and a sample_weight for each row")
         count, shape = samples.count, source.shape[-1:]
         weight = samples.loss_weights(target, self.ignore_class, self.reduction)
         loss = builder.report(*totals, per_row=count)
@@ -227,6 +229,7 @@ class Loss(_custom_objects.Configured):
 
     def of_samples(self, y_true, y_pred, sample_weight=None):
         """Returns the array of weight times loss of each sample: (rows, ...) of y_pred without its last axis."""
+        leading = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)
         y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
         samples = _samples(y_pred.shape[1:])
         if self.call is not None:
@@ -234,7 +237,7 @@ class Loss(_custom_objects.Configured):
             return values if weight is None else values * weight.reshape(-1, *[1] * (np.ndim(values) - 1))
         loss, _ = self._run(target.reshape(len(target) * samples, -1), y_pred.reshape(-1, y_pred.shape[-1]),
                             None if weight is None else np.repeat(weight, samples))  # fmt: skip
-        return loss.reshape(y_pred.shape[:-1])
+        return loss.reshape(leading)
 
     def _reduced(self, y_true, y_pred, sample_weight, want_gradient):
         shape = np.shape(y_pred)
@@ -260,7 +263,10 @@ class Loss(_custom_objects.Configured):
         return rows / count if count else 0.0
 
     def _arrays(self, y_true, y_pred, sample_weight):
-        """Checked predictions (rows, ...), targets (rows, elements) and weights (rows,)."""
+        """Checked predictions (rows, ...), targets (rows, elements) and weights (rows,).
+
+        Where each sample has a weight, the samples are the rows.
+        """
         from nncore import _data
 
         y_pred = _data.as_array(y_pred, "y_pred")
@@ -274,7 +280,8 @@ class Loss(_custom_objects.Configured):
             raise ValueError(f"{type(self).__name__} of no {'features' if rows else 'rows'}")
         self.check_shape(shape)
         target = _data.targets(y_true, self, shape, rows, y_pred.dtype, "y_true")
-        return y_pred, target, _data.row_weights(sample_weight, rows, y_pred.dtype)
+        weight = _data.row_weights(sample_weight, rows, y_pred.dtype, shape[:-1] if self.call is None else ())
+        return _data.apart(y_pred, target, weight)
 
     def _run(self, target, y_pred, weight, scale=1.0, want_gradient=False):
         """The kernel's loss of each row, and its gradient if wanted."""

@@ -116,6 +116,7 @@ class Metric(_custom_objects.Configured):
         y_true : array of targets
         y_pred : array (rows, ...); (rows,) is taken as (rows, 1)
         sample_weight : array (rows,), or a number for all, optional
+            For metrics that are means also (rows, steps), for predictions (rows, steps, ...).
         """
         from nncore import _data
 
@@ -129,10 +130,13 @@ class Metric(_custom_objects.Configured):
         target = _data.targets(y_true, self, shape, rows, y_pred.dtype, "y_true")
         if sample_weight is not None and np.ndim(sample_weight) == 0:
             sample_weight = np.full(rows, sample_weight)
-        weight = _data.row_weights(sample_weight, rows, y_pred.dtype)
+        weight = _data.row_weights(sample_weight, rows, y_pred.dtype, shape[:-1] if self.takes_samples() else ())
         state = np.zeros(self._array_state_size(shape)) if self._state is None else self._state
         if state.size != self._array_state_size(shape):
             raise ValueError(f"metric {self.name!r} has seen predictions of another shape than {shape}: reset_state()")
+        if weight is not None and weight.ndim > 1:  # a row counts as much as one whose weight is the samples' mean
+            weight = weight / weight.dtype.type(weight.shape[1])
+        y_pred, target, weight = _data.apart(y_pred, target, weight)
         self._add(target, y_pred, weight, state)
         self._state, self._rows = state, self._rows + rows
 

@@ -149,6 +149,25 @@ def test_masks_are_handed_on(case):
     evaluated(models, words(), labels(), "float64")
 
 
+HEEDED = {  # layers that leave masked steps out
+    "LSTM": passing("LSTM", 5),
+    "LSTM of sequences": passing("LSTM", 5, return_sequences=True),
+    "GRU": passing("GRU", 5),
+    "SimpleRNN": passing("SimpleRNN", 5),
+    "Bidirectional": lambda k, x: k.layers.Bidirectional(k.layers.GRU(5), name="both")(x),
+    "GlobalAveragePooling1D": passing("GlobalAveragePooling1D"),
+    "TimeDistributed": lambda k, x: k.layers.TimeDistributed(k.layers.Dense(5))(x),
+}
+
+
+@pytest.mark.parametrize("case", HEEDED)
+def test_masks_are_heeded(case):
+    models = compiled(over_words(HEEDED[case]), "float64", lambda k: "mse", metrics=["mae"])
+    y = sides.noise(models[0].predict(words()).shape, "float64")
+    sides.compare(*models, words(), y, "float64")
+    evaluated(models, words(), y, "float64")
+
+
 @pytest.mark.parametrize("dtype", sides.DTYPES)
 def test_masking_of_numbers(dtype):
     def build(k):
