@@ -145,7 +145,7 @@ cdef class Plan:
     cdef Phase *phases
     cdef readonly int phase_count
     cdef int phase_capacity
-    cdef int64_t arena_size, gradient_size, scratch_bytes
+    cdef int64_t arena_size, gradient_size, scratch_bytes, staggered
     cdef object arena, values, kernels, failures, thread_memory, bounds, cursors, spent
     cdef int memory_threads
     cdef Pace pace

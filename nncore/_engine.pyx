@@ -569,6 +569,12 @@ cdef void note_pace(Pace *pace, double begin, double warm, double end, double ro
     pace.plays += pace.plays < 3
 
 
+# Buffers of so many bytes begin at different places of a page, so many cache lines further on each time: a processor
+# takes a store for one of the same place in another page until it knows better, and a load behind it waits.
+cdef int64_t STAGGERED_BYTES = 16384
+cdef int64_t STAGGERED_LINES = 13
+
+
 cdef class Plan:
     """Steps in jobs, jobs in phases, and the arena with their buffers.
 
@@ -589,7 +595,7 @@ cdef class Plan:
         self.values = []  # of each step: {argument name: value}; what a pointer points to lives here
         self.kernels = []
         self.failures = []  # what steps in Python have raised in this run
-        self.gradient_size = 0
+        self.gradient_size = self.staggered = 0
         self.scratch_bytes = NN_SCRATCH_BYTES
         self.update_every = update_every
         memset(&self.pace, 0, sizeof(Pace))
@@ -608,8 +614,12 @@ cdef class Plan:
         """
         dtype = self.dtype if dtype is None else np.dtype(dtype)
         stride = 1 if width is None else width if gapless else padded_stride(width, dtype.itemsize)
+        size = -(-self.rows * stride * dtype.itemsize // 64) * 64
+        if size >= STAGGERED_BYTES:
+            self.arena_size += 64 * (STAGGERED_LINES * self.staggered - self.arena_size // 64 & 63)
+            self.staggered += 1
         placed = Buffer(self.rows, 1 if width is None else width, stride, dtype, self.arena_size)
-        self.arena_size += -(-self.rows * stride * dtype.itemsize // 64) * 64
+        self.arena_size += size
         return placed
 
     def need_scratch(self, bytes_):

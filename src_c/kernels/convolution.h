@@ -100,6 +100,66 @@ NN_INLINE void TYPED(join_loops)(int64_t *outer, int64_t *inner, int64_t outer_a
     }
 }
 
+/* Of the taps of a row of windows, those inside of the image: from `first` on. */
+typedef struct TYPED(inside) {
+    int64_t first, count;
+} TYPED(inside);
+
+NN_INLINE TYPED(inside) TYPED(taps_inside)(const nn_windows *w, int64_t row)
+{
+    const int64_t begin = w->first_row + row * w->row_step;
+    TYPED(inside) taps = {0, w->taps_down};
+    while (taps.count > 0 && begin + taps.first * w->tap_row_step < 0) {
+        taps.first++;
+        taps.count--;
+    }
+    while (taps.count > 0 && begin + (taps.first + taps.count - 1) * w->tap_row_step >= w->image_rows)
+        taps.count--;
+    return taps;
+}
+
+/* The windows of `rows` rows from row `first` of a band on, which have the taps `inside` of the image: those outside
+   would add 0. c and the mask in ends point at the first window of the image. */
+static void TYPED(product_of_windows)(const nn_windows *w, const TYPED(band) *band, int64_t first, int64_t rows,
+                                      TYPED(inside) inside, const real *b, int64_t b_stride, int64_t b_panel,
+                                      int64_t columns, real *c, const TYPED(tile_ends) *whole)
+{
+    const TYPED(taps) taps = TYPED(taps_of)(w, band);
+    const int64_t place = w->out_first + first * w->out_row, none = inside.count == 0 || taps.inner == 0;
+    const int64_t down = none ? 1 : inside.count;
+    const int joined = taps.across == 1;
+    TYPED(operands) of = {.groups = rows,
+                          .rows = w->columns,
+                          .columns = columns,
+                          .pieces = joined ? down : taps.across,
+                          .inner = none ? 0 : taps.inner,
+                          .a = band->origin + (first - band->first) * w->row_step * band->pitch +
+                               inside.first * taps.down_step,
+                          .a_group = w->row_step * band->pitch,
+                          .a_stride = w->column_step * band->pixel,
+                          .a_piece = joined ? taps.down_step : taps.across_step,
+                          .b = b + inside.first * taps.across * taps.inner * b_stride,
+                          .b_stride = b_stride,
+                          .b_panel = b_panel,
+                          .b_piece = taps.inner * b_stride,
+                          .c = c + place,
+                          .c_group = w->out_row,
+                          .c_stride = w->out_column};
+    TYPED(join_loops)(&of.groups, &of.rows, of.a_group, &of.a_stride, of.c_group, &of.c_stride);
+    TYPED(tile_ends) ends = *whole;
+    ends.mask = whole->mask ? whole->mask + place : NULL;
+    ends.mask_group = of.c_group;
+    ends.mask_stride = of.c_stride;
+    const int64_t turns = joined ? 1 : down;
+    for (int64_t turn = 0; turn < turns; turn++) {
+        ends.continued = turn > 0;
+        ends.unfinished = turn < turns - 1;
+        TYPED(product_of)(0, &of, &ends);
+        of.a += taps.down_step;
+        of.b += taps.across * of.b_piece;
+    }
+}
+
 /* c[i][j] = sum over the taps t and channels p of window (i, j) of a[t][p] b[t, p], then + bias, max(0, .) (relu), and
    zero where mask <= 0, for each row of the minibatch. a is an image for each; b (taps x channels, columns) as in
    matmul; c and mask have `columns` elements where the geometry says. */
@@ -109,71 +169,64 @@ DEFINE_KERNEL(window_product)
     const nn_windows *const w = (const nn_windows *)a->geometry;
     const int64_t most = w->band_rows ? w->band_rows : w->rows;
     for (int64_t r = block->row_begin; r < block->row_end; r++) {
+        const TYPED(tile_ends) ends = {
+            .bias = a->bias, .mask = a->mask ? a->mask + r * a->mask_stride : NULL, .relu = a->relu != 0};
         for (int64_t first = 0; first < w->rows; first += most) {
-            const int64_t rows = w->rows - first < most ? w->rows - first : most;
-            const TYPED(band) band = TYPED(band_of)(w, a->a + r * a->a_stride, first, rows, worker->scratch);
-            const TYPED(taps) taps = TYPED(taps_of)(w, &band);
-            const int64_t place = w->out_first + first * w->out_row;
-            TYPED(operands) of = {.groups = rows,
-                                  .rows = w->columns,
-                                  .columns = a->columns,
-                                  .pieces = taps.across == 1 ? taps.down : taps.across,
-                                  .inner = taps.inner,
-                                  .a = band.origin,
-                                  .a_group = w->row_step * band.pitch,
-                                  .a_stride = w->column_step * band.pixel,
-                                  .a_piece = taps.across == 1 ? taps.down_step : taps.across_step,
-                                  .b = a->b,
-                                  .b_stride = a->b_stride,
-                                  .b_panel = a->b_panel,
-                                  .b_piece = taps.inner * a->b_stride,
-                                  .c = a->c + r * a->c_stride + place,
-                                  .c_group = w->out_row,
-                                  .c_stride = w->out_column};
-            TYPED(join_loops)(&of.groups, &of.rows, of.a_group, &of.a_stride, of.c_group, &of.c_stride);
-            TYPED(tile_ends) ends = {.bias = a->bias,
-                                     .mask = a->mask ? a->mask + r * a->mask_stride + place : NULL,
-                                     .mask_group = of.c_group,
-                                     .mask_stride = of.c_stride,
-                                     .relu = a->relu != 0};
-            const int64_t turns = taps.across == 1 ? 1 : taps.down;
-            for (int64_t turn = 0; turn < turns; turn++) {
-                ends.continued = turn > 0;
-                ends.unfinished = turn < turns - 1;
-                TYPED(product_of)(0, &of, &ends);
-                of.a += taps.down_step;
-                of.b += taps.across * of.b_piece;
+            const int64_t end = w->rows - first < most ? w->rows : first + most;
+            const TYPED(band) band = TYPED(band_of)(w, a->a + r * a->a_stride, first, end - first, worker->scratch);
+            for (int64_t row = first, next; row < end; row = next) {
+                const TYPED(inside) inside = TYPED(taps_inside)(w, row);
+                for (next = row + 1; next < end; next++) { /* rows of windows that have the same taps */
+                    const TYPED(inside) other = TYPED(taps_inside)(w, next);
+                    if (other.first != inside.first || other.count != inside.count)
+                        break;
+                }
+                TYPED(product_of_windows)
+                (w, &band, row, next - row, inside, a->b, a->b_stride, a->b_panel, a->columns, a->c + r * a->c_stride,
+                 &ends);
             }
         }
     }
 }
 
-/* y[i] += x[i] */
-NN_INLINE void TYPED(add_to)(int64_t width, const real *x, real *y)
+/* y[i] += x[i] for i < width; up to `room` elements of y may have 0 added, which changes none: sums that begin at 0 are
+   never -0. */
+NN_INLINE void TYPED(add_to)(int64_t width, int64_t room, const real *x, real *y)
 {
-    for (int64_t i = 0; i < width; i += LANES)
-        TYPED(v_store_up_to)
-    (y + i, v_add(TYPED(v_load_up_to)(y + i, width - i), TYPED(v_load_up_to)(x + i, width - i)), width - i);
+    int64_t i = 0;
+    for (; i + LANES <= width; i += LANES)
+        v_store(y + i, v_add(v_load(y + i), v_load(x + i)));
+    if (i == width)
+        return;
+    const vec last = v_load_first(x + i, width - i);
+    if (i + LANES <= room)
+        v_store(y + i, v_add(v_load(y + i), last));
+    else
+        v_store_first(y + i, v_add(v_load_first(y + i, width - i), last), width - i);
 }
 
 /* Adds a window's elements to the pixels of an image at its taps, of which the first is at (row, column). */
 NN_INLINE void TYPED(add_window)(const nn_windows *w, int64_t row, int64_t column, int64_t pitch, const real *from,
                                  real *image)
 {
+    const int alone = w->pixel == w->channels; /* nobody else's channels lie between these */
+    const int64_t end = w->image_rows * pitch;
     const int whole = column >= 0 && column + (w->taps_across - 1) * w->tap_column_step < w->image_columns;
     const int64_t run = w->taps_across * w->channels;
     for (int64_t t = 0; t < w->taps_down; t++, row += w->tap_row_step, from += run) {
         if (row < 0 || row >= w->image_rows)
             continue;
         real *const line = image + row * pitch;
-        if (whole && w->tap_column_step == 1 && w->pixel == w->channels) {
-            TYPED(add_to)(run, from, line + column * w->pixel);
+        if (whole && w->tap_column_step == 1 && alone) {
+            const int64_t at = column * w->pixel;
+            TYPED(add_to)(run, end - row * pitch - at, from, line + at);
             continue;
         }
         for (int64_t u = 0; u < w->taps_across; u++) {
             const int64_t at = column + u * w->tap_column_step;
             if (at >= 0 && at < w->image_columns)
-                TYPED(add_to)(w->channels, from + u * w->channels, line + at * w->pixel);
+                TYPED(add_to)
+            (w->channels, alone ? end - row * pitch - at * w->pixel : 0, from + u * w->channels, line + at * w->pixel);
         }
     }
 }
@@ -238,7 +291,14 @@ DEFINE_KERNEL(window_gradient_part)
 {
     ARGUMENTS(window_gradient_part);
     const nn_windows *const w = (const nn_windows *)a->geometry;
-    const int64_t most = w->band_rows ? w->band_rows : w->rows;
+    /* so many rows of windows at a time that their pixels stay in the first-level cache for all taps */
+    enum { CACHED = 20480 / sizeof(real) };
+    const int64_t line = w->image_columns * w->pixel, reach = (w->taps_down - 1) * w->tap_row_step + 1;
+    int64_t most = (CACHED / line - reach) / w->row_step + 1;
+    if (most < 1)
+        most = 1;
+    if (w->band_rows && w->band_rows < most)
+        most = w->band_rows;
     real *const part = a->parts + block->row_begin / a->part_rows * a->parts_stride;
     TYPED(tile_ends) ends = {0};
     for (int64_t r = block->row_begin; r < block->row_end; r++) {

@@ -69,7 +69,7 @@ NN_INLINE void TYPED(outer_product)(int64_t rows, int64_t columns, const real *a
 
 /* c = a' b as product does, from a copy of the rows of a that lie close together. Where rows are a page apart, each
    tile would go through as many pages of a as of b, more than there are entries in a first-level TLB: with a copy of a
-   it is those of b alone. */
+   it is those of b alone. Where they are whole pages apart, all of a tile's would be in one set of the cache. */
 static void TYPED(product_from_copy)(int64_t rows, int64_t columns, int64_t inner, const real *a, int64_t a_stride,
                                      const real *b, int64_t b_stride, real *c, int64_t c_stride, real *scratch)
 {
@@ -99,7 +99,9 @@ static void TYPED(gradient_product)(int64_t rows, int64_t inputs, int64_t units,
                                     const real *dy, int64_t dy_stride, real *gradient, int64_t gradient_stride,
                                     int accumulate, real *scratch)
 {
-    enum { FAR_BYTES = 3072, MANY_ROWS = 192, MANY_UNITS = 64, MOST_INPUTS = 256 };
+    enum { FAR_BYTES = 3072, MANY_ROWS = 192, PAGE = 4096, SOME_ROWS = 32, MANY_UNITS = 64, MOST_INPUTS = 256 };
+    const int64_t apart = x_stride * (int64_t)sizeof(real);
+    const int far = (apart >= FAR_BYTES && rows >= MANY_ROWS) || (apart % PAGE == 0 && rows >= SOME_ROWS);
     const TYPED(tile_ends) ends = {.accumulate = accumulate};
     const int64_t empty_lanes = (LANES - units % LANES) % LANES, turned_stride = (inputs + LANES - 1) / LANES * LANES;
     if (rows == 1) {
@@ -109,8 +111,7 @@ static void TYPED(gradient_product)(int64_t rows, int64_t inputs, int64_t units,
         /* so few units would leave lanes of their vectors empty: the transpose has inputs in the lanes */
         TYPED(product)(1, units, inputs, rows, dy, dy_stride, x, x_stride, 0, scratch, turned_stride, &ends);
         TYPED(transpose)(units, inputs, scratch, turned_stride, gradient, gradient_stride);
-    } else if (x_stride * (int64_t)sizeof(real) >= FAR_BYTES && rows >= MANY_ROWS && units >= MANY_UNITS &&
-               inputs <= MOST_INPUTS && !accumulate) {
+    } else if (far && units >= MANY_UNITS && inputs <= MOST_INPUTS && !accumulate) {
         TYPED(product_from_copy)(inputs, units, rows, x, x_stride, dy, dy_stride, gradient, gradient_stride, scratch);
     } else {
         TYPED(product)(1, inputs, units, rows, x, x_stride, dy, dy_stride, 0, gradient, gradient_stride, &ends);

@@ -135,9 +135,10 @@ typedef struct TYPED(spread) {
 } TYPED(spread);
 
 /* The gradient of lanes from channel c on of a window of (rows, columns): to its first element that is the largest, or
-   in equal parts to all. dx is set or, with `add`, added to. */
-NN_INLINE void TYPED(spread_lanes)(const int largest, const int add, const int64_t rows, const int64_t columns,
-                                   const TYPED(spread) *s, int64_t c, const int64_t lanes)
+   in equal parts to all. dx is set or, with `add`, added to. With `ahead` the same number of lanes behind each element
+   is written as well: what comes after it, and is written again. */
+NN_INLINE void TYPED(spread_lanes)(const int largest, const int add, const int ahead, const int64_t rows,
+                                   const int64_t columns, const TYPED(spread) *s, int64_t c, const int64_t lanes)
 {
     vec rest = TYPED(v_load_up_to)(s->dy + c, lanes), top = v_zero();
     if (largest) {
@@ -158,19 +159,22 @@ NN_INLINE void TYPED(spread_lanes)(const int largest, const int add, const int64
             }
             if (add)
                 share = v_add(TYPED(v_load_up_to)(s->dx + place, lanes), share);
-            TYPED(v_store_up_to)(s->dx + place, share, lanes);
+            if (ahead)
+                v_store(s->dx + place, share);
+            else
+                TYPED(v_store_up_to)(s->dx + place, share, lanes);
         }
 }
 
 /* The same for all channels. */
-NN_INLINE void TYPED(spread_each)(const int largest, const int add, const int64_t rows, const int64_t columns,
-                                  const TYPED(spread) *s)
+NN_INLINE void TYPED(spread_each)(const int largest, const int add, const int ahead, const int64_t rows,
+                                  const int64_t columns, const TYPED(spread) *s)
 {
     int64_t c = 0;
     for (; c + LANES <= s->channels; c += LANES)
-        TYPED(spread_lanes)(largest, add, rows, columns, s, c, LANES);
+        TYPED(spread_lanes)(largest, add, 0, rows, columns, s, c, LANES);
     if (c < s->channels)
-        TYPED(spread_lanes)(largest, add, rows, columns, s, c, s->channels - c);
+        TYPED(spread_lanes)(largest, add, ahead, rows, columns, s, c, s->channels - c);
 }
 
 /* One sample, whose windows follow each other in dx, y and dy. Where they do not overlap each element of dx is written
@@ -185,6 +189,9 @@ NN_INLINE void TYPED(spread_sample)(const int largest, const nn_axis *axes, TYPE
         overlapping |= axes[i].window > axes[i].stride;
         exact &= axes[i].window == axes[i].stride && axes[i].outputs * axes[i].stride == axes[i].length;
     }
+    /* of few channels whole vectors are stored, into the next pixels of the row, so many, whose turn is yet to come */
+    const int few = exact && s.channels < LANES;
+    const int64_t reached = (LANES - 1) / s.channels + 1;
     s.row_step = columns->length * s.channels;
     if (!exact)
         memset(dx, 0, (size_t)(axes->length * s.row_step) * sizeof(real));
@@ -197,11 +204,13 @@ NN_INLINE void TYPED(spread_sample)(const int largest, const nn_axis *axes, TYPE
             s.x = largest ? x + place : NULL;
             s.dx = dx + place;
             if (overlapping)
-                TYPED(spread_each)(largest, 1, row_taps.count, taps.count, &s);
+                TYPED(spread_each)(largest, 1, 0, row_taps.count, taps.count, &s);
+            else if (row_taps.count == 2 && taps.count == 2 && few && (columns->outputs - 1 - q) * 2 >= reached)
+                TYPED(spread_each)(largest, 0, 1, 2, 2, &s);
             else if (row_taps.count == 2 && taps.count == 2)
-                TYPED(spread_each)(largest, 0, 2, 2, &s);
+                TYPED(spread_each)(largest, 0, 0, 2, 2, &s);
             else
-                TYPED(spread_each)(largest, 0, row_taps.count, taps.count, &s);
+                TYPED(spread_each)(largest, 0, 0, row_taps.count, taps.count, &s);
             s.y = largest ? s.y + s.channels : NULL;
             s.dy += s.channels;
         }

@@ -206,29 +206,59 @@ typedef struct TYPED(operands) {
     int64_t c_group, c_stride;
 } TYPED(operands);
 
-/* Columns `columns` at a time of a part of the summed index: `pieces` of `inner` from a and b on. */
+/* Rows of b so far apart fall into few sets of the first-level cache; a product that goes over them for many tiles of
+   rows reads them from a copy. Products by rows have b in panels where that matters. */
+enum { TYPED(FAR_ROW_BYTES) = 256, TYPED(MANY_TILES) = 4 };
+
+/* `pieces` of `inner` rows of b, one after the other, a tile wide; what is beyond `columns` stays as it is. */
+static void TYPED(copy_panel)(const TYPED(operands) *of, const real *b, int64_t pieces, int64_t inner, int64_t columns,
+                              real *to)
+{
+    enum { WIDTH = NN_TILE_VECTORS * LANES };
+    for (int64_t piece = 0; piece < pieces; piece++) {
+        const real *from = b + piece * of->b_piece;
+        for (int64_t p = 0; p < inner; p++, from += of->b_stride, to += WIDTH)
+            for (int64_t j = 0; j < columns; j += LANES)
+                v_store(to + j, TYPED(v_load_up_to)(from + j, columns - j));
+    }
+}
+
+/* The product over a part of the summed index: `pieces` of `inner` from a and b on. */
 static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of, const real *a, const real *b,
                                 int64_t pieces, int64_t inner, const TYPED(tile_ends) *whole)
 {
+    enum { WIDTH = NN_TILE_VECTORS * LANES };
     TYPED(tile_ends) ends = *whole;
-    const TYPED(tile_chain) chain = {.pieces = pieces,
-                                     .inner = inner,
-                                     .a_stride = of->a_stride,
-                                     .b_stride = of->b_stride,
-                                     .a_jump = of->a_piece - inner * (transposed ? of->a_stride : 1),
-                                     .b_jump = of->b_piece - inner * of->b_stride};
+    TYPED(tile_chain) chain = {.pieces = pieces,
+                               .inner = inner,
+                               .a_stride = of->a_stride,
+                               .b_stride = of->b_stride,
+                               .a_jump = of->a_piece - inner * (transposed ? of->a_stride : 1),
+                               .b_jump = of->b_piece - inner * of->b_stride};
+    real panel[TYPED(INNER_BLOCK_TRANSPOSED) *WIDTH] __attribute__((aligned(64)));
+    const int copied = transposed && of->b_stride * (int64_t)sizeof(real) >= TYPED(FAR_ROW_BYTES) &&pieces * inner <=
+                                         TYPED(INNER_BLOCK_TRANSPOSED) &&of->groups * of->rows >=
+                                         TYPED(MANY_TILES) *NN_TILE_ROWS;
+    if (copied) {
+        chain.b_stride = WIDTH;
+        chain.b_jump = 0;
+    }
     for (int64_t column = 0; column < of->columns;) {
         int64_t vectors_left = (of->columns - column + LANES - 1) / LANES;
-        int vectors = of->b_panel && vectors_left > NN_TILE_VECTORS ? NN_TILE_VECTORS
-                                                                    : TYPED(tile_vectors)(of->rows, vectors_left);
+        int vectors = (of->b_panel || copied) && vectors_left > NN_TILE_VECTORS
+                          ? NN_TILE_VECTORS
+                          : TYPED(tile_vectors)(of->rows, vectors_left);
         int64_t last_lanes = of->columns - column - (int64_t)(vectors - 1) * LANES;
         int partial = last_lanes < LANES;
         const TYPED(tile_function) *functions = TYPED(tiles)[transposed][partial][TYPED(tile_place)(vectors)];
-        const real *b_here =
-            of->b_panel ? b + column / (NN_TILE_VECTORS * LANES) * of->b_panel + column % (NN_TILE_VECTORS * LANES)
-                        : b + column;
+        const real *b_here = of->b_panel ? b + column / WIDTH * of->b_panel + column % WIDTH : b + column;
+        if (copied) {
+            const int64_t left = of->columns - column;
+            TYPED(copy_panel)(of, b + column, pieces, inner, left < WIDTH ? left : WIDTH, panel);
+            b_here = panel;
+        }
         /* The first tile of a panel would wait for each row of it: one of those before brings them near. */
-        const int64_t next_panel = of->b_panel ? of->b_panel : NN_TILE_VECTORS * LANES;
+        const int64_t next_panel = of->b_panel ? of->b_panel : WIDTH;
         int64_t most = TYPED(tile_rows)(vectors), tiles = (of->rows + most - 1) / most;
         ends.bias = whole->bias ? whole->bias + column : NULL;
         for (int64_t group = 0; group < of->groups; group++) {
@@ -237,7 +267,7 @@ static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of,
             for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
                 int64_t end = of->rows * (tile + 1) / tiles; /* even tiles: 8 + 8, not 14 + 2 */
                 const real *a_here = transposed ? a_group + row : a_group + row * of->a_stride;
-                const int64_t ahead = tile == tiles / 2 && group == of->groups / 2 ? next_panel : 0;
+                const int64_t ahead = !copied && tile == tiles / 2 && group == of->groups / 2 ? next_panel : 0;
                 if (whole->mask)
                     ends.mask = whole->mask + group * whole->mask_group + row * whole->mask_stride + column;
                 functions[end - row - 1](&chain, a_here, b_here, c_group + row * of->c_stride, of->c_stride, last_lanes,
