@@ -17,25 +17,22 @@ LENGTH = 100  # characters of a piece
 
 
 def build_model(characters, units):
+    """Logits (LENGTH, characters) of what comes next, for the numbers of LENGTH characters."""
     return nn.Sequential(
         [
-            nn.Input((LENGTH, characters)),
+            nn.Input((LENGTH,)),
+            nn.layers.Embedding(characters, 64),
             nn.layers.LSTM(units, return_sequences=True),
+            nn.layers.Dropout(0.2),
             nn.layers.Dense(characters),
         ]
     )
 
 
-def one_hot(numbers, characters):
-    """(..., characters) of numbers of characters: 1 at the number, 0 elsewhere."""
-    return np.eye(characters, dtype=np.uint8)[numbers]
-
-
-def pieces(numbers, characters):
-    """Inputs and targets (rows, LENGTH, characters): a target is the character after the input."""
-    count = (len(numbers) - 1) // LENGTH
-    x, y = (numbers[shift : shift + count * LENGTH].reshape(count, LENGTH) for shift in (0, 1))
-    return one_hot(x, characters), one_hot(y, characters)
+def pieces(numbers, first=0):
+    """Inputs and targets (rows, LENGTH) from the character `first` on: a target is the character after the input."""
+    count = (len(numbers) - 1 - first) // LENGTH
+    return (numbers[place : place + count * LENGTH].reshape(count, LENGTH) for place in (first, first + 1))
 
 
 def write(model, alphabet, beginning, count, temperature, random):
@@ -44,7 +41,7 @@ def write(model, alphabet, beginning, count, temperature, random):
     for _ in range(count):
         seen = numbers[-LENGTH:]
         padded = np.array(seen + [0] * (LENGTH - len(seen)))  # what comes later changes nothing before it
-        logits = model.predict_on_batch(one_hot(padded, len(alphabet))[None])[0, len(seen) - 1]
+        logits = model.predict_on_batch(padded[None])[0, len(seen) - 1]
         p = np.exp((logits - logits.max()).astype(np.float64) / temperature)
         numbers.append(int(random.choice(len(alphabet), p=p / p.sum())))
     return "".join(alphabet[number] for number in numbers)
@@ -58,17 +55,21 @@ def main():
     alphabet = sorted(set(text))
     numbers = np.searchsorted(alphabet, list(text))
     cut = len(numbers) * 9 // 10
-    training, validation = (pieces(part, len(alphabet)) for part in (numbers[:cut], numbers[cut:]))
-    print(f"{len(text):,} characters, {len(alphabet)} of them different; {len(training[0]):,} pieces to learn from")
+    training, validation = numbers[:cut], numbers[cut:]
+    print(f"{len(text):,} characters, {len(alphabet)} of them different; {cut:,} to learn from")
 
+    epochs, rows = (1, 16) if options.short else (12, 32)
     model = build_model(len(alphabet), units=16 if options.short else 256)
     model.summary()
-    model.compile(nn.optimizers.Adam(0.002), nn.losses.CategoricalCrossentropy(from_logits=True))
+    rate = nn.optimizers.schedules.CosineDecay(0.004, epochs * (cut // LENGTH // rows))
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(nn.optimizers.Adam(rate, clipnorm=1.0), loss)
     random = np.random.default_rng(0)
-    for epoch in range(1 if options.short else 20):
-        model.fit(*training, batch_size=64, initial_epoch=epoch, epochs=epoch + 1, verbose=2)
-        bits = model.evaluate(*validation) / np.log(2)
-        print(f"the last tenth of the text: {bits:.3f} bits a character", flush=True)
+    for epoch in range(epochs):
+        x, y = pieces(training, int(random.integers(LENGTH)))  # cut elsewhere each time
+        model.fit(x, y, batch_size=rows, initial_epoch=epoch, epochs=epoch + 1, verbose=2)
+        nats = model.evaluate(*pieces(validation), verbose=0)
+        print(f"the last tenth of the text: {nats:.4f} nats, {nats / np.log(2):.3f} bits a character", flush=True)
     for temperature in (0.5, 0.8, 1.0):
         written = write(model, alphabet, text[cut : cut + 20], 20 if options.short else 400, temperature, random)
         print(f"\n--- temperature {temperature}\n{written}")

@@ -32,8 +32,10 @@ def main():
     model = build_model()
     model.summary()
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nn.optimizers.Adam(0.001), loss, metrics=["accuracy"])
-    model.fit(x, y, batch_size=128, epochs=1 if options.short else 6, validation_split=0.1, verbose=2)
+    epochs = 1 if options.short else 3
+    rate = nn.optimizers.schedules.CosineDecay(0.002, epochs * -(-len(x) // 128))
+    model.compile(nn.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    model.fit(x, y, batch_size=128, epochs=epochs, verbose=2)
     loss, accuracy = model.evaluate(x_test, y_test)
     print(f"test images: loss {loss:.4f}, accuracy {accuracy:.2%}")
 

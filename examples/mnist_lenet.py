@@ -35,8 +35,10 @@ def main():
     model = build_model()
     model.summary()
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nn.optimizers.Adam(0.001), loss, metrics=["accuracy"])
-    model.fit(x, y, batch_size=64, epochs=1 if options.short else 10, validation_split=0.1, verbose=2)
+    epochs = 1 if options.short else 5
+    rate = nn.optimizers.schedules.CosineDecay(0.003, epochs * -(-len(x) // 64))
+    model.compile(nn.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    model.fit(x, y, batch_size=64, epochs=epochs, verbose=2)
     loss, accuracy = model.evaluate(x_test, y_test)
     print(f"test images: loss {loss:.4f}, accuracy {accuracy:.2%}")
 

@@ -17,12 +17,14 @@ def build_model(layer):
 def main():
     options = common.options(__doc__)
     (x, y), (x_test, y_test) = common.mnist(options.short)
+    epochs = 1 if options.short else 8
+    rate = nn.optimizers.schedules.CosineDecay(0.004, epochs * -(-len(x) // 128))
     for layer in (nn.layers.LSTM(128), nn.layers.GRU(128)):
         model = build_model(layer)
         model.summary()
         loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(nn.optimizers.Adam(0.001), loss, metrics=["accuracy"])
-        model.fit(x, y, batch_size=128, epochs=1 if options.short else 5, validation_split=0.1, verbose=2)
+        model.compile(nn.optimizers.Adam(rate), loss, metrics=["accuracy"])
+        model.fit(x, y, batch_size=128, epochs=epochs, verbose=2)
         loss, accuracy = model.evaluate(x_test, y_test)
         print(f"{type(layer).__name__}, test images: loss {loss:.4f}, accuracy {accuracy:.2%}")
 
