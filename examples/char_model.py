@@ -6,6 +6,10 @@ At each place of a text the network says how likely each character is to come ne
 characters from the first nine tenths of the text; the last tenth, which it does not see, says how well it does. What it
 writes is drawn from its own probabilities p, each to the power of 1 / temperature: little heat gives the likeliest
 letters again and again, much heat gives surprises and mistakes.
+
+The 1.1 million characters of Shakespeare that the text models of lectures usually learn from, an LSTM of 256 units, 12
+epochs of minibatches of 32: 1.549 nats (2.235 bits) a character of the last tenth, after 237 seconds on two cores
+(AVX2); below 1.60 after 6 epochs.
 """
 
 import common

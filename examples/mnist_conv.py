@@ -2,6 +2,9 @@
 
 Two layers of convolutions over 3 x 3 pixels, of 32 and 64 channels, before maxima make the images smaller: more
 patterns than LeNet-5 has (mnist_lenet.py), more exact places, and 27 times the weights.
+
+Adam, minibatches of 128, a rate that falls from 0.002 to 0, 3 epochs: 99.14 % of the 10,000 test images, after 99
+seconds on two cores (AVX2).
 """
 
 import common

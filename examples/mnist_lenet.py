@@ -3,6 +3,9 @@
 Two convolutions find small patterns wherever they are in an image, maxima over 2 x 2 pixels make the images smaller in
 between, and three dense layers decide (LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
 recognition", 1998; with ReLU and maxima, as it is built today).
+
+Adam, minibatches of 64, a rate that falls from 0.003 to 0, 5 epochs: 99.20 % of the 10,000 test images, after 7 seconds
+on two cores (AVX2).
 """
 
 import common

@@ -112,6 +112,8 @@ cdef struct Phase:
 cdef struct Pace:
     double cost[2]  # seconds a row: alone, with the team
     double next_probe
+    int patience  # runs of a probe's length that may pass before the next one
+    bint better  # whether the team was, when it was tried last
     int plays
     bint team  # what is being tried or used
     bint probing

@@ -560,12 +560,22 @@ cdef int choose_team(Pace *pace, double now, int threads) noexcept:
 
 
 cdef void note_pace(Pace *pace, double begin, double warm, double end, double rows) noexcept:
-    """Notes what `rows` cost from `warm` to the end of a run. Trying is kept below one hundredth of the time."""
+    """Notes what `rows` cost from `warm` to the end of a run.
+
+    A disturbance of the machine counts for little unless it lasts. What a probe has said is asked again soon, and then
+    later and later as long as the answer is the same: trying is kept below one hundredth of the time in the end.
+    """
     cdef double cost = (end - warm) / rows
     cdef double *kept = pace.cost + pace.team
-    kept[0] = cost if pace.probing else 0.7 * kept[0] + 0.3 * cost
-    if pace.probing:
-        pace.next_probe = end + max(1.0, 100 * (end - begin))
+    cdef bint better
+    if not pace.probing:
+        kept[0] = 0.7 * kept[0] + 0.3 * min(cost, 1.3 * kept[0])
+    else:
+        kept[0] = cost
+        better = pace.cost[1] <= 0.95 * pace.cost[0]
+        pace.patience = min(100, 2 * pace.patience) if better == pace.better and pace.patience else 4
+        pace.better = better
+        pace.next_probe = end + pace.patience * max(0.01, end - begin)
     pace.plays += pace.plays < 3
 
 

@@ -81,8 +81,10 @@ class Tiles(NamedTuple):
     @classmethod
     def of(cls, rows, columns, double=False):
         """Tiles for gradients and updates; twice as wide if `double`."""
-        block_columns = min(columns, TILE_COLUMNS * (2 if double else 1))
-        block_rows = min(rows, TILE_ELEMENTS * (2 if double else 1) // block_columns // 16 * 16)
+        elements, block_columns = TILE_ELEMENTS * (2 if double else 1), min(columns, TILE_COLUMNS * (2 if double else 1))
+        block_rows = min(rows, elements // block_columns // 16 * 16)
+        if rows * block_columns <= elements * 4 // 3:  # rather one tile a little larger than two
+            block_rows = rows
         return cls(rows, columns, block_rows, block_columns)
 
     @property
