@@ -15,7 +15,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", 
     os.environ[variable] = "1"
 
 SECTIONS = ("machine", "products", "steps", "breakdown", "scaling", "mnist", "prediction", "calls", "huge", "shapes",
-            "footprint", "kernels")  # fmt: skip
+            "networks", "footprint", "kernels")  # fmt: skip
 NOT_ON_THE_PAGE = ("kernels",)
 
 HEAD = """\
@@ -60,10 +60,24 @@ def parse(arguments):
 
 def measures():
     """The function of each section."""
-    from . import breakdown, calls, footprint, kernels, machine, mnist, prediction, products, scaling, shapes, steps
+    from . import (
+        breakdown,
+        calls,
+        footprint,
+        kernels,
+        machine,
+        mnist,
+        networks,
+        prediction,
+        products,
+        scaling,
+        shapes,
+        steps,
+    )
 
     modules = {"machine": machine, "products": products, "steps": steps, "breakdown": breakdown, "scaling": scaling,
-               "mnist": mnist, "prediction": prediction, "calls": calls, "shapes": shapes, "footprint": footprint,
+               "mnist": mnist, "prediction": prediction, "calls": calls, "shapes": shapes, "networks": networks,
+               "footprint": footprint,
                "kernels": kernels}  # fmt: skip
     return {"huge": shapes.measure_huge, **{name: module.measure for name, module in modules.items()}}
 

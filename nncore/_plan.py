@@ -81,7 +81,8 @@ class Tiles(NamedTuple):
     @classmethod
     def of(cls, rows, columns, double=False):
         """Tiles for gradients and updates; twice as wide if `double`."""
-        elements, block_columns = TILE_ELEMENTS * (2 if double else 1), min(columns, TILE_COLUMNS * (2 if double else 1))
+        times = 2 if double else 1
+        elements, block_columns = TILE_ELEMENTS * times, min(columns, TILE_COLUMNS * times)
         block_rows = min(rows, elements // block_columns // 16 * 16)
         if rows * block_columns <= elements * 4 // 3:  # rather one tile a little larger than two
             block_rows = rows
