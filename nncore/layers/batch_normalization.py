@@ -1,6 +1,6 @@
 """Normalization over the rows of a minibatch."""
 
-from nncore import _checks, _engine, initializers
+from nncore import _checks, _engine, _relu, initializers
 from nncore._plan import Job, Tiles
 from nncore.layers.normalization import Affine, checked_axis, emit_over, sample_axes
 
@@ -122,8 +122,7 @@ class BatchNormalization(Affine):
                                   scale=scale, shift=shift, slope=slope)  # fmt: skip
             if not x.needs_gradient:
                 return
-            gate = of_minibatch and x.relu and x.uses == 1
-            x.gated = x.gated or gate
+            gate = of_minibatch and _relu.take_derivative(x)
 
             def step(dx):
                 dy = y.gradient

@@ -1,6 +1,6 @@
 """Convolutions over steps and over images, and what leads back from them."""
 
-from nncore import _checks, activations, constraints, initializers, regularizers
+from nncore import _checks, _relu, activations, constraints, initializers, regularizers
 from nncore._convolution import (
     emit_bias_gradient,
     emit_convolution,
@@ -79,16 +79,13 @@ class _Convolution(Layer):
             dy = y.gradient
             if dy is None:
                 return
-            if fused_relu and not y.gated:
-                builder.backward_step("relu_backward", y=y.buffer, dy=dy, dx=dy, features=y.width, y_stride=y.stride,
-                                      dy_stride=dy.stride, dx_stride=dy.stride)  # fmt: skip
+            _relu.emit_derivative(builder, y)
             if self.trainable:
                 gradient(dy)
                 if self.use_bias:
                     emit_bias_gradient(builder, self._kernel, self._bias, y.width // self.filters, dy)
             if x.needs_gradient:
-                gate = x.relu and x.uses == 1
-                x.gated = x.gated or gate
+                gate = _relu.take_derivative(x)
                 builder.add_gradient(x, lambda dx: towards_x(dy, dx, x.buffer if gate else None))
 
         builder.on_backward(backward)

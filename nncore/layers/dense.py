@@ -1,6 +1,6 @@
 """The fully connected layer."""
 
-from nncore import _checks, activations, constraints, initializers, regularizers
+from nncore import _checks, _relu, activations, constraints, initializers, regularizers
 from nncore._products import emit_bias_gradient, emit_gradients, emit_products
 from nncore.layers.layer import Layer
 
@@ -28,9 +28,7 @@ def emit_dense(builder, x, kernel, bias, activation, trainable):
         dy = y.gradient
         if dy is None:
             return
-        if fused_relu and not y.gated:
-            builder.backward_step("relu_backward", y=y.buffer, dy=dy, dx=dy, features=y.width, y_stride=y.stride,
-                                  dy_stride=dy.stride, dx_stride=dy.stride)  # fmt: skip
+        _relu.emit_derivative(builder, y)
         if learns:
             emit_gradients(builder, kernel, x.buffer, dy, positions)
             if bias:
@@ -38,8 +36,7 @@ def emit_dense(builder, x, kernel, bias, activation, trainable):
         if x.needs_gradient:
             # dx = dy W', and the derivative of the ReLU before this layer in the same pass where only we use it
             target, accumulate = builder.gradient_target(x)
-            gate = x.relu and x.uses == 1
-            x.gated = x.gated or gate
+            gate = _relu.take_derivative(x)
             emit_products(builder, builder.backward_step, dy, kernel, target, positions, transposed=True,
                           mask=x.buffer if gate else None, accumulate=accumulate)  # fmt: skip
 

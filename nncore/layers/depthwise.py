@@ -2,7 +2,7 @@
 
 import math
 
-from nncore import _checks, _windows, activations, constraints, initializers, regularizers
+from nncore import _checks, _relu, _windows, activations, constraints, initializers, regularizers
 from nncore.layers.layer import Layer
 from nncore.layers.resizing import emit_repeated
 
@@ -39,8 +39,7 @@ def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False,
     builder.add_flops(2.0 * math.prod(shape) * windows.size)
 
     def emit_input_gradient(dx):
-        gate = x.relu and x.uses == 1
-        x.gated = x.gated or gate
+        gate = _relu.take_derivative(x)
         builder.backward_step("depthwise_backward", dy=y.gradient, weight=kernel.array, dx=dx,
                               gate=x.buffer if gate else None, dy_stride=y.gradient.stride,
                               gate_stride=x.stride if gate else 0, dx_stride=dx.stride, **common)  # fmt: skip
@@ -49,9 +48,7 @@ def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False,
         dy = y.gradient
         if dy is None:
             return
-        if relu and not y.gated:
-            builder.backward_step("relu_backward", y=y.buffer, dy=dy, dx=dy, features=y.width, y_stride=y.stride,
-                                  dy_stride=dy.stride, dx_stride=dy.stride)  # fmt: skip
+        _relu.emit_derivative(builder, y)
         if learns:
             builder.weight_gradient(kernel, "depthwise_gradient", x=x.buffer, dy=dy, x_stride=x.stride,
                                     dy_stride=dy.stride, columns=multiplier, **common)  # fmt: skip

@@ -1,6 +1,6 @@
 """Pooling: a window's, or a whole sample's, largest element or mean for each channel."""
 
-from nncore import _checks, _windows
+from nncore import _checks, _relu, _windows
 from nncore._windows import Axis, Windows
 from nncore.layers.layer import Layer
 
@@ -16,8 +16,7 @@ def emit_max_pool(builder, x, windows, shape):
     def backward():
         if y.gradient is None or not x.needs_gradient:
             return
-        gate = x.relu and x.uses == 1
-        x.gated = x.gated or gate
+        gate = _relu.take_derivative(x)
         builder.add_gradient(x, lambda dx: builder.backward_step(
             "max_pool_backward", dy=y.gradient, dx=dx, dy_stride=y.gradient.stride, dx_stride=dx.stride,
             relu=gate, **common))  # fmt: skip
