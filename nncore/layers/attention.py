@@ -10,6 +10,7 @@ from nncore.layers.masking import emit_masked
 from nncore.layers.merging import Add
 from nncore.layers.normalization import emit_sum_gradient
 from nncore.layers.tensor import is_symbolic
+from nncore.layers.weighted import array_of
 
 MASKED = 1e9  # so much less are scores out of sight, as in Keras
 MASKS = ("query_mask", "value_mask")
@@ -55,15 +56,8 @@ class Attention(Layer):
         """The probability with which a weight of the softmax is dropped in training."""
         return self._dropout.rate
 
-    @property
-    def scale(self):
-        """The scale as an array; None without it, and before the layer is built."""
-        return None if self._scale is None else self._scale.array
-
-    @property
-    def concat_score_weight(self):
-        """w as an array; None without it, and before the layer is built."""
-        return None if self._concat_score_weight is None else self._concat_score_weight.array
+    scale = array_of("_scale", "The scale as an array; None without it, and before the layer is built.")
+    concat_score_weight = array_of("_concat_score_weight", "w as an array; None without it, and before it is built.")
 
     def __call__(self, inputs, mask=None, return_attention_scores=False, training=None, use_causal_mask=False):
         """On symbolic tensors: returns the output's. On arrays: returns an array.

@@ -3,6 +3,7 @@
 from nncore import _checks, _engine, _relu, initializers
 from nncore._plan import Job, Tiles
 from nncore.layers.normalization import Affine, checked_axis, emit_over, sample_axes
+from nncore.layers.weighted import array_of
 
 # Of a tile: neighbouring channels, so many that both passes over the rows of a usual minibatch find them in a
 # first-level cache.
@@ -50,8 +51,8 @@ class BatchNormalization(Affine):
                  gamma_initializer="ones", moving_mean_initializer="zeros", moving_variance_initializer="ones",
                  beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None,
                  renorm=False, renorm_clipping=None, renorm_momentum=0.99, synchronized=False, **common):  # fmt: skip
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
-                         gamma_regularizer, beta_constraint, gamma_constraint, **common)  # fmt: skip
+        super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
+                         (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
         _checks.refuse("BatchNormalization", renorm=renorm or None, renorm_clipping=renorm_clipping,
                        renorm_momentum=None if renorm_momentum == 0.99 else renorm_momentum,
                        synchronized=synchronized or None)  # fmt: skip
@@ -61,15 +62,8 @@ class BatchNormalization(Affine):
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self._moving_mean = self._moving_variance = None
 
-    @property
-    def moving_mean(self):
-        """The average of means, as an array; None before the layer is built."""
-        return None if self._moving_mean is None else self._moving_mean.array
-
-    @property
-    def moving_variance(self):
-        """The average of variances, as an array; None before the layer is built."""
-        return None if self._moving_variance is None else self._moving_variance.array
+    moving_mean = array_of("_moving_mean", "The average of means, as an array; None before the layer is built.")
+    moving_variance = array_of("_moving_variance", "The average of variances, as an array; None before it is built.")
 
     def compute_output_shape(self, input_shape):
         sample_axes(self, self.axis, input_shape)

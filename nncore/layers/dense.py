@@ -1,8 +1,8 @@
 """The fully connected layer."""
 
-from nncore import _checks, _relu, activations, constraints, initializers, regularizers
+from nncore import _checks, _relu, activations
 from nncore._products import emit_bias_gradient, emit_gradients, emit_products
-from nncore.layers.layer import Layer
+from nncore.layers.weighted import WeightedLayer, array_of
 
 
 def emit_dense(builder, x, kernel, bias, activation, trainable):
@@ -44,7 +44,7 @@ def emit_dense(builder, x, kernel, bias, activation, trainable):
     return y if fused_relu else activation.emit(builder, y)
 
 
-class Dense(Layer):
+class Dense(WeightedLayer):
     """y = f(x W + b) along the last axis: x is (..., inputs), W (inputs, units), b (units), y (..., units).
 
     Parameters
@@ -71,23 +71,12 @@ class Dense(Layer):
         self.units = _checks.positive_integer("Dense", "units", units)
         self.activation = activations.get(activation)
         self.use_bias = _checks.boolean("Dense", "use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self.declare_weight("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.declare_weight("bias", bias_initializer, bias_regularizer, bias_constraint)
         self._kernel = self._bias = None
 
-    @property
-    def kernel(self):
-        """W as an array, (inputs, units); None before the layer is built."""
-        return None if self._kernel is None else self._kernel.array
-
-    @property
-    def bias(self):
-        """b as an array, (units,); None without one."""
-        return None if self._bias is None else self._bias.array
+    kernel = array_of("_kernel", "W as an array, (inputs, units); None before the layer is built.")
+    bias = array_of("_bias", "b as an array, (units,); None without one.")
 
     def compute_output_shape(self, input_shape):
         if not input_shape:
@@ -95,11 +84,9 @@ class Dense(Layer):
         return self.activation.output_shape((*input_shape[:-1], self.units))
 
     def build(self, input_shape):
-        self._kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer,
-                                       self.kernel_regularizer, self.kernel_constraint)  # fmt: skip
+        self._kernel = self.make_weight("kernel", (input_shape[-1], self.units))
         if self.use_bias:
-            self._bias = self.add_weight("bias", (self.units,), self.bias_initializer, self.bias_regularizer,
-                                         self.bias_constraint)  # fmt: skip
+            self._bias = self.make_weight("bias", (self.units,))
 
     def emit(self, builder, x):
         return emit_dense(builder, x, self._kernel, self._bias, self.activation, self.trainable)
@@ -109,11 +96,5 @@ class Dense(Layer):
             "units": self.units,
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
             **super().get_config(),
         }

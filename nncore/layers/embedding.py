@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from nncore import _checks, _engine, constraints, initializers, regularizers
-from nncore.layers.layer import Layer
+from nncore import _checks, _engine
+from nncore.layers.weighted import WeightedLayer, array_of
 
 
-class Embedding(Layer):
+class Embedding(WeightedLayer):
     """y[..., :] = embeddings[x[...], :]: a trained vector for each whole number x from 0 to input_dim - 1.
 
     x is (...), embeddings (input_dim, output_dim), y (..., output_dim). Where x is an input of the model and nothing
@@ -41,9 +41,7 @@ class Embedding(Layer):
         self.output_dim = _checks.positive_integer("Embedding", "output_dim", output_dim)
         if self.input_dim >= 2**31 - 1:
             raise ValueError(f"Embedding: input_dim must be less than {2**31 - 1}; got {input_dim}")
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.declare_weight("embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint)
         self.mask_zero = _checks.boolean("Embedding", "mask_zero", mask_zero)
         self._given = None if weights is None else self._checked(weights)
         self._embeddings = None
@@ -57,10 +55,7 @@ class Embedding(Layer):
             )
         return array
 
-    @property
-    def embeddings(self):
-        """The table as an array, (input_dim, output_dim); None before the layer is built."""
-        return None if self._embeddings is None else self._embeddings.array
+    embeddings = array_of("_embeddings", "The table as an array, (input_dim, output_dim); None before it is built.")
 
     def readers(self, place):
         return [self], False
@@ -73,9 +68,7 @@ class Embedding(Layer):
         super().build_for(self.input_shape if self.built else input_shape, weights)
 
     def build(self, input_shape):
-        self._embeddings = self.add_weight("embeddings", (self.input_dim, self.output_dim),
-                                           self.embeddings_initializer, self.embeddings_regularizer,
-                                           self.embeddings_constraint)  # fmt: skip
+        self._embeddings = self.make_weight("embeddings", (self.input_dim, self.output_dim))
         if self._given is not None:
             self._embeddings.array[...] = self._given
 
@@ -118,9 +111,6 @@ class Embedding(Layer):
         return {
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
-            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
-            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
-            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
             **super().get_config(),
         }

@@ -38,8 +38,8 @@ class GroupNormalization(Affine):
     def __init__(self, groups=32, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
                  gamma_constraint=None, **common):  # fmt: skip
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
-                         gamma_regularizer, beta_constraint, gamma_constraint, **common)  # fmt: skip
+        super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
+                         (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
         self.groups = _checks.integer("GroupNormalization", "groups", groups, least=-1)
         if self.groups == 0:
             raise ValueError("GroupNormalization: groups must be at least 1, or -1 for as many as channels; got 0")

@@ -56,9 +56,9 @@ class LSTM(Recurrent):
                  go_backwards=False, stateful=False, unroll=False, use_cudnn="auto", **common):  # fmt: skip
         super().__init__(
             units, activation, recurrent_activation, use_bias,
-            (kernel_initializer, recurrent_initializer, bias_initializer),
-            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            (kernel_constraint, recurrent_constraint, bias_constraint), dropout, recurrent_dropout, seed,
+            (kernel_initializer, kernel_regularizer, kernel_constraint),
+            (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            (bias_initializer, bias_regularizer, bias_constraint), dropout, recurrent_dropout, seed,
             return_sequences, return_state, go_backwards, stateful, unroll, activity_regularizer=activity_regularizer,
             **common,
         )  # fmt: skip

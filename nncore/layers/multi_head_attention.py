@@ -2,18 +2,18 @@
 
 import math
 
-from nncore import _checks, _heads, constraints, initializers, regularizers
+from nncore import _checks, _heads, regularizers
 from nncore._axes import emit_broadcast, emit_pair, emit_sum
 from nncore._products import emit_gradients, emit_products
 from nncore.layers.dropout import Dropout
-from nncore.layers.layer import Layer
 from nncore.layers.normalization import emit_sum_gradient
 from nncore.layers.tensor import is_symbolic
+from nncore.layers.weighted import WeightedLayer
 
 MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
 
 
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(WeightedLayer):
     """y = sum over heads of softmax(q k' / sqrt(key_dim)) v Wo + bo, where q = query Wq + bq, k = key Wk + bk,
     v = value Wv + bv for each head.
 
@@ -63,13 +63,9 @@ class MultiHeadAttention(Layer):
         if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1:
             output_shape = output_shape[0]
         self._units = None if output_shape is None else _checks.positive_integer(owner, "output_shape", output_shape)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.declare_weight("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.declare_weight("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.projection_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
 
     @property
     def dropout(self):
@@ -156,13 +152,11 @@ class MultiHeadAttention(Layer):
 
     def _add_projection(self, name, shape, column_axes):
         """(kernel, bias or None); the last axes of the kernel, those of the bias, are what comes out."""
-        kernel = self.add_weight(f"{name}/kernel", shape, self.kernel_initializer, self.kernel_regularizer,
-                                 self.kernel_constraint)  # fmt: skip
+        kernel = self.make_weight(f"{name}/kernel", shape, "kernel")
         kernel.column_axes = column_axes
         bias = None
         if self.use_bias:
-            bias = self.add_weight(f"{name}/bias", shape[-column_axes:], self.bias_initializer, self.bias_regularizer,
-                                   self.bias_constraint)  # fmt: skip
+            bias = self.make_weight(f"{name}/bias", shape[-column_axes:], "bias")
         return kernel, bias
 
     # ---- steps
@@ -231,13 +225,7 @@ class MultiHeadAttention(Layer):
             "dropout": self.dropout,
             "use_bias": self.use_bias,
             "output_shape": self._units,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
             "activity_regularizer": regularizers.serialize(self.projection_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
             "seed": self._dropout.seed,
             **super().get_config(),
         }

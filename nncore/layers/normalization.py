@@ -2,66 +2,42 @@
 
 import math
 
-from nncore import _checks, constraints, initializers, regularizers
+from nncore import _checks, initializers
 from nncore._axes import emit_permuted
 from nncore.layers.layer import Layer
 from nncore.layers.merging import emit_normalized, sample_axis
+from nncore.layers.weighted import WeightedLayer, array_of
 
 
-class Affine(Layer):
+class Affine(WeightedLayer):
     """Has gamma and beta: y = gamma u + beta for what `u` the subclass makes of x."""
 
-    def __init__(self, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
-                 gamma_regularizer, beta_constraint, gamma_constraint, **common):  # fmt: skip
+    def __init__(self, epsilon, center, scale, beta, gamma, **common):
         super().__init__(**common)
         owner = type(self).__name__
         self.epsilon = _checks.real_number(owner, "epsilon", epsilon, 0)
         self.center = _checks.boolean(owner, "center", center)
         self.scale = _checks.boolean(owner, "scale", scale)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.declare_weight("beta", *beta)
+        self.declare_weight("gamma", *gamma)
         self._gamma = self._beta = None
 
-    @property
-    def gamma(self):
-        """What u is multiplied with, as an array; None without it."""
-        return None if self._gamma is None else self._gamma.array
-
-    @property
-    def beta(self):
-        """What is added, as an array; None without it."""
-        return None if self._beta is None else self._beta.array
+    gamma = array_of("_gamma", "What u is multiplied with, as an array; None without it.")
+    beta = array_of("_beta", "What is added, as an array; None without it.")
 
     def add_affine(self, shape):
         """Makes gamma and beta."""
         if self.scale:
-            self._gamma = self.add_weight("gamma", shape, self.gamma_initializer, self.gamma_regularizer,
-                                          self.gamma_constraint)  # fmt: skip
+            self._gamma = self.make_weight("gamma", shape)
         if self.center:
-            self._beta = self.add_weight("beta", shape, self.beta_initializer, self.beta_regularizer,
-                                         self.beta_constraint)  # fmt: skip
+            self._beta = self.make_weight("beta", shape)
 
     def learns(self, builder):
         """Whether gradients of gamma or beta are wanted."""
         return builder.backward and self.trainable and (self.scale or self.center)
 
     def get_config(self):
-        return {
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
-            **super().get_config(),
-        }
+        return {"epsilon": self.epsilon, "center": self.center, "scale": self.scale, **super().get_config()}
 
 
 class LayerNormalization(Affine):
@@ -95,8 +71,8 @@ class LayerNormalization(Affine):
     def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
                  gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
                  gamma_constraint=None, *, rms_scaling=False, **common):  # fmt: skip
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
-                         gamma_regularizer, beta_constraint, gamma_constraint, **common)  # fmt: skip
+        super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
+                         (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
         _checks.refuse("LayerNormalization (there is RMSNormalization)", rms_scaling=rms_scaling or None)
         self.axis = checked_axis("LayerNormalization", axis)
 
@@ -143,10 +119,7 @@ class RMSNormalization(Layer):
         self.epsilon = _checks.real_number("RMSNormalization", "epsilon", epsilon, 0)
         self._scale = None
 
-    @property
-    def scale(self):
-        """The factors as an array; None before the layer is built."""
-        return None if self._scale is None else self._scale.array
+    scale = array_of("_scale", "The factors as an array; None before the layer is built.")
 
     def compute_output_shape(self, input_shape):
         sample_axes(self, self.axis, input_shape)

@@ -4,6 +4,7 @@ import math
 
 from nncore import _checks, initializers
 from nncore.layers.layer import Layer
+from nncore.layers.weighted import array_of
 
 
 class PReLU(Layer):
@@ -35,10 +36,7 @@ class PReLU(Layer):
         self.shared_axes = shared_axes
         self._alpha = None
 
-    @property
-    def alpha(self):
-        """The slopes as an array; None before the layer is built."""
-        return None if self._alpha is None else self._alpha.array
+    alpha = array_of("_alpha", "The slopes as an array; None before the layer is built.")
 
     def compute_output_shape(self, input_shape):
         self._extents(input_shape)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nncore import _checks, _engine, activations, constraints, initializers, regularizers
+from nncore import _checks, _engine, activations
 from nncore._activation import AlongAxis, Linear
 from nncore._axes import emit_copied_gradient, emit_copy, emit_pair
 from nncore._plan import Value
@@ -11,6 +11,7 @@ from nncore.layers.dropout import Dropout
 from nncore.layers.layer import Layer
 from nncore.layers.random import dropout_stream
 from nncore.layers.tensor import is_symbolic
+from nncore.layers.weighted import WeightedLayer, array_of
 
 # A thread's scratch holds a row of states, of float64.
 MOST_UNITS_WITH_DROPOUT = 16384
@@ -91,14 +92,14 @@ class SequenceLayer(Layer):
         self.reset_state()
 
 
-class Recurrent(SequenceLayer):
+class Recurrent(SequenceLayer, WeightedLayer):
     """A layer that goes through the steps of a sample with a state: base of SimpleRNN, LSTM and GRU."""
 
     kernel_name = ""
     gates = 1
     state_names = ("h",)
 
-    def __init__(self, units, activation, recurrent_activation, use_bias, initializer, regularizer, constraint, dropout,
+    def __init__(self, units, activation, recurrent_activation, use_bias, kernel, recurrent, bias, dropout,
                  recurrent_dropout, seed, return_sequences, return_state, go_backwards, stateful, unroll,
                  zero_output_for_mask=False, **common):  # fmt: skip
         super().__init__(**common)
@@ -107,9 +108,9 @@ class Recurrent(SequenceLayer):
         self.activation = _element_wise(owner, "activation", activation)
         self.recurrent_activation = _element_wise(owner, "recurrent_activation", recurrent_activation)
         self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
-        self.kernel_initializer, self.recurrent_initializer, self.bias_initializer = map(initializers.get, initializer)
-        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = map(regularizers.get, regularizer)
-        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = map(constraints.get, constraint)
+        self.declare_weight("kernel", *kernel)
+        self.declare_weight("recurrent", *recurrent)
+        self.declare_weight("bias", *bias)
         self.dropout = _checks.real_number(owner, "dropout", dropout, 0, 1, high_open=True)
         self.recurrent_dropout = _checks.real_number(owner, "recurrent_dropout", recurrent_dropout, 0, 1,
                                                      high_open=True)  # fmt: skip
@@ -130,20 +131,9 @@ class Recurrent(SequenceLayer):
 
     # ---- weights
 
-    @property
-    def kernel(self):
-        """W as an array, (features, gates * units); None before the layer is built."""
-        return None if self._kernel is None else self._kernel.array
-
-    @property
-    def recurrent_kernel(self):
-        """U as an array, (units, gates * units); None before the layer is built."""
-        return None if self._recurrent_kernel is None else self._recurrent_kernel.array
-
-    @property
-    def bias(self):
-        """b as an array; None without one."""
-        return None if self._bias is None else self._bias.array
+    kernel = array_of("_kernel", "W as an array, (features, gates * units); None before the layer is built.")
+    recurrent_kernel = array_of("_recurrent_kernel", "U as an array, (units, gates * units); None before it is built.")
+    bias = array_of("_bias", "b as an array; None without one.")
 
     @property
     def bias_shape(self):
@@ -152,13 +142,10 @@ class Recurrent(SequenceLayer):
 
     def build(self, input_shape):
         columns = self.gates * self.units
-        self._kernel = self.add_weight("kernel", (input_shape[-1], columns), self.kernel_initializer,
-                                       self.kernel_regularizer, self.kernel_constraint)  # fmt: skip
-        self._recurrent_kernel = self.add_weight("recurrent_kernel", (self.units, columns), self.recurrent_initializer,
-                                                 self.recurrent_regularizer, self.recurrent_constraint)  # fmt: skip
+        self._kernel = self.make_weight("kernel", (input_shape[-1], columns))
+        self._recurrent_kernel = self.make_weight("recurrent_kernel", (self.units, columns), "recurrent")
         if self.use_bias:
-            self._bias = self.add_weight("bias", self.bias_shape, self.bias_initializer, self.bias_regularizer,
-                                         self.bias_constraint)  # fmt: skip
+            self._bias = self.make_weight("bias", self.bias_shape)
 
     # ---- shapes and states
 
@@ -352,15 +339,6 @@ class Recurrent(SequenceLayer):
             "units": self.units,
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "recurrent_initializer": initializers.serialize(self.recurrent_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "recurrent_regularizer": regularizers.serialize(self.recurrent_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "recurrent_constraint": constraints.serialize(self.recurrent_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
             "seed": self.seed,
@@ -462,4 +440,3 @@ def emit_reversed(builder, x):
 
     builder.on_backward(backward)
     return y
-

@@ -58,9 +58,9 @@ class SimpleRNN(Recurrent):
                  return_sequences=False, return_state=False, go_backwards=False, stateful=False, unroll=False,
                  seed=None, **common):  # fmt: skip
         super().__init__(
-            units, activation, "sigmoid", use_bias, (kernel_initializer, recurrent_initializer, bias_initializer),
-            (kernel_regularizer, recurrent_regularizer, bias_regularizer),
-            (kernel_constraint, recurrent_constraint, bias_constraint), dropout, recurrent_dropout, seed,
+            units, activation, "sigmoid", use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
+            (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            (bias_initializer, bias_regularizer, bias_constraint), dropout, recurrent_dropout, seed,
             return_sequences, return_state, go_backwards, stateful, unroll, activity_regularizer=activity_regularizer,
             **common,
         )  # fmt: skip
