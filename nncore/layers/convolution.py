@@ -1,6 +1,6 @@
 """Convolutions over steps and over images, and what leads back from them."""
 
-from nncore import _checks, _relu, activations, constraints, initializers, regularizers
+from nncore import _checks, _relu, activations
 from nncore._convolution import (
     emit_bias_gradient,
     emit_convolution,
@@ -8,63 +8,27 @@ from nncore._convolution import (
     emit_towards_images,
     emit_transposed_convolution,
 )
-from nncore._windows import (
-    Axis,
-    Windows,
-    channels_last,
-    integers,
-    padding_name,
-    reach,
-    spatial_extents,
-    windows_over,
-)
-from nncore.layers.layer import Layer
+from nncore._windows import Axis, Windows, integers, reach, spatial_extents
+from nncore.layers.weighted import array_of
+from nncore.layers.windowed import WindowedLayer
 
 
-class _Convolution(Layer):
-    """What all convolutions have in common: the arguments, kernel and bias."""
-
-    axes = 2  # along which windows move
-    paddings = ("valid", "same")
-    groups = 1
+class _Convolution(WindowedLayer):
+    """A convolution over all channels, or what leads back from one."""
 
     def __init__(self, filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-                 kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
-                 kernel_constraint, bias_constraint, **common):  # fmt: skip
-        super().__init__(activity_regularizer=activity_regularizer, **common)
-        owner = type(self).__name__
-        self.filters = _checks.positive_integer(owner, "filters", filters)
-        self.kernel_size = integers(owner, "kernel_size", kernel_size, self.axes)
-        self.strides = integers(owner, "strides", strides, self.axes)
-        self.padding = padding_name(owner, padding, self.paddings)
-        self.data_format = channels_last(owner, data_format)
-        self.dilation_rate = integers(owner, "dilation_rate", dilation_rate, self.axes)
-        self.activation = activations.get(activation)
-        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self._kernel = self._bias = None
+                 kernel, bias, **common):  # fmt: skip
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias,
+                         **common)  # fmt: skip
+        self.filters = _checks.positive_integer(type(self).__name__, "filters", filters)
+        self.declare_weight("kernel", *kernel)
+        self._kernel = None
 
-    @property
-    def kernel(self):
-        """The kernel as an array; None before the layer is built."""
-        return None if self._kernel is None else self._kernel.array
-
-    @property
-    def bias(self):
-        """The bias as an array, (filters,); None without one."""
-        return None if self._bias is None else self._bias.array
+    kernel = array_of("_kernel", "The kernel as an array; None before the layer is built.")
 
     def _add_weights(self, kernel_shape):
-        self._kernel = self.add_weight("kernel", kernel_shape, self.kernel_initializer, self.kernel_regularizer,
-                                       self.kernel_constraint)  # fmt: skip
-        if self.use_bias:
-            self._bias = self.add_weight("bias", (self.filters,), self.bias_initializer, self.bias_regularizer,
-                                         self.bias_constraint)  # fmt: skip
+        self._kernel = self.make_weight("kernel", kernel_shape)
+        self.make_bias(self.filters)
 
     def _emit(self, builder, x, output_shape, flops, forward, gradient, towards_x):
         """Emits forward(y), and behind it gradient(y, dy) and towards_x(dy, dx, mask) with their ReLU and bias."""
@@ -92,23 +56,7 @@ class _Convolution(Layer):
         return y if fused_relu else self.activation.emit(builder, y)
 
     def get_config(self):
-        return {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": self.dilation_rate,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-            **super().get_config(),
-        }
+        return {"filters": self.filters, **super().get_config()}
 
 
 class _ForwardConvolution(_Convolution):
@@ -121,8 +69,8 @@ class _ForwardConvolution(_Convolution):
         if self.filters % self.groups:
             raise ValueError(f"{owner}: filters must be a multiple of groups; got {filters} filters, {groups} groups")
 
-    def _windows(self, input_shape):
-        windows = windows_over(self, input_shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
+    def windows_over(self, shape):
+        windows = super().windows_over(shape)
         if windows.channels % self.groups:
             raise ValueError(
                 f"layer {self.name!r}: the channels of its inputs must be a multiple of its {self.groups} groups; got "
@@ -131,15 +79,13 @@ class _ForwardConvolution(_Convolution):
         return windows
 
     def compute_output_shape(self, input_shape):
-        windows = self._windows(input_shape)
-        outputs = (windows.rows.outputs, windows.columns.outputs)[-self.axes :]
-        return self.activation.output_shape((*outputs, self.filters))
+        return self.activation.output_shape(self.windows_over(input_shape).output_shape(self.axes, self.filters))
 
     def build(self, input_shape):
         self._add_weights((*self.kernel_size, input_shape[-1] // self.groups, self.filters))
 
     def emit(self, builder, x):
-        windows, kernel, groups = self._windows(x.shape), self._kernel, self.groups
+        windows, kernel, groups = self.windows_over(x.shape), self._kernel, self.groups
         outputs = windows.rows.outputs * windows.columns.outputs
 
         def forward(y, relu):
@@ -152,7 +98,7 @@ class _ForwardConvolution(_Convolution):
         def towards_x(dy, dx, mask):
             emit_towards_images(builder, windows, kernel, dy, dx, groups=groups, mask=mask)
 
-        shape = (*(windows.rows.outputs, windows.columns.outputs)[-self.axes :], self.filters)
+        shape = windows.output_shape(self.axes, self.filters)
         return self._emit(builder, x, shape, 2.0 * outputs * kernel.array.size, forward, gradient, towards_x)
 
     def get_config(self):
@@ -204,8 +150,9 @@ class Conv1D(_ForwardConvolution):
                  kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
                  bias_constraint=None, **common):  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
-                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+                         use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
+                         (bias_initializer, bias_regularizer, bias_constraint),
+                         activity_regularizer=activity_regularizer, **common)  # fmt: skip
 
 
 class Conv2D(_ForwardConvolution):
@@ -254,8 +201,9 @@ class Conv2D(_ForwardConvolution):
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
-                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+                         use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
+                         (bias_initializer, bias_regularizer, bias_constraint),
+                         activity_regularizer=activity_regularizer, **common)  # fmt: skip
 
 
 class _TransposedConvolution(_Convolution):
@@ -277,15 +225,15 @@ class _TransposedConvolution(_Convolution):
                 f"{self.dilation_rate}"
             )
 
-    def _windows(self, input_shape):
+    def windows_over(self, shape):
         """The Windows over the output of which the input's pixels are the results."""
-        extents = spatial_extents(self, input_shape, self.axes)
+        extents = spatial_extents(self, shape, self.axes)
         extra = self.output_padding or (None,) * self.axes
         numbers = zip(extents, self.kernel_size, self.strides, self.dilation_rate, extra, strict=True)
         axes = [_transposed_axis(*each, self.padding) for each in numbers]
         if any(axis.length < 1 for axis in axes):
             raise ValueError(
-                f"layer {self.name!r}: padding {self.padding!r} leaves nothing of samples of shape {input_shape}"
+                f"layer {self.name!r}: padding {self.padding!r} leaves nothing of samples of shape {shape}"
             )
         return Windows(*[Axis(1, 1)] * (2 - len(axes)), *axes, self.filters)
 
@@ -293,13 +241,13 @@ class _TransposedConvolution(_Convolution):
         return (windows.rows.length, windows.columns.length)[-self.axes :]
 
     def compute_output_shape(self, input_shape):
-        return self.activation.output_shape((*self._output_extents(self._windows(input_shape)), self.filters))
+        return self.activation.output_shape((*self._output_extents(self.windows_over(input_shape)), self.filters))
 
     def build(self, input_shape):
         self._add_weights((*self.kernel_size, self.filters, input_shape[-1]))
 
     def emit(self, builder, x):
-        windows, kernel = self._windows(x.shape), self._kernel
+        windows, kernel = self.windows_over(x.shape), self._kernel
 
         def forward(y, relu):
             emit_transposed_convolution(builder, builder.forward, windows, kernel, x.buffer, y, bias=self.bias,
@@ -366,8 +314,9 @@ class Conv1DTranspose(_TransposedConvolution):
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
-                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+                         use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
+                         (bias_initializer, bias_regularizer, bias_constraint),
+                         activity_regularizer=activity_regularizer, **common)  # fmt: skip
 
 
 class Conv2DTranspose(_TransposedConvolution):
@@ -403,5 +352,6 @@ class Conv2DTranspose(_TransposedConvolution):
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
-                         use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-                         activity_regularizer, kernel_constraint, bias_constraint, **common)  # fmt: skip
+                         use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
+                         (bias_initializer, bias_regularizer, bias_constraint),
+                         activity_regularizer=activity_regularizer, **common)  # fmt: skip

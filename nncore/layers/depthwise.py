@@ -2,9 +2,10 @@
 
 import math
 
-from nncore import _checks, _relu, _windows, activations, constraints, initializers, regularizers
-from nncore.layers.layer import Layer
+from nncore import _checks, _relu, activations
 from nncore.layers.resizing import emit_repeated
+from nncore.layers.weighted import array_of
+from nncore.layers.windowed import WindowedLayer
 
 
 def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False, learns=True):
@@ -62,84 +63,38 @@ def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False,
     return y
 
 
-class _DepthwiseConvolution(Layer):
-    """Windows that move over samples of so many `axes` and one of channels."""
-
-    axes = 0
+class _DepthwiseConvolution(WindowedLayer):
+    """A convolution of each channel with kernels of its own."""
 
     def __init__(self, kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
-                 use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
-                 activity_regularizer, depthwise_constraint, bias_constraint, **common):  # fmt: skip
-        super().__init__(activity_regularizer=activity_regularizer, **common)
-        owner = type(self).__name__
-        self.kernel_size = _windows.integers(owner, "kernel_size", kernel_size, self.axes)
-        self.strides = _windows.integers(owner, "strides", strides, self.axes)
-        self.padding = _windows.padding_name(owner, padding)
-        self.depth_multiplier = _checks.positive_integer(owner, "depth_multiplier", depth_multiplier)
-        self.data_format = _windows.channels_last(owner, data_format)
-        self.dilation_rate = _windows.integers(owner, "dilation_rate", dilation_rate, self.axes)
-        self.activation = activations.get(activation)
-        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.depthwise_constraint = constraints.get(depthwise_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self._kernel = self._bias = None
+                 use_bias, depthwise, bias, **common):  # fmt: skip
+        super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias,
+                         **common)  # fmt: skip
+        self.depth_multiplier = _checks.positive_integer(type(self).__name__, "depth_multiplier", depth_multiplier)
+        self.declare_weight("depthwise", *depthwise)
+        self._kernel = None
 
-    @property
-    def kernel(self):
-        """The kernels as an array, (*kernel_size, channels, depth_multiplier); None before the layer is built."""
-        return None if self._kernel is None else self._kernel.array
-
-    @property
-    def bias(self):
-        """b as an array, (channels * depth_multiplier,); None without one."""
-        return None if self._bias is None else self._bias.array
-
-    def _windows_over(self, shape):
-        return _windows.windows_over(self, shape, self.kernel_size, self.strides, self.padding, self.dilation_rate)
+    kernel = array_of("_kernel", "W as an array, (*kernel_size, channels, depth_multiplier); None before it is built.")
 
     def _shape_over(self, shape):
-        return self._windows_over(shape).output_shape(self.axes, shape[-1] * self.depth_multiplier)
+        return self.windows_over(shape).output_shape(self.axes, shape[-1] * self.depth_multiplier)
 
     def compute_output_shape(self, input_shape):
         return self.activation.output_shape(self._shape_over(input_shape))
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        self._kernel = self.add_weight("kernel", (*self.kernel_size, channels, self.depth_multiplier),
-                                       self.depthwise_initializer, self.depthwise_regularizer,
-                                       self.depthwise_constraint)  # fmt: skip
-        if self.use_bias:
-            self._bias = self.add_weight("bias", (channels * self.depth_multiplier,), self.bias_initializer,
-                                         self.bias_regularizer, self.bias_constraint)  # fmt: skip
+        self._kernel = self.make_weight("kernel", (*self.kernel_size, channels, self.depth_multiplier), "depthwise")
+        self.make_bias(channels * self.depth_multiplier)
 
     def emit(self, builder, x):
         fused_relu = self.activation is activations.relu
-        y = emit_depthwise(builder, x, self._kernel, self._windows_over(x.shape), self._shape_over(x.shape),
+        y = emit_depthwise(builder, x, self._kernel, self.windows_over(x.shape), self._shape_over(x.shape),
                            bias=self._bias, relu=fused_relu, learns=self.trainable)  # fmt: skip
         return y if fused_relu else self.activation.emit(builder, y)
 
     def get_config(self):
-        return {
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "depth_multiplier": self.depth_multiplier,
-            "data_format": self.data_format,
-            "dilation_rate": self.dilation_rate,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "depthwise_initializer": initializers.serialize(self.depthwise_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "depthwise_regularizer": regularizers.serialize(self.depthwise_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "depthwise_constraint": constraints.serialize(self.depthwise_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-            **super().get_config(),
-        }
+        return {"depth_multiplier": self.depth_multiplier, **super().get_config()}
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):
@@ -182,8 +137,9 @@ class DepthwiseConv1D(_DepthwiseConvolution):
                  depthwise_regularizer=None, bias_regularizer=None, activity_regularizer=None,
                  depthwise_constraint=None, bias_constraint=None, **common):  # fmt: skip
         super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
-                         use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
-                         activity_regularizer, depthwise_constraint, bias_constraint, **common)  # fmt: skip
+                         use_bias, (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+                         (bias_initializer, bias_regularizer, bias_constraint),
+                         activity_regularizer=activity_regularizer, **common)  # fmt: skip
 
 
 class DepthwiseConv2D(_DepthwiseConvolution):
@@ -210,13 +166,12 @@ class DepthwiseConv2D(_DepthwiseConvolution):
     Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017.
     """
 
-    axes = 2
-
     def __init__(self, kernel_size, strides=(1, 1), padding="valid", depth_multiplier=1, data_format=None,
                  dilation_rate=(1, 1), activation=None, use_bias=True, depthwise_initializer="glorot_uniform",
                  bias_initializer="zeros", depthwise_regularizer=None, bias_regularizer=None,
                  activity_regularizer=None, depthwise_constraint=None, bias_constraint=None,
                  **common):  # fmt: skip
         super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
-                         use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, bias_regularizer,
-                         activity_regularizer, depthwise_constraint, bias_constraint, **common)  # fmt: skip
+                         use_bias, (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
+                         (bias_initializer, bias_regularizer, bias_constraint),
+                         activity_regularizer=activity_regularizer, **common)  # fmt: skip
