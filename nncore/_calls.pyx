@@ -184,10 +184,10 @@ cdef bint all_below(const label *labels, int64_t count, int64_t classes) noexcep
 
 
 cdef bint labels_fit(cnp.ndarray array, int64_t classes) noexcept:
-    """Whether an array without gaps holds numbers of classes, in one of the types that people use."""
+    """Whether an array without gaps holds numbers of classes, or of rows, in one of the types that people use."""
     cdef int number = cnp.PyArray_TYPE(array)
     cdef int64_t count = cnp.PyArray_SIZE(array)
-    if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array) or not cnp.PyArray_ISALIGNED(array):
         return False
     if cnp.PyArray_ITEMSIZE(array) == 8 and cnp.PyTypeNum_ISSIGNED(number):
         return all_below(<const int64_t *>cnp.PyArray_DATA(array), count, classes)
@@ -289,8 +289,6 @@ cdef class Call:
         cdef int64_t rows = self.judged(x, y)
         if rows < 0:
             return None
-        if self.indices and not labels_fit(x, self.indices):
-            return None
         self.prepare(&task, rows)
         task.learning_rate = learning_rate
         self.lock.take()
@@ -309,7 +307,7 @@ cdef class Call:
         cdef int64_t rows = self.x.fit(x)
         if not self.takes(rows) or self.y.fit(y) != rows or self.classes and not labels_fit(y, self.classes):
             return -1
-        return rows
+        return -1 if self.indices and not labels_fit(x, self.indices) else rows
 
     cdef int play(self, Task *task, x, y) except -1:
         """Runs the plan on rows with targets."""
