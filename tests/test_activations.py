@@ -433,7 +433,8 @@ def kernels_of(builder_calls, activation):
 
     def spy(builder, x):
         y = emit(builder, x)
-        builder_calls.extend((kernel, arguments.get("relu")) for kernel, arguments in builder._forward.sections[0])
+        steps = builder._forward.phases[0].steps
+        builder_calls.extend((kernel, arguments.get("relu")) for kernel, arguments, *_ in steps)
         return y
 
     layer.emit = spy

@@ -53,7 +53,7 @@ class SeparableConv1D(_SeparableConvolution):
     Parameters
     ----------
     filters, kernel_size, strides : int
-    padding : "valid", "same" or "causal"
+    padding : "valid" or "same"
     dilation_rate, depth_multiplier : int
     activation : str or activation, optional
         f; linear unless given.
@@ -72,7 +72,6 @@ class SeparableConv1D(_SeparableConvolution):
     """
 
     axes = 1
-    paddings = ("valid", "same", "causal")
 
     def __init__(self, filters, kernel_size, strides=1, padding="valid", data_format=None, dilation_rate=1,
                  depth_multiplier=1, activation=None, use_bias=True, depthwise_initializer="glorot_uniform",

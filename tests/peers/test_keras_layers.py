@@ -161,7 +161,7 @@ LAYERS = {
     "DepthwiseConv2D regularized": L("DepthwiseConv2D", (6, 7, 3), kernel_size=2, depthwise_regularizer="l2",
                                      bias_regularizer="l1", activity_regularizer="l2"),
     "SeparableConv1D": L("SeparableConv1D", (9, 4), filters=5, kernel_size=3, activation="relu"),
-    "SeparableConv1D causal": L("SeparableConv1D", (9, 4), filters=5, kernel_size=3, padding="causal"),
+    "SeparableConv1D same": L("SeparableConv1D", (9, 4), filters=5, kernel_size=3, padding="same"),
     "SeparableConv2D": L("SeparableConv2D", (6, 7, 3), filters=5, kernel_size=3, depth_multiplier=2),
     "SeparableConv2D same": L("SeparableConv2D", (6, 7, 3), filters=5, kernel_size=2, strides=2, padding="same",
                               pointwise_regularizer="l2", depthwise_regularizer="l1", activation="tanh"),
