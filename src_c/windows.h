@@ -27,7 +27,7 @@ static inline nn_taps nn_taps_inside(int64_t begin, int64_t step, int64_t window
     const int64_t first = begin < 0 ? (step - 1 - begin) / step : 0;
     const int64_t end = begin >= length ? 0 : (length - 1 - begin) / step + 1;
     const int64_t count = (end < window ? end : window) - first;
-    return (nn_taps){first, count < 0 ? 0 : count};
+    return count > 0 ? (nn_taps){first, count} : (nn_taps){0, 0}; /* so that none has a place outside of the window */
 }
 
 /* Taps of output o. */
