@@ -26,6 +26,8 @@ SMOOTH = available(nn.activations, ["linear", "tanh", "sigmoid", "softmax", "sof
 KINKED = available(nn.activations, ["relu", "leaky_relu", "elu", "selu", "celu", "softsign", "hard_sigmoid", "relu6"])
 NORMALIZING = available(nn.layers, ["LayerNormalization", "RMSNormalization", "BatchNormalization"])
 PLAIN_LOSSES = available(nn.losses, ["MeanSquaredError", "Huber", "LogCosh", "CosineSimilarity"])
+WINDOWED = ["Conv", "Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose", "MaxPooling", "AveragePooling"]
+RECURRENT = ["SimpleRNN", "LSTM", "GRU"]
 MERGERS = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"]
 
 
@@ -37,8 +39,10 @@ class Case:
         self.text = []
         self.shared = []  # layers, and models inside, that may be called again: (callable, shape of its input)
         self.seed = seed
+        self.steep = False  # an exponential was drawn: one of another may overflow
+        self.tensors = []
+        self.numbers = {}  # of each input that an Embedding reads: how many rows its table has
         inputs = [self.input() for _ in range(self.random.integers(1, 4))]
-        self.tensors = list(inputs)
         for _ in range(self.random.integers(2, 9)):
             self.grow()
         outputs = self.outputs(inputs)
@@ -46,7 +50,7 @@ class Case:
                               dtype="float64", seed=seed)  # fmt: skip
         for layer in self.model.layers:
             self.stir(layer)
-        self.x = [self.random.standard_normal((ROWS, *t.sample_shape)) for t in inputs]
+        self.x = [self.data(t) for t in inputs]
         losses, self.y = zip(*(self.loss_for(t) for t in outputs), strict=True)
         weights = [round(float(w), 2) for w in self.random.uniform(0.2, 2, len(outputs))]
         self.sample_weight = None
@@ -73,9 +77,23 @@ class Case:
         return tuple(int(n) for n in self.random.integers(1, 5, axes))
 
     def input(self):
-        shape = self.extents(self.random.integers(1, 4))
-        self.note(f"input {shape}")
-        return nn.Input(shape)
+        """An input, and what is made of it first: a vector for each number where it has numbers of rows."""
+        numbers = self.random.random() < 0.15
+        shape = self.extents(self.random.integers(1, 3 if numbers else 4))
+        self.note(f"input {shape}, tensor {len(self.tensors)}")
+        x = nn.Input(shape)
+        if numbers:
+            rows, width = self.extents(2)
+            self.numbers[x] = rows
+            self.note(f"    of Embedding({rows}, {width})")
+        self.tensors.append(nn.layers.Embedding(rows, width)(x) if numbers else x)
+        return x
+
+    def data(self, x):
+        shape = (ROWS, *x.sample_shape)
+        if x in self.numbers:
+            return self.random.integers(0, self.numbers[x], shape)
+        return self.random.standard_normal(shape)
 
     def stir(self, layer):
         """Weights that are zeros or ones become others; a layer in twelve is frozen."""
@@ -90,7 +108,11 @@ class Case:
             self.note(f"{layer.name} is frozen")
 
     def activation(self):
-        return self.pick(SMOOTH + KINKED) if self.random.random() < 0.8 else "linear"
+        name = self.pick(SMOOTH + KINKED) if self.random.random() < 0.8 else "linear"
+        if name == "exponential" and self.steep:
+            return "linear"
+        self.steep = self.steep or name == "exponential"
+        return name
 
     def regularizer(self):
         kind = self.random.integers(6)
@@ -118,8 +140,8 @@ class Case:
         places = self.random.integers(0, len(self.tensors), 2)
         place = int(places.max())
         tensor = self.tensors[place]
-        makers = [self.grow_dense, self.grow_dense, self.grow_reordered, self.grow_merged, self.grow_merged,
-                  self.grow_shared, self.grow_nested, self.grow_simple]  # fmt: skip
+        makers = [self.grow_dense, self.grow_reordered, self.grow_merged, self.grow_merged, self.grow_shared,
+                  self.grow_nested, self.grow_simple, self.grow_windows, self.grow_recurrent]  # fmt: skip
         self.pick(makers)(tensor, place)
 
     def grow_dense(self, tensor, place):
@@ -135,6 +157,58 @@ class Case:
         ]
         layer = self.pick(layers)()
         self.add(layer(tensor), f"{type(layer).__name__} {layer.get_config()} of tensor {place}")
+
+    def grow_windows(self, tensor, place):
+        """A convolution or pooling, of a sequence or an image."""
+        fitting = self.place_of_axes(place, (2, 3))
+        if fitting is None:
+            return self.grow_dense(tensor, place)
+        tensor = self.tensors[fitting]
+        shape = tensor.sample_shape
+        axes, kind = len(shape) - 1, self.pick(WINDOWED)
+        if kind == "ConvTranspose" and np.prod(shape) > 32:  # else tensors grow without bounds
+            kind = "Conv"
+        name = f"Conv{axes}DTranspose" if kind == "ConvTranspose" else f"{kind}{axes}D"
+        padding = self.pick(["valid", "same"])
+        most = shape[:-1] if padding == "valid" else (3,) * axes
+        size, stride = [int(self.random.integers(1, n + 1)) for n in most], int(self.random.integers(1, 3))
+        if "Pooling" in kind:
+            options = {"pool_size": size, "strides": stride, "padding": padding}
+        else:
+            options = {"kernel_size": size, "strides": stride, "padding": padding, "activation": self.activation(),
+                       "use_bias": bool(self.random.random() < 0.8)}  # fmt: skip
+            if not kind.startswith("Depthwise"):
+                options["filters"] = int(self.random.integers(1, 5))
+            if stride == 1 and padding == "same":
+                options["dilation_rate"] = int(self.random.integers(1, 3))
+            if kind == "Conv" and shape[-1] == options["filters"]:
+                options["groups"] = shape[-1]
+        layer = getattr(nn.layers, name)(**options)
+        self.shared.append((layer, shape))
+        self.add(layer(tensor), f"{name} {options} of tensor {fitting}")
+
+    def grow_recurrent(self, tensor, place):
+        """A recurrent layer over a sequence, in one direction or in both."""
+        fitting = self.place_of_axes(place, (2,))
+        if fitting is None:
+            return self.grow_dense(tensor, place)
+        tensor = self.tensors[fitting]
+        kind, both = self.pick(RECURRENT), bool(self.random.random() < 0.2)
+        options = {
+            "units": int(self.random.integers(1, 5)),
+            "activation": self.pick(["tanh", "tanh", "sigmoid", "softplus"]),
+            "return_sequences": bool(self.random.random() < 0.6),
+            "go_backwards": bool(self.random.random() < 0.3),
+        }
+        layer = getattr(nn.layers, kind)(**options)
+        layer = nn.layers.Bidirectional(layer) if both else layer
+        self.shared.append((layer, tensor.sample_shape))
+        self.add(layer(tensor), f"{kind} {options}{' in both directions' * both} of tensor {fitting}")
+
+    def place_of_axes(self, place, axes):
+        """A late tensor whose samples have so many axes, this one if it may be; None if there is none."""
+        places = [i for i, t in enumerate(self.tensors) if len(t.sample_shape) in axes]
+        return place if place in places else places[-1] if places else None
 
     def grow_reordered(self, tensor, place):
         shape = tensor.sample_shape
@@ -179,7 +253,7 @@ class Case:
     def grow_shared(self, tensor, place):
         """A layer, or a model inside, that has been called before, on another tensor of the shape that it takes."""
         usable = [(layer, s) for layer, s in self.shared if any(t.sample_shape == s for t in self.tensors)]
-        if not usable:
+        if not usable or self.steep:
             return self.grow_dense(tensor, place)
         layer, shape = self.pick(usable)
         fitting = [i for i, t in enumerate(self.tensors) if t.sample_shape == shape]
@@ -328,8 +402,10 @@ def test_graphs_have_everything():
     """What is to be drawn is drawn, and models differ in size."""
     texts = ["\n".join(Case(seed).text) for seed in range(200)]
     together = "\n".join(texts)
-    for word in [*MERGERS, *NORMALIZING, *SMOOTH, *KINKED, "Flatten", "Reshape", "Permute", "RepeatVector", "again",
-                 "that model", "frozen", "weighted: True", "weighted: False", *PLAIN_LOSSES]:  # fmt: skip
+    windowed = [word for word in WINDOWED if word != "ConvTranspose"]
+    for word in [*MERGERS, *NORMALIZING, *SMOOTH, *KINKED, *windowed, "DTranspose", *RECURRENT, "in both directions",
+                 "Embedding", "Flatten", "Reshape", "Permute", "RepeatVector", "again", "that model", "frozen",
+                 "weighted: True", "weighted: False", *PLAIN_LOSSES]:  # fmt: skip
         assert word in together, f"no graph has {word}"
     assert any(text.count("input") >= 3 for text in texts)
     assert len({text.count("tensor") for text in texts}) > 5
