@@ -161,9 +161,11 @@ def save_image_grid(path, images, columns):
     if images.ndim != 3 or images.size == 0:
         raise ValueError(f"images must be of shape (count, rows, columns); got {images.shape}")
     count, height, width = images.shape
-    grid = np.full((-(-count // columns) * (height + 1) + 1, columns * (width + 1) + 1), images.max())
-    for number, image in enumerate(images):
+    darkest, brightest = float(images.min()), float(images.max())
+    greys = np.rint((images - darkest) * (255 / (brightest - darkest or 1))).astype(np.uint8)
+    grid = np.full((-(-count // columns) * (height + 1) + 1, columns * (width + 1) + 1), 255, np.uint8)
+    for number, image in enumerate(greys):
         row, column = divmod(number, columns)
         top, left = row * (height + 1) + 1, column * (width + 1) + 1
         grid[top : top + height, left : left + width] = image
-    matplotlib.image.imsave(path, grid, cmap="gray", vmin=images.min(), vmax=images.max(), format="png")
+    matplotlib.image.imsave(path, np.stack([grid] * 3, axis=-1), format="png")
