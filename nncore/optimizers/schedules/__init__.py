@@ -4,7 +4,7 @@ A schedule is passed to an optimizer as `learning_rate`. It is computed in float
 any dtype, and is a function as well: `schedule(step)` returns a float with the same bits.
 """
 
-from nncore import _checks
+from nncore import _checks, _custom_objects
 from nncore.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
 from nncore.optimizers.schedules.cycles import Cyclic, OneCycle
 from nncore.optimizers.schedules.decays import (
@@ -34,4 +34,5 @@ def serialize(learning_rate_schedule):
 
 def deserialize(config, custom_objects=None):
     """Returns the schedule that `serialize` described; `custom_objects` has classes of one's own by name."""
-    return _checks.resolve("schedule", config, LearningRateSchedule, {}, {**_BY_CLASS, **(custom_objects or {})})
+    with _custom_objects.CustomObjectScope(custom_objects):
+        return _checks.resolve("schedule", config, LearningRateSchedule, {}, _BY_CLASS)
