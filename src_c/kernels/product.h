@@ -206,9 +206,10 @@ typedef struct TYPED(operands) {
     int64_t c_group, c_stride;
 } TYPED(operands);
 
-/* Rows of b so far apart fall into few sets of the first-level cache; a product that goes over them for many tiles of
-   rows reads them from a copy. Products by rows have b in panels where that matters. */
-enum { TYPED(FAR_ROW_BYTES) = 256, TYPED(MANY_TILES) = 4 };
+/* Rows of b that are a multiple of this apart fall into few sets of the first-level cache; a product that goes over
+   them for many tiles of rows reads them from a copy. Those of padded buffers never are. Products by rows have b in
+   panels where that matters. */
+enum { TYPED(SET_BYTES) = 256, TYPED(MANY_TILES) = 4 };
 
 /* `pieces` of `inner` rows of b, one after the other, a tile wide; what is beyond `columns` stays as it is. */
 static void TYPED(copy_panel)(const TYPED(operands) *of, const real *b, int64_t pieces, int64_t inner, int64_t columns,
@@ -236,9 +237,9 @@ static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of,
                                .a_jump = of->a_piece - inner * (transposed ? of->a_stride : 1),
                                .b_jump = of->b_piece - inner * of->b_stride};
     real panel[TYPED(INNER_BLOCK_TRANSPOSED) *WIDTH] __attribute__((aligned(64)));
-    const int copied = transposed && of->b_stride * (int64_t)sizeof(real) >= TYPED(FAR_ROW_BYTES) &&pieces * inner <=
-                                         TYPED(INNER_BLOCK_TRANSPOSED) &&of->groups * of->rows >=
-                                         TYPED(MANY_TILES) *NN_TILE_ROWS;
+    const int copied =
+        transposed && of->b_stride * (int64_t)sizeof(real) % TYPED(SET_BYTES) == 0 &&
+        pieces * inner <= TYPED(INNER_BLOCK_TRANSPOSED) &&of->groups * of->rows >= TYPED(MANY_TILES) *NN_TILE_ROWS;
     if (copied) {
         chain.b_stride = WIDTH;
         chain.b_jump = 0;
