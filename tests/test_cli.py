@@ -134,23 +134,27 @@ def test_an_interrupt_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "nncore info: interrupted\n"
 
 
-def test_an_interrupt_while_the_bar_closes_ends_its_line(capsys):
-    from nncore.callbacks import ProgbarLogger
+@pytest.mark.parametrize("moment", ["__init__", "update", "close"])
+def test_an_interrupt_within_the_bar_waits_for_its_end(monkeypatch, capsys, moment):
+    import tqdm.auto
 
-    class Bar:
-        def set_postfix_str(self, *_, **__):
-            pass
+    interrupts = [signal.SIGINT]
 
-        def close(self):
-            sys.stderr.write("\rEpoch 1/1: 100%")
-            raise KeyboardInterrupt
+    def interrupted(self, *arguments, **options):
+        if interrupts:
+            signal.raise_signal(interrupts.pop())
+        getattr(tqdm.std.tqdm, moment)(self, *arguments, **options)
 
-    progress = ProgbarLogger()
-    progress._bar = Bar()
+    monkeypatch.setattr(tqdm.auto, "tqdm", type("tqdm", (tqdm.std.tqdm,), {moment: interrupted}))
+    model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(1)])
+    model.compile("sgd", "mse")
     with pytest.raises(KeyboardInterrupt):
-        progress.on_epoch_end(0, {})
-    progress.on_train_end()
-    assert capsys.readouterr().err == "\rEpoch 1/1: 100%\n"
+        model.fit(np.zeros((100, 4)), np.zeros(100), epochs=2)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    lines = capsys.readouterr().err
+    assert "Epoch 1/2" in lines
+    assert lines.endswith("\n")
+    assert "Exception ignored" not in lines
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")

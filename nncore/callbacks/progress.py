@@ -1,6 +1,9 @@
 """The progress bar."""
 
+import contextlib
+import signal
 import sys
+import threading
 import time
 
 import numpy as np
@@ -30,19 +33,22 @@ class ProgbarLogger(Callback):
         if self.verbose == 1:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self.params.get("rows"), desc=self._title, unit=" rows", unit_scale=True,
-                             dynamic_ncols=True, mininterval=0.05)  # fmt: skip
+            with _interrupts_wait():
+                self._bar = tqdm(total=self.params.get("rows"), desc=self._title, unit=" rows", unit_scale=True,
+                                 dynamic_ncols=True, mininterval=0.05)  # fmt: skip
 
     def progress(self, rows, logs):
         """Moves the bar to `rows` rows of this epoch."""
         if self._bar is not None:
-            self._bar.set_postfix_str(_numbers(logs), refresh=False)
-            self._bar.update(rows - self._bar.n)
+            with _interrupts_wait():
+                self._bar.set_postfix_str(_numbers(logs), refresh=False)
+                self._bar.update(rows - self._bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._bar is not None:
-            self._bar.set_postfix_str(_numbers(logs or {}))
-            self.close()
+            with _interrupts_wait():
+                self._bar.set_postfix_str(_numbers(logs or {}))
+                self.close()
         elif self.verbose == 2:
             seconds = time.perf_counter() - self._start
             print(f"{self._title} - {seconds:.2f}s - {_numbers(logs or {})}", file=sys.stdout, flush=True)
@@ -52,14 +58,28 @@ class ProgbarLogger(Callback):
 
     def close(self):
         """Ends the bar's line, if there is a bar: that of an epoch that was not finished."""
-        if self._bar is None:
-            return
-        bar, self._bar = self._bar, None
-        try:
-            bar.close()
-        except KeyboardInterrupt:
-            sys.stderr.write("\n")  # the bar may not have ended its line, and closes only once
-            raise
+        if self._bar is not None:
+            with _interrupts_wait():
+                self._bar.close()
+                self._bar = None
+
+
+@contextlib.contextmanager
+def _interrupts_wait():
+    """Ctrl-C acts behind the block: a bar cut short leaves half a line, or an object that cannot be closed."""
+    handler = signal.getsignal(signal.SIGINT)
+    # Only Python's main thread is interrupted, and only it may set handlers.
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    came = []
+    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(*came[0])
 
 
 def _numbers(logs):
