@@ -71,18 +71,30 @@ def _backward_lines(axis):
             yield taps, _Line(count, begin + offset, 1, len(taps), apart, axis.outputs, first, axis.stride)
 
 
-def _geometry(builder, rows, columns, channels, pixel, out_pixel, out_columns):
-    """What the kernels read, struct nn_windows."""
-    band_rows = 0
+def _band_rows(builder, rows, columns, channels, pixel):
+    """Rows of windows whose pixels are copied at a time, for which the plan's threads get memory; 0: none are."""
     if rows.taps * columns.taps and (not (rows.inside and columns.inside) or channels != pixel):
         line = columns.width * channels * builder.dtype.itemsize
         band_rows = min(rows.windows, max(1, (BAND_BYTES // line - rows.reach) // rows.step + 1))
         builder.plan.need_scratch(((band_rows - 1) * rows.step + rows.reach) * line)
+        return band_rows
+    return 0
+
+
+def _geometry(rows, columns, channels, pixel, out_pixel, out_columns, band_rows):
+    """What the kernels read, struct nn_windows."""
     fields = [rows.windows, columns.windows, rows.first, columns.first, rows.step, columns.step, rows.taps,
               columns.taps, rows.tap_step, columns.tap_step, rows.pixels, columns.pixels, channels, pixel,
               (rows.out_first * out_columns + columns.out_first) * out_pixel,
               rows.out_step * out_columns * out_pixel, columns.out_step * out_pixel, band_rows]  # fmt: skip
     return np.array(fields, np.int64)
+
+
+def _forward_geometry(builder, windows, channels, units):
+    """That of windows themselves, whose results are an image of so many units."""
+    rows, columns = _forward_line(windows.rows), _forward_line(windows.columns)
+    band_rows = _band_rows(builder, rows, columns, channels, windows.channels)
+    return _geometry(rows, columns, channels, windows.channels, units, windows.columns.outputs, band_rows)
 
 
 def _emit(emit, a, b, c, geometry, columns, bias, mask, relu):
@@ -106,8 +118,7 @@ def emit_convolution(builder, emit, windows, weight, x, y, *, groups=1, bias=Non
     matrix = weight.array.reshape(weight.matrix_shape)
     units = matrix.shape[1]
     channels, group_units = windows.channels // groups, units // groups
-    geometry = _geometry(builder, _forward_line(windows.rows), _forward_line(windows.columns), channels,
-                         windows.channels, units, windows.columns.outputs)  # fmt: skip
+    geometry = _forward_geometry(builder, windows, channels, units)
     for group in range(groups):
         column = group * group_units
         operand = {"b": matrix[:, column:], "b_stride": units, "b_panel": 0} if groups > 1 else builder.operand(weight)
@@ -144,8 +155,9 @@ def emit_transposed_convolution(builder, emit, windows, weight, y, x, *, groups=
 
     mirror = builder.mirror(weight, "pack_windows", make, key=(windows.rows, windows.columns, groups))
     for row_line, column_line, place in products:
-        geometry = _geometry(builder, row_line, column_line, group_units, units, windows.channels,
-                             windows.columns.length)  # fmt: skip
+        band_rows = _band_rows(builder, row_line, column_line, group_units, units)
+        geometry = _geometry(row_line, column_line, group_units, units, windows.channels, windows.columns.length,
+                             band_rows)  # fmt: skip
         for group in range(groups):
             first = (group * windows.size + place) * group_units
             operand = {"b": mirror["packed"][first * mirror["packed_stride"] :], "b_stride": mirror["packed_stride"],
@@ -174,8 +186,7 @@ def _emit_scattered(builder, windows, weight, dy, dx, groups, mask):
     line = columns.windows * windows.size * channels * builder.dtype.itemsize
     band_rows = min(rows.windows, max(1, BAND_BYTES // line))
     builder.plan.need_scratch(band_rows * line)
-    geometry = _geometry(builder, rows, columns, channels, windows.channels, groups * units, windows.columns.outputs)
-    geometry[-1] = band_rows
+    geometry = _geometry(rows, columns, channels, windows.channels, groups * units, windows.columns.outputs, band_rows)
     operand = builder.operand(weight, transposed=True)
     for group in range(groups):
         b = {**operand, "b": operand["b"][group * units * operand["b_stride"] :]}
@@ -190,8 +201,7 @@ def emit_convolution_gradient(builder, windows, weight, x, dy, *, groups=1):
     """Adds the sum over all windows of x' dy to what sums to the gradient of a weight."""
     units = weight.matrix_shape[1]
     channels, group_units = windows.channels // groups, units // groups
-    geometry = _geometry(builder, _forward_line(windows.rows), _forward_line(windows.columns), channels,
-                         windows.channels, units, windows.columns.outputs)  # fmt: skip
+    geometry = _forward_geometry(builder, windows, channels, units)
     emissions = []
     for group in range(groups):
         column = group * group_units
@@ -199,12 +209,6 @@ def emit_convolution_gradient(builder, windows, weight, x, dy, *, groups=1):
         emissions.append(("window_gradient_part", {"a": a, "dy": b, "geometry": geometry, "columns": group_units,
                           "units": units, "a_stride": a.stride, "dy_stride": b.stride}, column))  # fmt: skip
     builder.weight_gradient_parts(weight, part_rows(weight), emissions)
-
-
-def emit_bias_gradient(builder, weight, bias, positions, dy):
-    """Adds the sum of dy over its positions to what sums to the gradient of the bias that goes with a weight."""
-    arguments = {"dy": dy, "positions": positions, "units": bias.array.size, "dy_stride": dy.stride}
-    builder.weight_gradient_parts(bias, part_rows(weight), [("positions_sum_part", arguments, 0)])
 
 
 def part_rows(weight):

@@ -545,6 +545,10 @@ def set_pacing(bint on):
     pacing = on
 
 
+cdef inline bint team_pays(const Pace *pace) noexcept:
+    return pace.cost[1] <= 0.95 * pace.cost[0]  # for less a processor is better left to others
+
+
 cdef int choose_team(Pace *pace, double now, int threads) noexcept:
     """How many threads to use now."""
     pace.in_use = True
@@ -552,7 +556,7 @@ cdef int choose_team(Pace *pace, double now, int threads) noexcept:
     if pace.plays < 3:
         pace.team = pace.plays != 1  # the first with the team counts for nothing: it makes the threads
     else:
-        pace.team = pace.cost[1] <= 0.95 * pace.cost[0]  # for less a processor is better left to others
+        pace.team = team_pays(pace)
         pace.probing = now > pace.next_probe
         if pace.probing:
             pace.team = not pace.team
@@ -572,7 +576,7 @@ cdef void note_pace(Pace *pace, double begin, double warm, double end, double ro
         kept[0] = 0.7 * kept[0] + 0.3 * min(cost, 1.3 * kept[0])
     else:
         kept[0] = cost
-        better = pace.cost[1] <= 0.95 * pace.cost[0]
+        better = team_pays(pace)
         pace.patience = min(100, 2 * pace.patience) if better == pace.better and pace.patience else 4
         pace.better = better
         pace.next_probe = end + pace.patience * max(0.01, end - begin)

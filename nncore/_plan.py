@@ -64,7 +64,8 @@ _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_p
 _BLOCK_ROWS = {
     "matmul": BLOCK_ROWS,
     "matmul_pairs": BLOCK_ROWS,
-    **{f"{cell}_{way}": BLOCK_ROWS for cell in ("simple_rnn", "lstm", "gru") for way in ("forward", "backward")},
+    **{f"{cell}_{way}": BLOCK_ROWS for cell in ("simple_rnn", "lstm", "gru", "gru_reset_before")
+       for way in ("forward", "backward")},
     "window_product": IMAGE_ROWS,
     "window_scatter": IMAGE_ROWS,
 }

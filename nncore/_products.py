@@ -4,7 +4,7 @@ In a plan for mixed precision, products with weights of more than a few elements
 operands are converted where they are made, and everything else stays float32.
 """
 
-from nncore._plan import PARTED_ELEMENTS
+from nncore._plan import IMAGE_ROWS, PARTED_ELEMENTS
 
 
 def emit_product(builder, emit, a, weight, c, *, transposed=False, bias=None, mask=None, relu=False, accumulate=False):
@@ -64,14 +64,13 @@ def emit_gradients(builder, weight, x, dy, positions):
         emit_positions_gradient(builder, weight, x, dy, positions)
 
 
-def emit_bias_gradient(builder, bias, dy, positions):
-    """Adds the sum of dy over positions to what sums to the gradient of a bias."""
-    units = bias.array.size
-    if dy.stride == positions * units:
-        builder.weight_gradient(bias, "column_sum", positions, dy=dy, dy_stride=units)
-    else:
-        for position in range(positions):
-            builder.weight_gradient(bias, "column_sum", dy=dy.at(position * units), dy_stride=dy.stride)
+def emit_bias_gradient(builder, bias, dy, positions, part_rows=IMAGE_ROWS):
+    """Adds the sum of dy over positions to what sums to the gradient of a bias: of several in parts of so many rows."""
+    if positions == 1:
+        builder.weight_gradient(bias, "column_sum", dy=dy, dy_stride=dy.stride)
+        return
+    arguments = {"dy": dy, "positions": positions, "units": bias.array.size, "dy_stride": dy.stride}
+    builder.weight_gradient_parts(bias, part_rows, [("positions_sum_part", arguments, 0)])
 
 
 def emit_gradient(builder, weight, x, dy):

@@ -2,12 +2,13 @@
 
 from nncore import _checks, _relu, activations
 from nncore._convolution import (
-    emit_bias_gradient,
     emit_convolution,
     emit_convolution_gradient,
     emit_towards_images,
     emit_transposed_convolution,
+    part_rows,
 )
+from nncore._products import emit_bias_gradient
 from nncore._windows import Axis, Windows, integers, reach, spatial_extents
 from nncore.layers.weighted import array_of
 from nncore.layers.windowed import WindowedLayer
@@ -47,7 +48,7 @@ class _Convolution(WindowedLayer):
             if self.trainable:
                 gradient(dy)
                 if self.use_bias:
-                    emit_bias_gradient(builder, self._kernel, self._bias, y.width // self.filters, dy)
+                    emit_bias_gradient(builder, self._bias, dy, y.width // self.filters, part_rows(self._kernel))
             if x.needs_gradient:
                 gate = _relu.take_derivative(x)
                 builder.add_gradient(x, lambda dx: towards_x(dy, dx, x.buffer if gate else None))

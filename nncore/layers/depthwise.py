@@ -3,6 +3,7 @@
 import math
 
 from nncore import _checks, _relu, activations
+from nncore._products import emit_bias_gradient
 from nncore.layers.resizing import emit_repeated
 from nncore.layers.weighted import array_of
 from nncore.layers.windowed import WindowedLayer
@@ -54,8 +55,7 @@ def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False,
             builder.weight_gradient(kernel, "depthwise_gradient", x=x.buffer, dy=dy, x_stride=x.stride,
                                     dy_stride=dy.stride, columns=multiplier, **common)  # fmt: skip
         if learns and bias:
-            builder.weight_gradient(bias, "pixel_sum", dy=dy, pixels=y.width // shape[-1], units=shape[-1],
-                                    dy_stride=dy.stride)  # fmt: skip
+            emit_bias_gradient(builder, bias, dy, y.width // shape[-1])
         if x.needs_gradient:
             builder.add_gradient(x, emit_input_gradient)
 

@@ -332,18 +332,6 @@ DEFINE_KERNEL(window_gradient_part)
     }
 }
 
-/* parts[r / part_rows][j] = sum over the block's rows and their `positions` of dy[position][j], of the block as in
-   window_gradient_part. dy is (rows, positions, units). */
-DEFINE_KERNEL(positions_sum_part)
-{
-    ARGUMENTS(positions_sum_part);
-    UNUSED(worker);
-    real *const part = a->parts + block->row_begin / a->part_rows * a->parts_stride;
-    for (int64_t r = block->row_begin; r < block->row_end; r++)
-        TYPED(sum_columns)
-    (a->positions, a->units, a->dy + r * a->dy_stride, a->units, part, r > block->row_begin);
-}
-
 /* packed becomes the transpose that leads from windows back to images, for the block's elements of matrix (taps x
    channels, columns): row (group, place of the tap, unit of the group), column channel. The columns are `groups` of
    units, places has a number for each tap. The layout is that of matmul's b. */

@@ -256,17 +256,3 @@ DEFINE_KERNEL(depthwise_gradient)
         for (int64_t i = 0; i < height; i++)
             TYPED(depthwise_gradient_line)(&t, begin + i * a->columns, width, gradient + i * worker->gradient_stride);
 }
-
-/* gradient[0][j] = sum over rows r of the sum over pixels p of dy[r][p][j], then + gradient[0][j] (accumulate): sample
-   by sample, the pixels of each as in column_sum. dy is (rows, pixels * units). */
-DEFINE_KERNEL(pixel_sum)
-{
-    ARGUMENTS(pixel_sum);
-    const int64_t width = block->column_end - block->column_begin;
-    real *const gradient = worker->gradient;
-    if (!a->accumulate)
-        memset(gradient, 0, (size_t)width * sizeof(real));
-    for (int64_t r = 0; r < worker->rows; r++)
-        TYPED(sum_columns)
-    (a->pixels, width, a->dy + r * a->dy_stride + block->column_begin, a->units, gradient, 1);
-}

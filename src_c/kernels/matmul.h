@@ -202,6 +202,18 @@ DEFINE_KERNEL(column_sum_part)
      a->parts + block->row_begin / a->part_rows * a->parts_stride, 0);
 }
 
+/* parts[r / part_rows][j] = sum over the block's rows and their `positions` of dy[position][j], of the block as in
+   column_sum_part. dy is (rows, positions, units). */
+DEFINE_KERNEL(positions_sum_part)
+{
+    ARGUMENTS(positions_sum_part);
+    UNUSED(worker);
+    real *const part = a->parts + block->row_begin / a->part_rows * a->parts_stride;
+    for (int64_t r = block->row_begin; r < block->row_end; r++)
+        TYPED(sum_columns)
+    (a->positions, a->units, a->dy + r * a->dy_stride, a->units, part, r > block->row_begin);
+}
+
 /* Where element (p, j) of a packed matrix stands: as b[p][j] of matmul. */
 NN_INLINE real *TYPED(packed_place)(real *packed, int64_t stride, int64_t panel, int64_t p, int64_t j)
 {

@@ -131,18 +131,6 @@ def scatter_cases(make, kernel):
             )  # fmt: skip
 
 
-@cases_for("positions_sum_part")
-def sum_cases(make, kernel):
-    for number, units in enumerate((1, 3, 6, 8, 16, 17, 33, 64, 70)):
-        positions, part_rows, part = 1 + number * 3, 1 + number % 4, number % 2
-        begin, end = part * part_rows, part * part_rows + part_rows
-        dy = make.matrix(make.normal(end + 1, positions * units))
-        parts = make.output(2, units)
-        yield make.case(f"{positions} positions of {units}", (begin, end), {"rows": end}, dy=dy, parts=parts,
-                        positions=positions, units=units, dy_stride=dy.stride, part_rows=part_rows,
-                        parts_stride=parts.stride)  # fmt: skip
-
-
 @cases_for("pack_windows")
 def pack_cases(make, kernel):
     for number, (taps, channels, group_units, groups) in enumerate(

@@ -96,19 +96,3 @@ def gradient_cases(make, kernel):
         yield one(axes_of(geometry), 12, 2, False, number, columns=(2, 3, 6, 12)[number % 4], part=number % 2 == 1)
         yield one(axes_of(geometry), 9, 3, False, number, special=True)
     yield one(axes_of(CONVOLUTION[0]), 5, 0, False, 0)
-
-
-@cases_for("pixel_sum")
-def pixel_sum_cases(make, kernel):
-    for number, units in enumerate([*CHANNELS, 70, 128]):
-        rows, pixels = (0, 1, 2, 5)[number % 4], 1 + number * 5 % 11
-        dy = make.matrix(make.magnitudes(rows, pixels * units, low=-2, high=2))
-        begin, end = (units // 5, units - units // 7) if number % 2 else (0, units)
-        accumulate = number % 3 == 2
-        gradient = make.matrix(make.normal(1, end - begin)) if accumulate else make.output(1, end - begin)
-        yield make.case(f"{rows} of {pixels} by {units}{' accumulate' * accumulate}", (0, 1, begin, end),
-                        {"rows": rows, "gradient": gradient}, dy=dy, pixels=pixels, units=units, dy_stride=dy.stride,
-                        accumulate=int(accumulate))  # fmt: skip
-    dy = make.matrix(make.normal(32, 196 * 64), 0)
-    yield make.case("32 of 196 by 64", (0, 1, 0, 64), {"rows": 32, "gradient": make.output(1, 64)}, timed=True,
-                    flops=32 * 196 * 64, dy=dy, pixels=196, units=64, dy_stride=dy.stride, accumulate=0)  # fmt: skip

@@ -134,6 +134,18 @@ def part_cases(make, kernel):
                         parts=parts, parts_stride=parts.stride, **arguments)  # fmt: skip
 
 
+@cases_for("positions_sum_part")
+def positions_cases(make, kernel):
+    for number, units in enumerate((1, 3, 6, 8, 16, 17, 33, 64, 70)):
+        positions, part_rows, part = 1 + number * 3, 1 + number % 4, number % 2
+        begin, end = part * part_rows, part * part_rows + part_rows
+        dy = make.matrix(make.normal(end + 1, positions * units))
+        parts = make.output(2, units)
+        yield make.case(f"{positions} positions of {units}", (begin, end), {"rows": end}, dy=dy, parts=parts,
+                        positions=positions, units=units, dy_stride=dy.stride, part_rows=part_rows,
+                        parts_stride=parts.stride)  # fmt: skip
+
+
 @cases_for("sum_parts")
 def sum_parts_cases(make, kernel):
     for number, (rows, columns, block) in enumerate(make.tile_shapes()):

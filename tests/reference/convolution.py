@@ -88,13 +88,6 @@ def window_gradient_part(a, w, block):
 
 
 @reference
-def positions_sum_part(a, w, block):
-    dy = wide(a.dy[block.rows, : a.positions * a.units]).reshape(-1, a.units)
-    region = (block.rows.start // a.part_rows, slice(0, a.units))
-    return {"parts": nearly(region, dy.sum(axis=0), len(dy) / 8 + 8, np.abs(dy).sum(axis=0))}
-
-
-@reference
 def pack_windows(a, w, block):
     rows, columns = np.arange(block.rows.start, block.rows.stop), np.arange(block.columns.start, block.columns.stop)
     group, unit = columns // a.group_units, columns % a.group_units

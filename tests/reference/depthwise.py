@@ -63,12 +63,3 @@ def depthwise_gradient(a, w, block):
         gradient, magnitude = gradient + before, magnitude + np.abs(before)
     terms = w.rows * a.windows[0][1] * a.windows[1][1]
     return {"worker_gradient": nearly(..., gradient, terms / 2 + 2, magnitude)}
-
-
-@reference
-def pixel_sum(a, w, block):
-    dy = wide(a.dy[: w.rows]).reshape(-1, a.units)[:, block.columns]
-    value, magnitude = dy.sum(axis=0), np.abs(dy).sum(axis=0)
-    if a.accumulate:
-        value, magnitude = value + wide(w.gradient[0]), magnitude + np.abs(wide(w.gradient[0]))
-    return {"worker_gradient": nearly(0, value, a.pixels / 8 + w.rows + 3, magnitude)}

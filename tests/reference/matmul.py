@@ -62,6 +62,13 @@ def column_sum_part(a, w, block):
 
 
 @reference
+def positions_sum_part(a, w, block):
+    dy = wide(a.dy[block.rows, : a.positions * a.units]).reshape(-1, a.units)
+    region = (block.rows.start // a.part_rows, slice(0, a.units))
+    return {"parts": nearly(region, dy.sum(axis=0), len(dy) / 8 + 8, np.abs(dy).sum(axis=0))}
+
+
+@reference
 def sum_parts(a, w, block):
     count = -(-w.rows // a.part_rows)
     parts = wide(a.parts[:count]).reshape(count, -1, a.columns)[:, block.rows, block.columns]
