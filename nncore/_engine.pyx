@@ -566,20 +566,24 @@ cdef int choose_team(Pace *pace, double now, int threads) noexcept:
 cdef void note_pace(Pace *pace, double begin, double warm, double end, double rows) noexcept:
     """Notes what `rows` cost from `warm` to the end of a run.
 
-    A disturbance of the machine counts for little unless it lasts. What a probe has said is asked again soon, and then
-    later and later as long as the answer is the same: trying is kept below one hundredth of the time in the end.
+    A disturbance of the machine counts for little unless it lasts, and both ways are tried anew before what it did to
+    the one in use is believed. What a probe has said is asked again soon, and then later and later as long as the
+    answer is the same: until what probes cost more than the better way is one hundredth of the time.
     """
     cdef double cost = (end - warm) / rows
     cdef double *kept = pace.cost + pace.team
     cdef bint better
     if not pace.probing:
         kept[0] = 0.7 * kept[0] + 0.3 * min(cost, 1.3 * kept[0])
-    else:
-        kept[0] = cost
-        better = team_pays(pace)
-        pace.patience = min(100, 2 * pace.patience) if better == pace.better and pace.patience else 4
-        pace.better = better
-        pace.next_probe = end + pace.patience * max(0.01, end - begin)
+        if team_pays(pace) != pace.better:
+            pace.plays = 1
+        return
+    kept[0] = cost
+    better = team_pays(pace)
+    pace.patience = 2 * pace.patience if better == pace.better and pace.patience else 4
+    pace.patience = <int>min(pace.patience, max(8, 100 * min(1.0, pace.cost[not better] / pace.cost[better] - 1)))
+    pace.better = better
+    pace.next_probe = end + pace.patience * max(0.01, end - begin)
     pace.plays += pace.plays < 3
 
 
