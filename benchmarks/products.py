@@ -66,11 +66,11 @@ def _nncore(layout, m, k, n):
 
     layer = nn.layers.Dense(n, use_bias=False, trainable=layout != "NT")
     nn.Sequential([nn.Input((k,)), layer], seed=0)  # which makes the weights
-    builder = Builder("float32", m, backward=layout != "NN", input_gradient=layout == "NT")
+    builder = Builder("float32", m, backward=layout != "NN", split=True)
     x = builder.value((k,), layout == "NT")
     y = layer.emit(builder, x)
     builder.on_backward(lambda: builder.gradient_target(y))
-    plan = builder.finish(split=True).plan
+    plan = builder.finish().plan
     x_values, _, dy_values = _arrays(m, k, n)
     plan.array(x.buffer)[:] = x_values
     if layout != "NN":

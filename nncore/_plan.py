@@ -224,7 +224,7 @@ class Builder:
     rows : int, of the largest minibatch
     training : bool, layers behave as in training (dropout)
     backward : bool, the gradient is wanted
-    input_gradient : bool, also that with respect to the inputs
+    split : bool, the backward pass is a run of its own, and the gradient with respect to the inputs is wanted, too
     require_finite : bool, a loss that is not finite ends the run
     mixed : bool, large products are over pairs of bfloat16
     update_every : int, training steps whose gradients make one update
@@ -232,11 +232,11 @@ class Builder:
         parameters, or not at all
     """
 
-    def __init__(self, dtype, rows, *, training=False, backward=False, input_gradient=False, require_finite=False,
+    def __init__(self, dtype, rows, *, training=False, backward=False, split=False, require_finite=False,
                  mixed=False, update_every=1, statistics=None):  # fmt: skip
         self.plan = _engine.Plan(dtype, rows, update_every)
         self.dtype, self.rows = np.dtype(dtype), rows
-        self.training, self.backward, self.input_gradient = training, backward, input_gradient
+        self.training, self.backward, self.split = training, backward, split
         self.require_finite, self.mixed = require_finite, mixed
         self.statistics = statistics
         self.opening_steps = []
@@ -553,7 +553,7 @@ class Builder:
 
     # ---- laying out
 
-    def finish(self, update=None, store_gradients=None, split=False, own_matrices=False):
+    def finish(self, update=None, store_gradients=None, own_matrices=False):
         """Makes the plan.
 
         Parameters
@@ -562,8 +562,6 @@ class Builder:
             The optimizer's steps over a tile; in the first phase its gradient is at hand. Jobs may be among them.
         store_gradients : "set" or "add", optional
             Gradients go where `bind_gradients` says.
-        split : bool
-            Backward rows get a phase of their own, for a call of their own.
         own_matrices : bool
             The update is over the tiles of `update_tiles`: the last two axes of a weight are a matrix, also where its
             gradient is one of another shape.
@@ -580,7 +578,7 @@ class Builder:
         plan.phase()
         self._jobs([*mirrors.values(), *self._prologue])
         forward, backward = self._forward.phases, self._backward.phases
-        if split:
+        if self.split:
             self._rows_and_meetings(forward)
             self.backward_phase = plan.phase_count
             self._rows_and_meetings(backward)

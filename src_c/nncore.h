@@ -33,7 +33,7 @@ typedef struct nn_worker {
 
 enum {
     NN_SCRATCH_BYTES = 1 << 17,
-    NN_MAX_ARGUMENTS = 24, /* of a kernel */
+    NN_MAX_ARGUMENTS = 26, /* of a kernel */
     NN_MAX_ROW_TILE = 24   /* the largest row tile of any variant's matrix product */
 };
 

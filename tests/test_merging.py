@@ -22,7 +22,7 @@ def rng():
 def run(layer, inputs, dy=None):
     """The layer's output for arrays (rows, ...), and the gradient of sum(y dy) for each."""
     rows, dtype = len(inputs[0]), inputs[0].dtype
-    builder = Builder(dtype, rows, backward=True, input_gradient=True)
+    builder = Builder(dtype, rows, backward=True, split=True)
     values, gradients = [], [np.zeros_like(x) for x in inputs]
     type_number = _engine.SOURCE_TYPES.index(dtype)
 

@@ -108,7 +108,7 @@ def test_a_mask_leaves_steps_out():
     x, dy = rng().standard_normal((rows, steps, features)), rng().standard_normal((rows, features))
     mask = np.tril(np.ones((rows, steps)))
     x[mask == 0] = np.nan
-    builder = Builder("float64", rows, backward=True, input_gradient=True)
+    builder = Builder("float64", rows, backward=True, split=True)
     type_number = _engine.SOURCE_TYPES.index(np.dtype("float64"))
 
     def gather(add, source, target, width):

@@ -67,6 +67,11 @@ class GRU(Recurrent):
         return "gru" if self.reset_after else "gru_reset_before"
 
     @property
+    def slopes_in_place(self):
+        """As in every recurrent layer; but a gate that is reset before the product is read late."""
+        return self.reset_after
+
+    @property
     def bias_shape(self):
         """That of the bias: two rows with reset_after."""
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)

@@ -96,6 +96,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
     """A layer that goes through the steps of a sample with a state: base of SimpleRNN, LSTM and GRU."""
 
     kernel_name = ""
+    slopes_in_place = True  # the backward kernel may write gradients of gates where it has read the gates
     gates = 1
     state_names = ("h",)
 
@@ -204,6 +205,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
         emit_products(builder, builder.forward, x.buffer, self._kernel, gates, steps, bias=self.input_bias)
         builder.add_flops(2.0 * steps * columns * (features + units))
         places = self._places(builder, steps, gates, states, mask)
+        places["starts_at_zero"] = not initial and kept is None
         _emit_kernel(builder.forward, f"{self.kernel_name}_forward", places, self._operand(builder, places, False))
         changes = not builder.training or builder.statistics is not None  # `value_and_gradients` leaves all as it is
         for number, state in enumerate(states) if self.stateful and changes else ():
@@ -218,12 +220,10 @@ class Recurrent(SequenceLayer, WeightedLayer):
             if not needs_gradient or all(value.gradient is None for value in (*ends, sequence) if value is not None):
                 return
             slopes = [self._emit_start(builder, value.gradient) for value in ends]
-            dgates = builder.buffer_of((steps, columns))
             dy = None if sequence is None else sequence.gradient
             gradients = {
                 **places,
-                "dgates": dgates,
-                "drecurrent": builder.buffer_of((steps, columns)) if "recurrent" in places else dgates,
+                **self._slopes_of_gates(builder, places, (steps, columns)),
                 "dy": dy,
                 "dy_stride": dy.stride if dy else 0,
                 "dh_stride": slopes[0].stride,
@@ -235,8 +235,8 @@ class Recurrent(SequenceLayer, WeightedLayer):
                 self._emit_weight_gradients(builder, x, steps, gradients)
             if x.needs_gradient:
                 target, accumulate = builder.gradient_target(x)
-                emit_products(builder, builder.backward_step, dgates, self._kernel, target, steps, transposed=True,
-                              accumulate=accumulate)  # fmt: skip
+                emit_products(builder, builder.backward_step, gradients["dgates"], self._kernel, target, steps,
+                              transposed=True, accumulate=accumulate)  # fmt: skip
             for value, slope in zip(initial, slopes, strict=False):
                 if value.needs_gradient:
                     emit_copied_gradient(builder, value, slope)
@@ -282,6 +282,13 @@ class Recurrent(SequenceLayer, WeightedLayer):
             **self._descriptions(),
         }
 
+    def _slopes_of_gates(self, builder, places, shape):
+        """Where the gradients of gates go: to the gates' own places, where those have been read by then."""
+        if not self.slopes_in_place or places["activation"] is not None:
+            dgates = builder.buffer_of(shape)
+            return {"dgates": dgates, "drecurrent": builder.buffer_of(shape) if "recurrent" in places else dgates}
+        return {"dgates": places["gates"], "drecurrent": places.get("recurrent", places["gates"])}
+
     def _descriptions(self):
         """The activations as the kernels take them: None where all are the defaults."""
         standard = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
@@ -320,8 +327,11 @@ class Recurrent(SequenceLayer, WeightedLayer):
         dgates, drecurrent, inputs = places["dgates"], places["drecurrent"], places["inputs"]
         emit_gradients(builder, self._kernel, x.buffer, dgates, steps)
         if inputs is None:
-            before = places["h"].at(units if self.go_backwards else 0)
-            emit_positions_gradient(builder, self._recurrent_kernel, before, drecurrent, steps)
+            skipped = int(places["starts_at_zero"])  # the first step's product, which has no part in the gradient
+            first = 0 if self.go_backwards else skipped
+            before = places["h"].at((first + self.go_backwards) * units)
+            emit_positions_gradient(builder, self._recurrent_kernel, before, drecurrent.at(first * columns),
+                                    steps - skipped)  # fmt: skip
         else:
             emit_positions_gradient(builder, self._recurrent_kernel, inputs, drecurrent, steps, x_step=columns,
                                     x_group=units, group=units)  # fmt: skip

@@ -25,7 +25,7 @@ class Program:
             rows,
             training=training,
             backward=backward,
-            input_gradient=kind.startswith("forward"),
+            split=kind.startswith("forward"),
             require_finite=kind == "train" and config.get_nonfinite() == "raise",
             mixed=model.dtype_policy == "mixed_bfloat16" and _engine.bfloat16(),
             update_every=model.optimizer.update_every if kind == "train" else 1,
@@ -35,10 +35,9 @@ class Program:
         graph = model.graph
         xs = []
         for number, shape in enumerate(graph.input_shapes):
-            x = _ports.gather_input(builder, f"x{number}", shape, builder.input_gradient, graph.readers(number))
+            x = _ports.gather_input(builder, f"x{number}", shape, builder.split, graph.readers(number))
             xs.append(x)
-        split = kind.startswith("forward")
-        if split:
+        if builder.split:
             builder.on_backward(lambda: self._send_gradients(xs))  # the last of the backward pass
         if kind in ("train", "test", "gradients"):
             builder.penalties = builder.total()
@@ -52,7 +51,7 @@ class Program:
             ys = model.emit_graph(builder, xs)
             for number, y in enumerate(ys):
                 _ports.store(builder, f"output{number}", y)
-        if split:
+        if builder.split:
             builder.on_backward(lambda: self._take_gradients(ys))  # its first
         update, own_matrices = None, False
         if kind == "train":
@@ -65,7 +64,7 @@ class Program:
                 return model.optimizer.phases(targets, [weight.name for weight in weights])
 
         store = {"gradients": "set", "forward": "add", "forward_training": "add"}.get(kind)
-        builder.finish(update, store, split=split, own_matrices=own_matrices)
+        builder.finish(update, store, own_matrices=own_matrices)
 
     def _take_gradients(self, ys):
         for number, y in enumerate(ys):

@@ -211,16 +211,19 @@ typedef struct TYPED(operands) {
    panels where that matters. */
 enum { TYPED(SET_BYTES) = 256, TYPED(MANY_TILES) = 4 };
 
-/* `pieces` of `inner` rows of b, one after the other, a tile wide; what is beyond `columns` stays as it is. */
+/* `pieces` of `inner` rows of b, one after the other, a tile wide; what is beyond `columns` stays as it is. b + ahead,
+   what is copied next, is asked for from memory: its rows lie so far apart that the processor does not foresee them. */
 static void TYPED(copy_panel)(const TYPED(operands) *of, const real *b, int64_t pieces, int64_t inner, int64_t columns,
-                              real *to)
+                              int64_t ahead, real *to)
 {
     enum { WIDTH = NN_TILE_VECTORS * LANES };
     for (int64_t piece = 0; piece < pieces; piece++) {
         const real *from = b + piece * of->b_piece;
-        for (int64_t p = 0; p < inner; p++, from += of->b_stride, to += WIDTH)
+        for (int64_t p = 0; p < inner; p++, from += of->b_stride, to += WIDTH) {
+            __builtin_prefetch(from + ahead);
             for (int64_t j = 0; j < columns; j += LANES)
                 v_store(to + j, TYPED(v_load_up_to)(from + j, columns - j));
+        }
     }
 }
 
@@ -255,7 +258,8 @@ static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of,
         const real *b_here = of->b_panel ? b + column / WIDTH * of->b_panel + column % WIDTH : b + column;
         if (copied) {
             const int64_t left = of->columns - column;
-            TYPED(copy_panel)(of, b + column, pieces, inner, left < WIDTH ? left : WIDTH, panel);
+            const int64_t ahead = left > WIDTH ? WIDTH : pieces * of->b_piece - column;
+            TYPED(copy_panel)(of, b + column, pieces, inner, left < WIDTH ? left : WIDTH, ahead, panel);
             b_here = panel;
         }
         /* The first tile of a panel would wait for each row of it: one of those before brings them near. */

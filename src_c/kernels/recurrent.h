@@ -5,6 +5,8 @@
  * states_stride apart: the state that goes into position p is at place p and the one that it makes at place p + 1, or,
  * where the sequence is read backwards, at p + 1 and p. So the states that go into all positions are one view.
  *
+ * With starts_at_zero the states before the first step are zeros, and nobody asks for their gradients.
+ *
  * u, (units, count * units), is the recurrent kernel as matmul's b, and its transpose in the backward pass. With
  * dropout, (rows, count * units), each gate sees states times numbers of its own; what each gate is made of is then in
  * `inputs`, as gates, and u is neither packed nor in panels. Where mask[r][p] is 0 a position leaves the state as it
@@ -96,15 +98,15 @@ NN_INLINE void TYPED(carry_over)(const nn_block *block, const real *masks, int64
 }
 
 /* c[r][g] = h[r] u_g for `count` gates g, of what `ends` says. With inputs, h[r] times dropout[r][g] goes there first.
- */
-static void TYPED(recurrent_product)(int64_t rows, int64_t units, int64_t count, const real *h, int64_t h_stride,
-                                     const real *u, int64_t u_stride, int64_t u_panel, const real *dropout,
-                                     int64_t dropout_stride, real *inputs, real *c, int64_t c_stride,
-                                     const TYPED(tile_ends) *ends)
+   h is all zero where inner is 0, which else is as many as there are units. */
+static void TYPED(recurrent_product)(int64_t rows, int64_t units, int64_t inner, int64_t count, const real *h,
+                                     int64_t h_stride, const real *u, int64_t u_stride, int64_t u_panel,
+                                     const real *dropout, int64_t dropout_stride, real *inputs, real *c,
+                                     int64_t c_stride, const TYPED(tile_ends) *ends)
 {
     const nn_block block = {0, rows, 0, 1};
     if (!inputs) {
-        TYPED(product)(0, rows, count * units, units, h, h_stride, u, u_stride, u_panel, c, c_stride, ends);
+        TYPED(product)(0, rows, count * units, inner, h, h_stride, u, u_stride, u_panel, c, c_stride, ends);
         return;
     }
     for (int64_t g = 0; g < count; g++) {
@@ -119,7 +121,7 @@ static void TYPED(recurrent_product)(int64_t rows, int64_t units, int64_t count,
                 memcpy(input + r * c_stride, h + r * h_stride, (size_t)units * sizeof(real));
         }
         TYPED(product)
-        (0, rows, units, units, input, c_stride, u + g * units, u_stride, u_panel, c + g * units, c_stride, &of_gate);
+        (0, rows, units, inner, input, c_stride, u + g * units, u_stride, u_panel, c + g * units, c_stride, &of_gate);
     }
 }
 
@@ -179,8 +181,8 @@ DEFINE_KERNEL(simple_rnn_forward)
         const TYPED(place) at = TYPED(place_of)(s, a->steps, units, a->backwards);
         const int64_t here = first * a->gates_stride + at.position * units;
         TYPED(recurrent_product)
-        (rows, units, 1, states + at.before, a->states_stride, a->u, a->u_stride, a->u_panel,
-         a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride,
+        (rows, units, s || !a->starts_at_zero ? units : 0, 1, states + at.before, a->states_stride, a->u, a->u_stride,
+         a->u_panel, a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride,
          a->inputs ? a->inputs + here : NULL, a->gates + here, a->gates_stride, &ends);
         TYPED(activate)
         (a->activation, TYPED(v_tanh), worker, rows, units, a->gates + here, a->gates_stride, states + at.after,
@@ -190,7 +192,8 @@ DEFINE_KERNEL(simple_rnn_forward)
 }
 
 /* dgates = f' dh', dh = dgates u'. dh (rows, units) comes in as the gradient of the last state beside dy, (rows, steps
- * units) or NULL, and goes out as that of the first; before is gates of the forward pass, where f' is taken from it.
+ * units) or NULL, and goes out as that of the first; before is gates of the forward pass, where f' is taken from it,
+ else dgates may be in the memory of those.
  */
 DEFINE_KERNEL(simple_rnn_backward)
 {
@@ -217,7 +220,8 @@ DEFINE_KERNEL(simple_rnn_backward)
         (a->activation, TYPED(tanh_slope), worker, rows, units,
          at_input ? a->before + here : a->h + first * a->states_stride + at.after,
          at_input ? a->gates_stride : a->states_stride, a->dgates + here, a->gates_stride);
-        TYPED(recurrent_gradient)
+        if (s || !a->starts_at_zero)
+            TYPED(recurrent_gradient)
         (rows, units, 1, a->dgates + here, a->gates_stride, a->u, a->u_stride, a->u_panel,
          a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride, a->dh + first * a->dh_stride,
          a->dh_stride, worker->scratch);
@@ -263,8 +267,8 @@ DEFINE_KERNEL(lstm_forward)
         real *gates = a->gates + here, *active = a->active + here;
         real *curved = a->curved + first * states_stride + at.position * units;
         TYPED(recurrent_product)
-        (rows, units, 4, h + at.before, states_stride, a->u, a->u_stride, a->u_panel,
-         a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride,
+        (rows, units, s || !a->starts_at_zero ? units : 0, 4, h + at.before, states_stride, a->u, a->u_stride,
+         a->u_panel, a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride,
          a->inputs ? a->inputs + here : NULL, gates, stride, &ends);
         if (!a->activation && !a->recurrent_activation) {
             for (int64_t r = 0; r < rows; r++)
@@ -295,7 +299,8 @@ DEFINE_KERNEL(lstm_forward)
 
 /* do = t(c') dh', dc' += s(o) t'(c') dh', di = t(g) dc', df = c dc', dg = s(i) dc', dc = s(f) dc', and each of the
    gates' times its own derivative; dh = dgates u'. dc as dh, before and dy as in simple_rnn_backward.
-   A row's first part ends with what has to be multiplied by t'(c'), in the place of dg; both parts are one if fused. */
+   A row's first part ends with what has to be multiplied by t'(c'), in the place of dg; both parts are one if fused,
+   and then dgates may be in the memory of active. */
 NN_INLINE void TYPED(lstm_row_backward)(const int first_part, const int second_part, int64_t units, const real *active,
                                         const real *c, const real *curved, const real *dy, real *dgates, real *dh,
                                         real *dc)
@@ -380,7 +385,8 @@ DEFINE_KERNEL(lstm_backward)
                  stride);
             }
         }
-        TYPED(recurrent_gradient)
+        if (s || !a->starts_at_zero)
+            TYPED(recurrent_gradient)
         (rows, units, 4, a->dgates + here, stride, a->u, a->u_stride, a->u_panel,
          a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride, a->dh + first * a->dh_stride,
          a->dh_stride, worker->scratch);
@@ -459,8 +465,8 @@ DEFINE_KERNEL(gru_forward)
         const int64_t here = first * stride + at.position * 3 * units;
         real *gates = a->gates + here, *active = a->active + here, *recurrent = a->recurrent + here;
         TYPED(recurrent_product)
-        (rows, units, 3, h + at.before, states_stride, a->u, a->u_stride, a->u_panel,
-         a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride,
+        (rows, units, s || !a->starts_at_zero ? units : 0, 3, h + at.before, states_stride, a->u, a->u_stride,
+         a->u_panel, a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride,
          a->inputs ? a->inputs + here : NULL, recurrent, stride, &ends);
         if (!a->activation && !a->recurrent_activation) {
             for (int64_t r = 0; r < rows; r++)
@@ -488,7 +494,7 @@ DEFINE_KERNEL(gru_forward)
 }
 
 /* dz and dn as in gru_row_backward, dr = recurrent_n dn; drecurrent = (dz, dr, r dn), dh += drecurrent u'. The rest as
-   in lstm_backward. */
+   in lstm_backward, and with tanh and sigmoid drecurrent may be in the memory of recurrent. */
 DEFINE_KERNEL(gru_backward)
 {
     ARGUMENTS(gru_backward);
@@ -532,7 +538,8 @@ DEFINE_KERNEL(gru_backward)
          (TYPED(slope_at_input)(outer) ? a->before : a->active) + here, stride, dgates, stride);
         for (int64_t r = 0; r < rows; r++)
             memcpy(drecurrent + r * stride, dgates + r * stride, (size_t)(2 * units) * sizeof(real));
-        TYPED(recurrent_gradient)
+        if (s || !a->starts_at_zero)
+            TYPED(recurrent_gradient)
         (rows, units, 3, drecurrent, stride, a->u, a->u_stride, a->u_panel,
          a->dropout ? a->dropout + first * a->dropout_stride : NULL, a->dropout_stride, a->dh + first * a->dh_stride,
          a->dh_stride, worker->scratch);
@@ -555,8 +562,8 @@ DEFINE_KERNEL(gru_reset_before_forward)
         const int64_t here = first * stride + at.position * 3 * units;
         real *gates = a->gates + here, *active = a->active + here, *input = a->inputs + here + 2 * units;
         TYPED(recurrent_product)
-        (rows, units, 2, h + at.before, states_stride, a->u, a->u_stride, a->u_panel, dropout, a->dropout_stride,
-         a->inputs + here, gates, stride, &ends);
+        (rows, units, s || !a->starts_at_zero ? units : 0, 2, h + at.before, states_stride, a->u, a->u_stride,
+         a->u_panel, dropout, a->dropout_stride, a->inputs + here, gates, stride, &ends);
         TYPED(activate)
         (a->recurrent_activation, TYPED(v_sigmoid), worker, rows, 2 * units, gates, stride, active, stride);
         TYPED(map_backward)
@@ -619,7 +626,8 @@ DEFINE_KERNEL(gru_reset_before_backward)
         TYPED(times_slope)
         (outer, TYPED(sigmoid_slope), worker, rows, 2 * units,
          (TYPED(slope_at_input)(outer) ? a->before : a->active) + here, stride, dgates, stride);
-        TYPED(recurrent_gradient)
+        if (s || !a->starts_at_zero)
+            TYPED(recurrent_gradient)
         (rows, units, 2, dgates, stride, a->u, a->u_stride, a->u_panel, dropout, a->dropout_stride, dh, a->dh_stride,
          worker->scratch);
     }

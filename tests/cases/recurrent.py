@@ -48,6 +48,7 @@ def options(make, number, count, rows, steps, units, gates_padding, *, transpose
         "steps": steps,
         "units": units,
         "backwards": number % 2,
+        "starts_at_zero": number % 5 % 2,
         "gates_stride": steps * count * units + gates_padding,
         "mask_stride": mask.stride if mask else 0,
         "dropout_stride": factors.stride if factors else 0,
@@ -74,7 +75,8 @@ def forward_cases(make, kernel):
         def state():
             values = make.output(*states).values.copy()
             begin = steps * units if arguments["backwards"] else 0
-            values[:, begin : begin + units] = make.uniform(rows, units, low=-1)
+            start = make.uniform(rows, units, low=-1)
+            values[:, begin : begin + units] = 0 if arguments["starts_at_zero"] else start
             return make.matrix(values, states_padding)
 
         arguments["h"] = state()
@@ -138,6 +140,10 @@ def backward_cases(make, kernel):
         if cell == "gru":
             arguments["recurrent"] = make.matrix(make.normal(*shape), padding)
             arguments["drecurrent"] = make.output(*shape, padding=padding)
+        if number % 5 == 0 and cell in ("lstm", "gru"):  # FUNCTIONS are the standard ones
+            arguments["dgates"] = arguments["active"]
+            if cell == "gru":
+                arguments["drecurrent"] = arguments["recurrent"]
         label = f"({rows}, {steps}, {units}) {number}"
         return make.case(label, block, timed=timed, flops=2.0 * rows * steps * count * units * units, **arguments)
 

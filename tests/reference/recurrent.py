@@ -93,6 +93,13 @@ class Pass:
     def product_back(self, g, slopes):
         return self.dropped(g, slopes @ self.u[g * self.units : (g + 1) * self.units])
 
+    def towards_start(self, p, slopes, count):
+        """What the slopes of gates of position p give the state before it, if anybody wants that."""
+        first = self.a.steps - 1 if self.a.backwards else 0
+        if self.a.starts_at_zero and p == first:
+            return 0
+        return sum(self.product_back(g, slopes[p, g]) for g in range(count))
+
     def expected(self, **arrays):
         """Of each array: chains of products of a step, and again those before it, which the kernels' cases hand on
         times less than 1; functions' slopes are at most 1.1, and what is added up is some numbers around 1.
@@ -124,7 +131,7 @@ def simple_rnn_backward(a, w, block):
         dh = dh + (0 if dy is None else dy[p, 0])
         x = None if a.before is None else now.gates("before")[p, 0]
         dgates[p, 0] = np.where(now.kept(p), dh * now.f_slope(x, h[:, after]), 0)
-        dh = np.where(now.kept(p), 0, dh) + now.product_back(0, dgates[p, 0])
+        dh = np.where(now.kept(p), 0, dh) + now.towards_start(p, dgates, 1)
     return now.expected(dgates=dgates, dh=dh)
 
 
@@ -163,7 +170,7 @@ def lstm_backward(a, w, block):
             slope = (now.f_slope if g == 2 else now.s_slope)(None if x is None else x[p, g], active[p, g])
             dgates[p, g] = np.where(kept, term * slope, 0)
         dc = np.where(kept, cell * active[p, 1], dc)
-        dh = np.where(kept, 0, dh) + sum(now.product_back(g, dgates[p, g]) for g in range(4))
+        dh = np.where(kept, 0, dh) + now.towards_start(p, dgates, 4)
     return now.expected(dgates=dgates, dh=dh, dc=dc)
 
 
@@ -230,7 +237,7 @@ def gru_gradient(a, block, *, reset_after):
             for g, value in enumerate((dz, dr, dn * r)):
                 drecurrent[p, g] = value
         back = drecurrent if reset_after else dgates
-        dh = dh + sum(now.product_back(g, back[p, g]) for g in range(3 if reset_after else 2))
+        dh = dh + now.towards_start(p, back, 3 if reset_after else 2)
     return now.expected(dgates=dgates, dh=dh, drecurrent=drecurrent)
 
 
