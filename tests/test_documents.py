@@ -16,7 +16,7 @@ import pytest
 import nncore as nn
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")),
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")),
              ROOT / "examples" / "README.md"]  # fmt: skip
 # Of each module the section of docs/training.md that its classes belong to; all of it where they are in several.
 SECTIONS = {
@@ -229,3 +229,10 @@ def test_what_is_said_to_be_missing_is():
             owners = [getattr(owner, step) for owner in owners if hasattr(owner, step)]
         there += [span for owner in owners if hasattr(owner, name)]
     assert there == []
+
+
+def test_the_reference_has_every_public_module():
+    pages = "".join(path.read_text("utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    described = set(re.findall(r"^::: (\S+)$", pages, re.MULTILINE))
+    modules = [f"nncore.{name}" for name in nn.__all__ if inspect.ismodule(getattr(nn, name)) and name != "interop"]
+    assert {*modules, *(f"nncore.interop.{name}" for name in nn.interop.__all__)} <= described
