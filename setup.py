@@ -125,7 +125,7 @@ def extension(name, **options):
 setup(
     libraries=libraries,
     ext_modules=cythonize(
-        [extension(name, depends=HEADERS) for name in ("_engine", "_calls", "_kernels")],
+        [extension(name, depends=HEADERS) for name in ("_engine", "_calls", "_kernels", "embed")],
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,

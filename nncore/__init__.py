@@ -37,8 +37,20 @@ __all__ = [
 
 # What a program may do without is imported when it is first used: a prediction needs none of it.
 _LATER = frozenset(
-    ("callbacks", "datasets", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils")
+    ("callbacks", "datasets", "embed", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils")
 )
+
+
+def get_include():
+    """The folder of the C headers, for the compiler of a project that uses ``nncore_embed.h``.
+
+    >>> import os, nncore as nn
+    >>> os.listdir(nn.get_include())
+    ['nncore_embed.h']
+    """
+    import os
+
+    return os.path.join(os.path.dirname(__file__), "include")
 
 
 def __getattr__(name):

@@ -155,8 +155,11 @@ cdef class Plan:
     cdef _set(self, int number, argument, value)
     cdef nn_slot *slot(self, int number, str name) except NULL
     cdef int64_t play(self, Task *task) except -1
+    cdef void *ready(self, int threads) except NULL
+    cdef void _describe(self, void *run) noexcept
     cdef int _open_memory(self, void *run) except -1
 
 
 cdef const nn_variant *find_variant(str name) except NULL
 cdef int fill_slot(nn_slot *slot, argument, value, object dtype) except -1
+cdef void run_ready(const void *ready, int64_t rows, int threads) noexcept nogil

@@ -8,7 +8,7 @@ of phases and the arena that holds every buffer of theirs. The engine knows no l
 
 from libc.math cimport INFINITY, ceil
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 cimport numpy as cnp
@@ -834,10 +834,7 @@ cdef class Plan:
         cdef int threads = task.threads
         if task.end <= task.position:
             return task.position
-        memset(&run, 0, sizeof(Run))
-        run.steps, run.jobs, run.phases = self.steps, self.jobs, self.phases
-        run.opening_steps, run.step_count = self.opening_steps, self.step_count
-        run.update_every = self.update_every
+        self._describe(&run)
         run.first_phase, run.phase_count = task.first_phase, task.last_phase - task.first_phase
         run.prologue = task.prologue and self.phases[0].blocks > 0
         run.position, run.end = task.position, task.end
@@ -852,9 +849,7 @@ cdef class Plan:
             self.pace.in_use = False
         run.deadline = begin + seconds
         run.warm_from = begin + WARM_UP_SECONDS
-        run.clock_interval = run.until_clock = 1
         run.worker.order = task.order
-        run.worker.turn = NN_UPDATING | NN_ACCUMULATING  # in the prologue
         run.worker.step = 1 if task.counter == NULL else task.counter[0] + 1
         run.worker.seed = task.seed
         run.worker.learning_rate = task.learning_rate
@@ -884,6 +879,42 @@ cdef class Plan:
             raise self.failures.pop()
         return min(run.position + run.finished * run.minibatch, run.end)
 
+    cdef void _describe(self, void *for_run) noexcept:
+        """Sets what all runs of the plan have in common."""
+        cdef Run *run = <Run *>for_run
+        memset(run, 0, sizeof(Run))
+        run.steps, run.jobs, run.phases = self.steps, self.jobs, self.phases
+        run.opening_steps, run.step_count = self.opening_steps, self.step_count
+        run.update_every = self.update_every
+        run.clock_interval = run.until_clock = 1
+        run.worker.turn = NN_UPDATING | NN_ACCUMULATING  # in the prologue
+
+    cdef void *ready(self, int threads) except NULL:
+        """A plan without a prologue of its own, or one that has run, for `run_ready` with at most so many threads.
+
+        Its phases are over rows, and none is in Python. The caller frees it, and keeps the plan as long.
+        """
+        cdef Run *run = <Run *>malloc(sizeof(Run))
+        if run == NULL:
+            raise MemoryError
+        self._describe(run)
+        run.first_phase, run.phase_count = 1, self.phase_count - 1
+        run.minibatch = self.rows
+        run.deadline = INFINITY
+        run.worker.step = 1
+        run.threads = threads
+        try:
+            self._open_memory(run)
+        except BaseException:
+            free(run)
+            raise
+        return run
+
+    @property
+    def phases_over_rows(self):
+        """Whether all phases after the prologue are over the rows of the minibatch, and none is in Python."""
+        return all(self.phases[i].over_rows and not self.phases[i].in_python for i in range(1, self.phase_count))
+
     cdef int _open_memory(self, void *for_run) except -1:
         """Gives a Run the memory of its threads, kept for the next one."""
         cdef Run *run = <Run *>for_run
@@ -910,6 +941,25 @@ cdef class Plan:
             if argument.name == name:
                 return self.steps[number].arguments + <int>i
         raise KeyError(name)
+
+
+cdef void run_ready(const void *ready, int64_t rows, int threads) noexcept nogil:
+    """Runs a plan of `Plan.ready` over so many rows, with what is bound now; without the GIL, and without allocating.
+
+    One thread at a time.
+    """
+    cdef Run run = (<const Run *>ready)[0]
+    if rows <= 0:
+        return
+    run.end = rows
+    run.minibatch = min(run.minibatch, rows)
+    run.threads = nn_reserve_threads(min(threads, run.threads))
+    if run.threads == 1:
+        run_alone(&run)
+    else:
+        open_phase(&run, 1, 0, run.first_phase)
+        nn_parallel(run.threads, run_together, &run)
+    nn_release_threads(run.threads)
 
 
 BIND_LATER = object()  # in place of an argument that Plan.bind sets before the first run

@@ -4,14 +4,16 @@ import os
 import pathlib
 import re
 
+import numpy as np
+
 from nncore.interop.c.recording import Recording
 from nncore.interop.c.source import C_TYPES, Source
 
 __all__ = ["export"]
 
-_KEYWORDS = frozenset(
+_KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
+    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
 )
 
 
@@ -31,7 +33,7 @@ def export(model, path, name=None, *, input_dtype=None, header=None):
     Predictions are `model.predict`'s to the last bit, with a compiler that has fused multiply-adds: with ``-mfma`` or
     ``-march=native`` on x86-64, on AArch64, and on Arm with VFPv4 for float32. Elsewhere they are those of nncore's
     variant "generic", rounded twice in each multiply-add; ``-DNNCORE_LIBRARY_FMA`` asks the C library for exact ones,
-    which is slow. NaN may have other bits. Nothing is checked: numbers of rows of an `Embedding` that are none give NaN.
+    which is slow. NaN may have other bits. Nothing is checked: a number that is no row of an `Embedding` gives NaN.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def _name(path, name):
         name = name if name[:1].isalpha() else f"model_{name}"
     if not isinstance(name, str):
         raise TypeError(f"c.export: name must be a string, not {name!r}")
-    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _KEYWORDS:
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in _KEYWORDS.split():
         raise ValueError(f"c.export: name must be an identifier in C; got {name!r}")
     return name
 
@@ -99,11 +101,17 @@ def _types(model, input_dtype):
     given = input_dtype if isinstance(input_dtype, (list, tuple)) else [input_dtype] * count
     if len(given) != count:
         raise ValueError(f"c.export: the model has {count} inputs; input_dtype has {len(given)}")
-    types = [str(model.dtype) if each is None else str(getattr(each, "name", each)) for each in given]
-    for kind in types:
-        if kind not in C_TYPES:
-            raise ValueError(f"c.export: input_dtype must be one of {', '.join(C_TYPES)}; got {kind!r}")
-    return types
+    return [_type(model.dtype if each is None else each) for each in given]
+
+
+def _type(given):
+    try:
+        name = np.dtype(given).name
+    except TypeError:
+        name = None
+    if name not in C_TYPES:
+        raise ValueError(f"c.export: input_dtype must be one of {', '.join(C_TYPES)}; got {given!r}")
+    return name
 
 
 def _write(path, text):

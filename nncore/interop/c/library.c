@@ -595,7 +595,7 @@ static inline void end_chains(const real *sum, const real *bias, int rectified, 
 
 /* c[r] = a[r] b, then + bias and max(0, .), for each of the rows; b is (inner, columns). */
 static void dense_product(integer rows, integer inner, integer columns, const real *a, integer a_row, const real *b,
-                    const real *bias, int rectified, real *c, integer c_row)
+                          const real *bias, int rectified, real *c, integer c_row)
 {
     for (integer r = 0; r < rows; r++)
         for (integer j = 0; j < columns; j += BLOCK) {
@@ -607,8 +607,8 @@ static void dense_product(integer rows, integer inner, integer columns, const re
 }
 
 /* The same, then + c before bias and max(0, .). */
-static void dense_product_added(integer rows, integer inner, integer columns, const real *a, integer a_row, const real *b,
-                          const real *bias, int rectified, real *c, integer c_row)
+static void dense_product_added(integer rows, integer inner, integer columns, const real *a, integer a_row,
+                                const real *b, const real *bias, int rectified, real *c, integer c_row)
 {
     for (integer r = 0; r < rows; r++)
         for (integer j = 0; j < columns; j += BLOCK) {

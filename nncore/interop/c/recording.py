@@ -13,7 +13,7 @@ from nncore.models.single_calls import all_layers
 
 
 class Step(NamedTuple):
-    """A kernel with its arguments by name, for so many rows; `layer` is what it belongs to, "" for inputs and outputs."""
+    """A kernel with its arguments by name, for so many rows; `layer` is whose it is, "" for inputs and outputs."""
 
     layer: str
     kernel: str
@@ -66,10 +66,7 @@ class Recording:
         xs = [_ports.gather_input(recorder, f"x{number}", shape, False, graph.readers(number))
               for number, shape in enumerate(graph.input_shapes)]  # fmt: skip
         recorder.layer = model
-        if model.call is None:
-            ys = graph.emit(recorder, xs, recorder.emit_named)
-        else:
-            ys = model.emit_graph(recorder, xs)
+        ys = model.emit_graph(recorder, xs) if model.call else graph.emit(recorder, xs, recorder.emit_named)
         recorder.layer = None
         for number, y in enumerate(ys):
             _ports.store(recorder, f"output{number}", y)
