@@ -197,7 +197,7 @@ cdef class Predictor:
     def __call__(self, *inputs):
         """Returns the outputs for the rows of an array for each input; a list of them where there are several.
 
-        Arrays have the types of `input_dtypes`, or are converted to them.
+        Arrays have the types of `input_dtypes`, or are converted to them where integers stay what they are.
         """
         cdef const void *x[64]
         cdef void *y[64]
@@ -205,7 +205,7 @@ cdef class Predictor:
         cdef int code
         if len(inputs) != len(self.input_shapes) or len(inputs) > 64 or len(self.output_shapes) > 64:
             raise TypeError(f"this predictor takes {len(self.input_shapes)} arrays; got {len(inputs)}")
-        arrays = [np.ascontiguousarray(array, kind) for array, kind in zip(inputs, self.input_dtypes, strict=True)]
+        arrays = [_converted(array, kind) for array, kind in zip(inputs, self.input_dtypes, strict=True)]
         for array, shape in zip(arrays, self.input_shapes, strict=True):
             if array.shape[1:] != shape or len(array) != len(arrays[0]):
                 raise ValueError(f"this predictor takes {len(arrays[0])} samples of shape {shape}; got {array.shape}")
@@ -231,6 +231,14 @@ cdef class Predictor:
 
     cdef int run_all(self, const void *const *x, Py_ssize_t rows, void *const *y) noexcept nogil:
         return predict(self.state, x, rows, y)
+
+
+def _converted(array, kind):
+    """The array in a predictor's type."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf" or (kind.kind != "f" and not np.can_cast(array.dtype, kind, "safe")):
+        raise TypeError(f"this predictor takes arrays of {kind}; got one of {array.dtype}")
+    return np.ascontiguousarray(array, kind)
 
 
 def load(path, threads=1):

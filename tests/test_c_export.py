@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from test_random_graphs import Case
 
 import nncore as nn
 from nncore import _engine
+from nncore.interop.c import library, translation
+from nncore.interop.c.translation import TRANSLATIONS
 
 L = nn.layers
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -85,8 +88,8 @@ def branches(inputs, outputs, dtype):
 
 # ---- every function of an element
 
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-3, -1e-3, 3.0, -3.0, 6.0, 1e-30, -1e-30, 1e-40, -1e-40, 88.7, 89.5, -87.3, -104.0,
-           -200.0, 300.0, 709.9, -745.2, -800.0, 1e10, -1e10, 3e38, -3e38, np.inf, -np.inf, np.nan]  # fmt: skip
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-3, -1e-3, 3.0, -3.0, 6.0, 1e-30, -1e-30, 1e-40, -1e-40, 88.7, 89.5, -87.3,
+           -104.0, -200.0, 300.0, 709.9, -745.2, -800.0, 1e10, -1e10, 3e38, -3e38, np.inf, -np.inf, np.nan]  # fmt: skip
 
 
 def activation(name):
@@ -125,8 +128,8 @@ def image_branches(x):
         L.AveragePooling2D(3, strides=2, padding="same")(x), L.GlobalMaxPooling2D(keepdims=True)(x),
         L.GlobalAveragePooling2D()(x), L.BatchNormalization()(x), L.LayerNormalization()(x),
         L.LayerNormalization(axis=[1, 2, 3], center=False)(x), L.RMSNormalization()(x),
-        L.GroupNormalization(groups=2)(x), L.UnitNormalization()(x), L.Normalization(mean=1.0, variance=2.5)(x)
-        if hasattr(L, "Normalization") else L.Rescaling(2)(x), L.Flatten()(x), L.Reshape((-1, 2))(x), L.Permute((3, 1, 2))(x),
+        L.GroupNormalization(groups=2)(x), L.UnitNormalization()(x), L.Flatten()(x),
+        L.Reshape((-1, 2))(x), L.Permute((3, 1, 2))(x),
         L.ZeroPadding2D(((1, 0), (2, 3)))(x), L.Cropping2D(((1, 0), (2, 1)))(x), L.UpSampling2D((2, 3))(x),
         L.UpSampling2D(2, interpolation="bilinear")(x), L.Rescaling(1 / 255, -0.5)(x), L.Dropout(0.5)(x),
         L.PReLU("uniform", shared_axes=[1, 2])(x), L.PReLU("uniform", shared_axes=[3])(x), L.Softmax(axis=1)(x),
@@ -143,8 +146,8 @@ def sequence_branches(x, y):
         L.UpSampling1D(2)(x), L.Add()([x, y, x]), L.Subtract()([x, y]), L.Multiply()([x, y]), L.Average()([x, y, y]),
         L.Maximum()([x, y]), L.Minimum()([x, y]), L.Concatenate()([x, y]), L.Concatenate(axis=1)([x, y]),
         L.Dot(axes=2)([x, y]), L.Dot(axes=1, normalize=True)([x, y]), L.Dot(axes=(1, 1))([x, y]),
-        L.RepeatVector(3)(L.Flatten()(x)), L.SimpleRNN(5)(x), L.SimpleRNN(3, activation="relu", return_sequences=True)(x),
-        L.LSTM(4)(x), L.LSTM(4, return_sequences=True, go_backwards=True)(x),
+        L.RepeatVector(3)(L.Flatten()(x)), L.SimpleRNN(5)(x),
+        L.SimpleRNN(3, activation="relu", return_sequences=True)(x), L.LSTM(4)(x), L.LSTM(4, return_sequences=True, go_backwards=True)(x),
         L.LSTM(3, activation="gelu", recurrent_activation="hard_sigmoid")(x), L.GRU(5)(x),
         L.GRU(4, reset_after=False, return_sequences=True)(x), L.GRU(3, activation="elu", use_bias=False)(x),
         L.Bidirectional(L.LSTM(3, return_sequences=True))(x), L.TimeDistributed(L.Dense(3))(x),
@@ -196,6 +199,14 @@ def test_random_graphs(first, tmp_path):
         case = Case(seed)
         xs = case.x if isinstance(case.x, list) else [case.x]
         check(case.model, [np.asarray(x, np.float64) for x in xs], tmp_path, "-O0", *ISA, name=f"graph_{seed}")
+
+
+def test_every_forward_kernel_has_its_c():
+    forward = {name for name in _engine.KERNELS if name.endswith("_forward")}
+    assert forward - set(TRANSLATIONS) == set()
+    defined = {name for double in (False, True) for _, names, _ in library.pieces(double) for name in names}
+    text = Path(translation.__file__).read_text(encoding="utf-8")
+    assert {name for name in re.findall(r'\("(\w+)"', text) if name.islower()} <= defined | {"count", "x", "y"}
 
 
 # ---- compilers and their options

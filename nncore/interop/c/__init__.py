@@ -57,11 +57,11 @@ def export(model, path, name=None, *, input_dtype=None, header=None):
 
     Examples
     --------
-    >>> import os, tempfile, nncore as nn
+    >>> import pathlib, tempfile, nncore as nn
     >>> model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(3, activation="softmax")])
-    >>> path = os.path.join(tempfile.mkdtemp(), "iris.c")
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "iris.c")
     >>> nn.interop.c.export(model, path)
-    >>> "void iris_predict(const float *x, float *y, size_t rows);" in open(path).read()
+    >>> "void iris_predict(const float *x, float *y, size_t rows);" in path.read_text()
     True
     """
     from nncore.models import Model
