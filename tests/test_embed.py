@@ -8,10 +8,10 @@ import threading
 
 import numpy as np
 import pytest
+from nncore.embed import Predictor
 
 import nncore as nn
 from nncore import embed
-from nncore.embed import Predictor
 
 L = nn.layers
 RANDOM = np.random.default_rng(0)
@@ -162,7 +162,7 @@ def test_refusals():
         Predictor(model, threads=0)
     with pytest.raises(ValueError, match="rows must be at least 1"):
         Predictor(model, rows=0)
-    with pytest.raises(ValueError, match="input_dtype must be one of .* got complex128"):
+    with pytest.raises(ValueError, match=r"input_dtype must be one of .* got complex128"):
         Predictor(model, input_dtype=complex)
     predictor = Predictor(model)
     with pytest.raises(ValueError, match=r"samples of shape \(20,\); got \(2, 19\)"):
