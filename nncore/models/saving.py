@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from nncore import _checks, _custom_objects, layers
+from nncore import _checks, _custom_objects, _files, layers
 from nncore._version import __version__
 
 FORMAT = 1
@@ -216,10 +216,8 @@ def _digest(state_text, tensors):
 
 
 def _write(path, state, tensors, overwrite):
-    """Writes a temporary file beside the path, then renames it: at any moment the path holds an old or new whole."""
     import json
     import pathlib
-    import tempfile
 
     from safetensors.numpy import save
 
@@ -230,38 +228,7 @@ def _write(path, state, tensors, overwrite):
     tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     # one entry, as the writer does not keep the order of several
     content = save(tensors, metadata={"nncore": json.dumps({"sha256": _digest(text, tensors), "model": text})})
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder):
-    """Makes the rename last through a power cut, where the system lets a folder be synced."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+    _files.replace(path, content)
 
 
 def _read(path):
