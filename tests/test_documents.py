@@ -30,8 +30,8 @@ SECTIONS = {
     nn.regularizers: "## Regularisation",
     nn.constraints: "## Regularisation",
 }
-OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.embed, nn.interop.c,
-          nn.interop.scipy, nn.models, nn.saving, nn.testing, nn.utils)  # fmt: skip
+OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.embed, nn.models, nn.saving,
+          nn.testing, nn.utils, *(getattr(nn.interop, name) for name in nn.interop.__all__))  # fmt: skip
 
 X, Y = np.zeros((4, 3)), np.zeros((4, 1))
 

@@ -4,6 +4,7 @@ import importlib
 
 __all__ = [
     "c",
+    "onnx",
     "scipy",
 ]
 

@@ -1,0 +1,135 @@
+"""Models as ONNX files, which other runtimes compute: onnxruntime, and what phones and browsers have."""
+
+import numpy as np
+
+from nncore import _checks, _files
+from nncore._version import __version__
+from nncore.models import Model
+
+__all__ = ["export", "to_onnx"]
+
+OPSET = 17  # what onnxruntime has read since 1.12
+IR_VERSION = 8  # of the files that belong to it
+MOST_BYTES = 2**31 - 2**16  # that a file holds: protobuf's limit, with room for nodes
+
+
+def export(model, path, *, input_types=None):
+    """Writes a model's predictions as an ONNX file.
+
+    The graph computes what `model.predict` does, for any number of rows, in float64 where the model does, else in
+    float32. Names of its inputs and outputs are the model's. Operators are those of opset 17.
+
+    Parameters
+    ----------
+    model : Model, built
+        Of any layers of nncore, and of layers and models of one's own that are made of them by `call`.
+    path : str or path
+        The file, which is replaced as a whole.
+    input_types : str or type of numbers; a list or dict by name for several inputs
+        What the graph takes, such as "uint8" for images; None is int64 for inputs that only `Embedding` layers read,
+        and the model's type for others.
+
+    Raises
+    ------
+    ImportError
+        Without the package onnx: pip install 'nncore[onnx]'.
+    ValueError
+        For layers in NumPy, stateful layers, models without a shape, or of more than 2 GB. No file is written.
+
+    Notes
+    -----
+    Numbers of rows outside of an `Embedding`, which `predict` refuses, are the runtime's to refuse; negative ones count
+    from the end. onnxruntime has no kernels of float64 for convolutions.
+
+    References
+    ----------
+    https://onnx.ai/onnx/operators
+
+    Examples
+    --------
+    >>> model = nn.Sequential([nn.Input((4,), name="x"), nn.layers.Dense(3, activation="softmax", name="y")])
+    >>> nn.interop.onnx.export(model, "model.onnx")  # doctest: +SKIP
+    """
+    _files.replace(path, to_onnx(model, input_types=input_types).SerializeToString())
+
+
+def to_onnx(model, *, input_types=None):
+    """Returns what `export` writes, as an onnx.ModelProto.
+
+    Parameters and errors are those of `export`.
+
+    Examples
+    --------
+    >>> model = nn.Sequential([nn.Input((4,), name="x"), nn.layers.Dense(3, activation="softmax", name="y")])
+    >>> [node.op_type for node in nn.interop.onnx.to_onnx(model).graph.node]  # doctest: +SKIP
+    ['Gemm', 'Softmax']
+    """
+    try:
+        from onnx import helper
+    except ImportError as error:
+        raise ImportError("nn.interop.onnx needs the package onnx: pip install 'nncore[onnx]'") from error
+    if not isinstance(model, Model):
+        raise TypeError(f"nn.interop.onnx exports models, such as nn.Sequential([layer]); got {model!r}")
+    model._require_built()
+    types = _types_of(model, input_types)
+    with model._exclusively():
+        graph = _write(model, types)
+    made = helper.make_model(
+        graph, producer_name="nncore", producer_version=__version__, ir_version=IR_VERSION,
+        opset_imports=[helper.make_operatorsetid("", OPSET)],
+    )  # fmt: skip
+    helper.set_model_props(made, {"nncore": __version__, "dtype": np.dtype(model.dtype).name})
+    return made
+
+
+def _types_of(model, given):
+    """The type of numbers of each input."""
+    names, own = model.input_names, np.dtype(model.dtype)
+    if isinstance(given, dict):
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise ValueError(f"input_types names {unknown[0]!r}; the model's inputs are {', '.join(names)}")
+        given = [given.get(name) for name in names]
+    elif not isinstance(given, (list, tuple)):
+        given = [given] * len(names)
+    if len(given) != len(names):
+        raise ValueError(f"input_types must have a type for each of {len(names)} inputs; got {len(given)}")
+    types = []
+    for number, one in enumerate(given):
+        if one is None:
+            embeddings, others = model.graph.readers(number)
+            one = np.int64 if embeddings and not others else own
+        one = np.dtype(_checks.name_of_dtype("nn.interop.onnx: input_types", one))
+        if one.kind not in "biuf" or one.itemsize > 8:
+            raise ValueError(f"input_types must be types of real numbers; got {one.name} for {names[number]!r}")
+        types.append(one)
+    return types
+
+
+def _write(model, types):
+    """The GraphProto of a model."""
+    from nncore.interop.onnx import writers  # noqa: F401  which fills the registry
+    from nncore.interop.onnx.graph import ROWS, Graph, Value
+    from nncore.interop.onnx.registry import write_model
+
+    dtype = np.dtype(model.dtype)
+    graph = Graph(dtype)
+    input_names, output_names = model.input_names, []
+    for name in model.output_names:
+        while name in input_names:
+            name += "_output"
+        output_names.append(name)
+    for name in (*input_names, *output_names):
+        graph.claim(name)
+    values, inputs = [], []
+    for name, tensor, given in zip(input_names, model.inputs, types, strict=True):
+        inputs.append((name, given, [ROWS, *tensor.sample_shape]))
+        source = {"name": name} if given == dtype else {"given": name, "given_type": given}
+        values.append(Value(graph, tensor.sample_shape, **source))
+    found = write_model(graph, model, *values)
+    size = sum(array.nbytes for _, array in graph.constants)
+    if size > MOST_BYTES:
+        raise ValueError(f"an ONNX file holds less than 2 GB; model {model.name!r} has {size:,} bytes of weights")
+    outputs = [(value.plain, name, dtype, [ROWS, *value.shape])
+               for value, name in zip(found, output_names, strict=True)]  # fmt: skip
+    return graph.finish(model.name, inputs, outputs)
