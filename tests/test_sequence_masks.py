@@ -221,6 +221,21 @@ def test_masks_beside_each_other_and_one_or_the_other():
         assert abs(loss - (error[mask] ** 2).mean()) < 1e-12, name
 
 
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_masks_of_fewer_axes_than_what_stands_beside_each_other(axis):
+    """Steps are matrices: along those axes that masks do not have, what counts in one counts."""
+    a, b = nn.Input((STEPS,)), nn.Input((STEPS,))
+    matrices = [nn.layers.TimeDistributed(nn.layers.Reshape((2, 3)))(nn.layers.Embedding(9, 6, mask_zero=True)(x))
+                for x in (a, b)]  # fmt: skip
+    joined = nn.layers.TimeDistributed(nn.layers.Flatten())(nn.layers.Concatenate(axis)(matrices))
+    x, z = words(), words()[::-1]
+    steps = nn.Model([a, b], joined, dtype="float64").predict([x, z])
+    counts = np.concatenate([x != 0, z != 0], axis=1) if axis == 1 else (x != 0) | (z != 0)
+    wanted = (steps * counts[..., None]).sum(axis=1) / counts.sum(axis=1, keepdims=True)
+    means = nn.Model([a, b], nn.layers.GlobalAveragePooling1D()(joined), dtype="float64")
+    np.testing.assert_allclose(means.predict([x, z]), wanted, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("ignore", [None, 2])
 def test_losses_of_arrays_with_weights_of_steps(ignore, reduction):

@@ -3,7 +3,7 @@
 import math
 
 from nncore import _checks, _engine
-from nncore._axes import emit_copy, emit_pair
+from nncore._axes import emit_broadcast, emit_copy, emit_pair
 from nncore.layers.layer import Layer
 
 
@@ -67,6 +67,12 @@ def emit_either(builder, masks):
         emit_pair(builder.forward, "maximum", first.buffer, other.buffer, either.buffer, either.width)
         first = either
     return first
+
+
+def emit_widened(builder, mask, shape):
+    """A mask of the first axes of `shape` as one of all of them."""
+    missing = len(shape) - len(mask.shape)
+    return emit_broadcast(builder, builder.same(mask, (*mask.shape, *(1,) * missing)), shape) if missing else mask
 
 
 def emit_joined(builder, masks, shapes, axis):

@@ -8,7 +8,7 @@ import math
 from nncore import _checks
 from nncore._axes import emit_broadcast, emit_copied_gradient, emit_copy, emit_pair, emit_permuted
 from nncore.layers.layer import Layer
-from nncore.layers.masking import emit_either, emit_joined
+from nncore.layers.masking import emit_either, emit_joined, emit_widened
 
 
 class Merge(Layer):
@@ -274,13 +274,14 @@ class Concatenate(Merge):
         return y
 
     def emit_mask(self, builder, values):
-        """The masks beside each other; along the last axis, what counts in one of the inputs."""
+        """The masks beside each other; along an axis that they do not have, what counts in one of the inputs."""
         shapes = [value.shape for value in values]
         axis = sample_axis(self, self.axis, shapes[0])
-        if axis < len(shapes[0]) - 1:
-            return emit_joined(builder, [value.mask for value in values], shapes, axis)
-        known = [value.mask for value in values if value.mask is not None]
-        return emit_either(builder, known) if len(known) == len(values) else None
+        axes = max(len(value.mask.shape) for value in values if value.mask is not None)
+        masks = [value.mask and emit_widened(builder, value.mask, value.shape[:axes]) for value in values]
+        if axis < axes:
+            return emit_joined(builder, masks, shapes, axis)
+        return None if None in masks else emit_either(builder, masks)
 
     def get_config(self):
         return {"axis": self.axis, **super().get_config()}
