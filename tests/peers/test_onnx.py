@@ -544,6 +544,17 @@ def test_masks_of_more_axes():
     check(shaken(nn.Model(x, L.Masking(0.2)(L.Add()([y, y])))), random().integers(0, 9, (5, 3, 7)))
 
 
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_masks_of_fewer_axes(axis):
+    x = nn.Input((7,))
+    parts = [L.TimeDistributed(L.Reshape((2, 2)))(L.Embedding(9, 4, mask_zero=zero)(x)) for zero in (True, axis > 1)]
+    parts.append(parts[0] if axis == 3 else L.Masking(0.3)(L.TimeDistributed(L.Reshape((2, 2)))(L.Dense(4)(
+        L.Embedding(9, 4)(x)))))  # fmt: skip
+    y = L.Concatenate(axis)(parts)
+    y = y if axis < 3 else L.GRU(2)(L.TimeDistributed(L.Flatten())(y))
+    check(shaken(nn.Model(x, y)), words())
+
+
 class Cell(L.Layer):
     """A cell of two states of unlike size."""
 

@@ -107,21 +107,30 @@ def mask_of_merging(graph, layer, values):
 
 @masks(layers.Concatenate)
 def mask_of_concatenation(graph, layer, values):
-    shapes = [value.shape for value in values]
-    axis = sample_axis(layer, layer.axis, shapes[0])
-    if axis == len(shapes[0]) - 1:
-        found = [value.mask for value in values]
-        return None if any(mask is None for mask in found) else either(graph, found)
-    axes = next(len(value.mask.shape) for value in values if value.mask is not None)
+    axis = sample_axis(layer, layer.axis, values[0].shape)
+    axes = max(len(value.mask.shape) for value in values if value.mask is not None)
+    found = [value.mask and _widened(graph, value.mask, value.shape[:axes]) for value in values]
+    if axis >= axes:
+        return None if None in found else either(graph, found)
     parts = []
-    for value in values:
-        if value.mask is None:
-            rows = graph.zeros((value.plain, 0), value.shape[:axes])
-            parts.append(graph.chain(rows, ("Equal", 0.0)))
+    for value, mask in zip(values, found, strict=True):
+        if mask is None:
+            zeros = graph.zeros((value.plain, 0), value.shape[:axes])
+            parts.append(graph.chain(zeros, ("Equal", 0.0)))
         else:
-            parts.append(value.mask.plain)
-    shape = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 : axes])
+            parts.append(mask.plain)
+    shape = values[0].shape
+    shape = (*shape[:axis], sum(value.shape[axis] for value in values), *shape[axis + 1 : axes])
     return Value(graph, shape, graph.op("Concat", parts, axis=axis + 1))
+
+
+def _widened(graph, mask, shape):
+    """A mask of the first axes of `shape` as one of all of them."""
+    missing = len(shape) - len(mask.shape)
+    if not missing:
+        return mask
+    name = graph.unsqueeze(mask.plain, list(range(len(mask.shape) + 1, len(shape) + 1)))
+    return Value(graph, shape, graph.op("Expand", [name, graph.integers([1, *shape])]))
 
 
 @masks(layers.Dot)
