@@ -5,10 +5,14 @@ those models.
 """
 
 import functools
+import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import test_random_graphs as graphs
 
 import nncore as nn
 
@@ -763,6 +767,23 @@ def test_a_trained_model():
     check(model, x[:5])
 
 
+def in_float32(model):
+    """The same model with weights of float32, those of models inside as well."""
+    config = json.loads(json.dumps(L.serialize(model)).replace('"float64"', '"float32"'))
+    made = L.deserialize(config)
+    made.set_weights(model.get_weights())
+    return made
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_random_graphs(first):
+    for seed in range(first, first + 20):
+        case = graphs.Case(seed)
+        x = case.x if isinstance(case.x, list) else [case.x]
+        x = [data.astype("float32" if data.dtype == "float64" else data.dtype) for data in x]
+        check(in_float32(case.model), *x, tolerance=5e-5, input_types=[data.dtype for data in x])  # what some exponentials add up to
+
+
 @pytest.mark.filterwarnings("ignore:dtype='mixed_bfloat16'")
 def test_mixed_precision_is_exported_as_float32():
     model = nn.Sequential([nn.Input((200,)), L.Dense(200, activation="relu"), L.Dense(3)], dtype="mixed_bfloat16")
@@ -844,3 +865,13 @@ def test_no_rows():
                            L.Flatten()])  # fmt: skip
     (got,) = computed(exported(model), {model.input_names[0]: np.zeros((0, 4, 3), np.float32)})
     assert got.shape == (0, 8)
+
+
+def test_the_document(tmp_path, monkeypatch):
+    """The Python of docs/interop.md's section, as one program."""
+    text = (Path(__file__).parents[2] / "docs" / "interop.md").read_text(encoding="utf-8")
+    section = next(part for part in text.split("\n## ") if part.startswith("ONNX"))
+    blocks = re.findall(r"^```py$(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    assert blocks
+    exec("".join(blocks), {})
