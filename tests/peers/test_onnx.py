@@ -781,7 +781,8 @@ def test_random_graphs(first):
         case = graphs.Case(seed)
         x = case.x if isinstance(case.x, list) else [case.x]
         x = [data.astype("float32" if data.dtype == "float64" else data.dtype) for data in x]
-        check(in_float32(case.model), *x, tolerance=5e-5, input_types=[data.dtype for data in x])  # what some exponentials add up to
+        # what some exponentials add up to
+        check(in_float32(case.model), *x, tolerance=5e-5, input_types=[data.dtype for data in x])
 
 
 @pytest.mark.filterwarnings("ignore:dtype='mixed_bfloat16'")

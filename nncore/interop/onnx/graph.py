@@ -30,24 +30,29 @@ class Value:
         Of a sample.
     name : str, optional
         Of the tensor in `order`, the plain one unless given.
-    mask : Value, optional
-        Of bool, for the first axes of a sample: which of them count.
     given : str, optional
         The name of an input of another type than the model's, in the place of `name`.
     given_type : type of numbers, with `given`
     """
 
-    def __init__(self, graph, shape, name=None, order=None, mask=None, given=None, given_type=None):
-        self.graph, self.shape, self.mask = graph, tuple(shape), mask
+    mask = None  # a Value of bool for the first axes of a sample: which of them count
+
+    def __init__(self, graph, shape, name=None, order=None, given=None, given_type=None):
+        self.graph, self.shape = graph, tuple(shape)
         self.given, self.given_type = given, given_type
-        self.names = {} if name is None else {order or plain_order(len(self.shape)): name}
+        self._names = {} if name is None else {order or plain_order(len(self.shape)): name}
         self._integers = None
+
+    @property
+    def names(self):
+        """{order: name} of those orders that are there, the one that it was made in first."""
+        if not self._names:
+            self._names[plain_order(len(self.shape))] = self.graph.cast(self.given, self.graph.dtype)
+        return self._names
 
     @property
     def native(self):
         """(order, name) of how it was made."""
-        if not self.names:
-            self.names[plain_order(len(self.shape))] = self.graph.cast(self.given, self.graph.dtype)
         return next(iter(self.names.items()))
 
     @property
@@ -70,15 +75,13 @@ class Value:
         """Its name in an order of axes."""
         if order not in self.names:
             known, name = self.native
-            if order not in self.names:
-                permutation = [known.index(axis) for axis in order]
-                self.names[order] = self.graph.op("Transpose", [name], perm=permutation)
+            permutation = [known.index(axis) for axis in order]
+            self.names[order] = self.graph.op("Transpose", [name], perm=permutation)
         return self.names[order]
 
     def ending_with(self, axes):
         """(order, name) of an order that has these axes last: one that is there, else the plain one of the others."""
         axes = tuple(axes)
-        self.native  # noqa: B018  there is one at least
         for order, name in self.names.items():
             if order[len(order) - len(axes) :] == axes:
                 return order, name
@@ -105,9 +108,8 @@ class Value:
 
     def permuted(self, axes):
         """The Value whose axis i is axis axes[i] of this one, counted with that of the rows: the same tensors."""
-        self.native  # noqa: B018  there is one at least
         turned = Value(self.graph, [self.shape[axis - 1] for axis in axes[1:]])
-        turned.names = {tuple(axes.index(axis) for axis in order): name for order, name in self.names.items()}
+        turned._names = {tuple(axes.index(axis) for axis in order): name for order, name in self.names.items()}
         return turned
 
     def reshaped(self, shape):
@@ -167,7 +169,6 @@ class Graph:
         """Adds a node of one output, or of so many; returns the name, or a list of them."""
         from onnx import helper
 
-        attributes = {key: value for key, value in attributes.items() if value is not None}
         name = self.name(kind)
         names = [name] if outputs is None else [self.name(f"{kind}:{number}") for number in range(outputs)]
         self.nodes.append(helper.make_node(kind, inputs, names, name=name, **attributes))
