@@ -60,7 +60,7 @@ cdef void bind(const Port *port, const void *pointer) noexcept nogil:
 
 cdef int predict(State *state, const void *const *x, int64_t rows, void *const *y) noexcept nogil:
     cdef int i
-    if rows < 0 or x == NULL or y == NULL:
+    if state == NULL or state.ready == NULL or rows < 0 or x == NULL or y == NULL:
         return BAD_ARGUMENT
     for i in range(state.inputs):
         if x[i] == NULL and rows > 0:
@@ -112,6 +112,8 @@ cdef class Predictor:
     ------
     ValueError
         For a model that is not built, has layers in Python or keeps states.
+    TypeError
+        For a model that cannot be copied, as one with an initializer that is a lambda.
 
     Examples
     --------
@@ -189,8 +191,8 @@ cdef class Predictor:
         for number, shape in enumerate(self.output_shapes):
             open_port(&state.ports[state.inputs + <int>number], plan, builder.bindings[f"output{number}"], shape,
                       self.dtype)
-        pays = [count for count in range(1, rows + 1) if builder.threads(count, threads) > 1] if threads > 1 else []
-        state.rows_for_threads = pays[0] if pays else np.iinfo(np.int64).max
+        paying = (count for count in range(1, rows + 1) if builder.threads(count, threads) > 1)
+        state.rows_for_threads = next(paying, np.iinfo(np.int64).max) if threads > 1 else 1
         state.ready = plan.ready(threads)
         self.kept = program
 
@@ -225,7 +227,7 @@ cdef class Predictor:
         raise TypeError("a Predictor cannot be pickled or copied; make one of the model")
 
     cdef int run(self, const void *x, Py_ssize_t rows, void *y) noexcept nogil:
-        if self.state.inputs != 1 or self.state.outputs != 1:
+        if self.state == NULL or self.state.inputs != 1 or self.state.outputs != 1:
             return BAD_ARGUMENT
         return predict(self.state, &x, rows, &y)
 

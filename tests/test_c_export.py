@@ -248,6 +248,27 @@ def test_without_fused_instructions(tmp_path):
     assert np.array_equal(generic, np.load(tmp_path / "y.npy"))
 
 
+@pytest.mark.skipif(not FUSED or not all(map(shutil.which, ["aarch64-linux-gnu-gcc", "qemu-aarch64"])),
+                    reason="needs a compiler for AArch64, and QEMU")  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_another_processor(dtype, tmp_path):
+    model, x = convolutional(dtype), IMAGES.astype(dtype)
+    nn.interop.c.export(model, tmp_path / "net.c", header=tmp_path / "net.h")
+    real = "float" if dtype == "float32" else "double"
+    (tmp_path / "main.c").write_text(
+        f'#include "net.h"\n#include <stdio.h>\nint main(void)\n{{\n    static {real} x[5 * NET_INPUT_SIZE], '
+        f"y[5 * NET_OUTPUT_SIZE];\n    if (fread(x, 1, sizeof x, stdin) != sizeof x)\n        return 1;\n"
+        "    net_predict(x, y, 5);\n    return fwrite(y, 1, sizeof y, stdout) != sizeof y;\n}\n"
+    )
+    command = ["aarch64-linux-gnu-gcc", "-std=gnu11", "-O3", "-static", "net.c", "main.c", "-o", "main"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    if "cannot find" in done.stderr or "No such file" in done.stderr:
+        pytest.skip("no C library for AArch64")
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run(["qemu-aarch64", tmp_path / "main"], input=x.tobytes(), capture_output=True, check=True)
+    assert done.stdout == model.predict(x, verbose=0).tobytes()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nothing_is_needed(dtype, tmp_path):
     """No library, and for float32 nothing of double."""
@@ -408,6 +429,7 @@ def test_refusals(tmp_path):
     refused("identifier in C; got 'a-b'", name="a-b")
     refused("identifier in C; got 'while'", name="while")
     refused("must be a string", error=TypeError, name=3)
+    refused("path and header must be two files", header=str(path))
     refused("input_dtype must be one of float32, .*; got 'float16'", input_dtype="float16")
     refused("1 inputs; input_dtype has 2", input_dtype=["int8", "int8"])
     refused("layer 'doubled' .* in Python", nn.Sequential([nn.Input((3,)), Doubled(name="doubled")]))

@@ -74,6 +74,8 @@ def export(model, path, name=None, *, input_dtype=None, header=None):
             "build((None, features))"
         )
     path = pathlib.Path(path)
+    if header is not None and pathlib.Path(header) == path:
+        raise ValueError(f"c.export: path and header must be two files; got {str(path)!r} for both")
     name = _name(path, name)
     types = _types(model, input_dtype)
     with model._exclusively():

@@ -645,15 +645,18 @@ static void window_product(const windows *w, integer units, const real *a, const
                     const integer y = row + t * w->tap_row_step;
                     if (y < 0 || y >= w->image_rows)
                         continue;
-                    for (integer u = 0; u < w->taps_across; u++) {
+                    const int in_a_row = w->tap_column_step == 1 && w->pixel == w->channels && column >= 0 &&
+                                         column + w->taps_across <= w->image_columns;
+                    const integer inner = in_a_row ? w->taps_across * w->channels : w->channels;
+                    for (integer u = 0; u < (in_a_row ? 1 : w->taps_across); u++) {
                         const integer x = column + u * w->tap_column_step;
                         const real *factors = b + (t * w->taps_across + u) * w->channels * units + unit;
                         if (x >= 0 && x < w->image_columns) {
                             const real *from = a + (y * w->image_columns + x) * w->pixel;
-                            add_products(w->channels, from, 1, factors, units, sum, count);
+                            add_products(inner, from, 1, factors, units, sum, count);
                         } else {
                             static const real zero = 0; /* around the image */
-                            add_products(w->channels, &zero, 0, factors, units, sum, count);
+                            add_products(inner, &zero, 0, factors, units, sum, count);
                         }
                     }
                 }

@@ -175,7 +175,7 @@ class Source:
             return "INFINITE" if value > 0 else "-INFINITE"
         if value.is_integer() and abs(value) < 1e6 and (value or not np.signbit(value)):
             return str(int(value))
-        return _hexadecimal(value) + ("" if self.double else "f")
+        return _hexadecimal([value], "" if self.double else "f")[0]
 
     def _constant(self, array, base, layer):
         """The name of a constant with these numbers, which begin where `base` does."""
@@ -188,7 +188,7 @@ class Source:
                 raise ValueError(f"c.export needs finite weights; layer {layer!r} has NaN or infinite ones")
             name = self._unique(self.recording.name_of(base) or f"{layer}_constant")
             suffix = "" if self.double else "f"
-            numbers = [_hexadecimal(value) + suffix for value in array.ravel().tolist()]
+            numbers = _hexadecimal(array.ravel().tolist(), suffix)
             size = " * ".join(map(str, array.shape)) or "1"
             self._constants.append(f"static const real {name}[{size}] = {{\n{_wrapped(numbers)}\n}};")
             self._known[key] = name
@@ -346,10 +346,9 @@ void {name}_predict({self._parameters()}, size_t rows)
         return ", ".join([*inputs, *outputs])
 
 
-def _hexadecimal(value):
-    """A finite number in C's hexadecimal notation, without a suffix."""
-    digits, exponent = float.hex(value).split("p")
-    return f"{digits.rstrip('0').rstrip('.')}p{exponent}" if "." in digits else f"{digits}p{exponent}"
+def _hexadecimal(values, suffix):
+    """Finite numbers in C's hexadecimal notation."""
+    return (re.sub(r"\.?0*p", "p", f"{suffix} ".join(map(float.hex, values))) + suffix).split(" ")
 
 
 def _wrapped(numbers, width=116):
@@ -365,4 +364,4 @@ def _wrapped(numbers, width=116):
 
 def _comment(text):
     """A text that can stand in a comment."""
-    return re.sub(r"[^ -~]", "?", str(text)).replace("*/", "* /").replace("/*", "/ *")
+    return re.sub(r"[^ -~]|\?", "_", str(text)).replace("*/", "* /").replace("/*", "/ *")
