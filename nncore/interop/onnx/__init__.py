@@ -6,7 +6,7 @@ from nncore import _checks, _files
 from nncore._version import __version__
 from nncore.models import Model
 
-__all__ = ["export", "to_onnx"]
+__all__ = ["export", "from_onnx", "load", "to_onnx"]
 
 OPSET = 17  # what onnxruntime has read since 1.12
 IR_VERSION = 8  # of the files that belong to it
@@ -64,10 +64,7 @@ def to_onnx(model, *, input_types=None):
     >>> [node.op_type for node in nn.interop.onnx.to_onnx(model).graph.node]  # doctest: +SKIP
     ['Gemm', 'Softmax']
     """
-    try:
-        from onnx import helper
-    except ImportError as error:
-        raise ImportError("nn.interop.onnx needs the package onnx: pip install 'nncore[onnx]'") from error
+    helper = _package().helper
     if not isinstance(model, Model):
         raise TypeError(f"nn.interop.onnx exports models, such as nn.Sequential([layer]); got {model!r}")
     model._require_built()
@@ -80,6 +77,95 @@ def to_onnx(model, *, input_types=None):
     )  # fmt: skip
     helper.set_model_props(made, {"nncore": __version__, "dtype": np.dtype(model.dtype).name})
     return made
+
+
+def load(path):
+    """Returns the model of an ONNX file, as `from_onnx` makes it.
+
+    The file must hold all of the model. Nothing in it is run.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    FileNotFoundError
+    ImportError
+        Without the package onnx: pip install 'nncore[onnx]'.
+    ValueError
+        For what is no ONNX file, and what `from_onnx` does not read.
+
+    Examples
+    --------
+    >>> model = nn.interop.onnx.load("model.onnx")  # doctest: +SKIP
+    """
+    onnx = _package()
+    import pathlib
+
+    from google.protobuf.message import DecodeError
+
+    path = pathlib.Path(path)
+    if path.stat().st_size > 2**31:
+        raise ValueError(f"{path} is no ONNX file: it has more than 2 GB")
+    try:
+        proto = onnx.load_model_from_string(path.read_bytes())
+    except DecodeError as error:
+        raise ValueError(f"{path} is no ONNX file: {error}") from error
+    return from_onnx(proto)
+
+
+def from_onnx(proto):
+    """Returns a model of the layers that an ONNX graph of feed-forward operators is made of, with its weights.
+
+    `model.predict` computes what the graph does, of inputs of the same shapes, and the model can be trained. What is
+    read: `Gemm` and `MatMul` with weights, `Conv` and `ConvTranspose` over sequences and images, pooling,
+    `BatchNormalization`, `LayerNormalization`, activations, arithmetic of tensors and with numbers, `Softmax`,
+    `Concat`, `Flatten`, `Reshape`, `Transpose`, `Pad`, `Slice`, `Resize`, and `Gather` from a table.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+        Of opset 7 to 26. Its first axis of each input is that of the rows, the others are of known extents.
+
+    Returns
+    -------
+    Model
+        Of float64 where the graph's inputs or outputs are, else of float32. Not compiled.
+
+    Raises
+    ------
+    ImportError
+        Without the package onnx: pip install 'nncore[onnx]'.
+    ValueError
+        For operators and options that are not supported, by their names, and graphs that are not as they should be.
+
+    Notes
+    -----
+    Images of a graph are mostly channels first, where nncore's convolutions have them last: `Permute` layers are
+    between where the graph has no `Transpose` of its own. Arithmetic with numbers along an axis becomes a
+    `BatchNormalization` that is not trainable.
+
+    Examples
+    --------
+    >>> model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(3)])
+    >>> again = nn.interop.onnx.from_onnx(nn.interop.onnx.to_onnx(model))  # doctest: +SKIP
+    """
+    onnx = _package()
+    if not isinstance(proto, onnx.ModelProto):
+        raise TypeError(f"from_onnx takes an onnx.ModelProto; got {proto!r}")
+    from nncore.interop.onnx import readers  # noqa: F401  which fill their table
+    from nncore.interop.onnx.importing import Reader
+
+    return Reader(proto).model()
+
+
+def _package():
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError("nn.interop.onnx needs the package onnx: pip install 'nncore[onnx]'") from error
+    return onnx
 
 
 def _types_of(model, given):
