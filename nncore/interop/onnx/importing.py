@@ -325,6 +325,8 @@ class Reader:
 
 def clean(name):
     """A tensor's name as that of a layer."""
+    if not isinstance(name, str):
+        raise ValueError(f"ONNX: the name {name!r} is no text")
     return re.sub(r"[^\w#.:-]+", "_", name).strip("_") or "model"
 
 

@@ -56,7 +56,10 @@ def _product(reader, node, x, other):
 
 @reads("Gather")
 def read_gather(reader, node):
-    table, numbers = node.array(0, "tables"), node.tensor(1)
+    table = node.array(0, "tables")
+    if isinstance(node.given(1), np.ndarray) and table.ndim == 1:  # of a shape
+        return np.asarray(table[node.inputs[1]])
+    numbers = node.tensor(1)
     node.require(node.attributes.get("axis", 0) in (0, -2) and table.ndim == 2 and table.dtype.kind == "f",
                  "is supported for rows of a table only")  # fmt: skip
     node.require(numbers.rows == 0, "is supported where the rows are the first axis only")

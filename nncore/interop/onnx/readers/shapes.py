@@ -7,6 +7,8 @@ import numpy as np
 from nncore import layers
 from nncore.interop.onnx.importing import Tensor, array_of, reads
 
+ROWS = -(2**61)
+
 
 @reads("Constant")
 def read_constant(reader, node):
@@ -15,6 +17,14 @@ def read_constant(reader, node):
         return array_of(value)
     node.require(name in ("value_float", "value_floats", "value_int", "value_ints"), f"does not support {name}")
     return np.asarray(value, np.float32 if "float" in name else np.int64)
+
+
+@reads("Shape")
+def read_shape(reader, node):
+    """A constant, in which a number that nothing else has stands for the rows."""
+    value = node.inputs[0]
+    extents = value.shape if isinstance(value, np.ndarray) else [ROWS if n is None else n for n in value.shape]
+    return np.array(extents, np.int64)[node.attributes.get("start", 0) : node.attributes.get("end")]
 
 
 @reads("Identity", "Dropout")
@@ -73,7 +83,7 @@ def read_reshape(reader, node):
         return node.inputs[0].reshape(wanted)
     x = node.tensor()
     node.only(allowzero=0)
-    node.require(len(wanted) > 1 and (wanted[0] in (0, -1) or wanted[0] in reader.fixed_rows),
+    node.require(len(wanted) > 1 and wanted[0] in {0, -1, ROWS, *reader.fixed_rows},
                  f"to {wanted} does not keep the rows as the first axis")  # fmt: skip
     extents = list(x.shape)
     node.require(all(n != 0 or place < len(extents) for place, n in enumerate(wanted)), f"has the shape {wanted}")
@@ -107,6 +117,8 @@ def read_axes_of_one(reader, node):
 
 @reads("Concat")
 def read_concat(reader, node):
+    if all(isinstance(value, np.ndarray) for value in node.inputs):
+        return np.concatenate(node.inputs, node.attributes["axis"])
     tensors = [node.tensor(place) for place in range(len(node.inputs))]
     axis = node.axis(node.attributes["axis"], tensors[0].rank)
     order = tensors[0].native[0]
@@ -136,11 +148,15 @@ def read_pad(reader, node):
 
 @reads("Slice")
 def read_slice(reader, node):
-    x = node.tensor()
+    x = node.inputs[0] if isinstance(node.inputs[0], np.ndarray) else node.tensor()
     starts, ends = node.numbers("starts", 1), node.numbers("ends", 2)
     axes, steps = node.numbers("axes", 3), node.numbers("steps", 4)
-    axes = list(range(len(starts))) if axes is None else [node.axis(axis, x.rank) for axis in axes]
+    rank = len(x.shape)
+    axes = list(range(len(starts))) if axes is None else [node.axis(axis, rank) for axis in axes]
     node.require(len(starts) == len(ends) == len(axes) and set(steps or [1]) == {1}, "is supported in steps of 1 only")
+    if isinstance(x, np.ndarray):
+        parts = dict(zip(axes, map(slice, starts, ends), strict=True))
+        return x[tuple(parts.get(axis, slice(None)) for axis in range(rank))]
     margins = [(0, 0)] * x.rank
     for start, end, axis in zip(starts, ends, axes, strict=True):
         node.require(axis != x.rows, "is supported along axes of samples only")
