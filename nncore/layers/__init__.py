@@ -1,7 +1,10 @@
 """Layers: shapes, weights, and the steps that they emit. One family to a file."""
 
+from __future__ import annotations
+
 import contextlib
 import contextvars
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks
 from nncore.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
@@ -68,10 +71,18 @@ from nncore.layers.separable import SeparableConv1D, SeparableConv2D
 from nncore.layers.simple_rnn import SimpleRNN
 from nncore.layers.time_distributed import TimeDistributed
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nncore._typing import Config
+
 # Keras's other names.
-Convolution1D, Convolution2D = Conv1D, Conv2D
-Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
-SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+Convolution1D = Conv1D
+Convolution2D = Conv2D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
     "ELU",
@@ -174,7 +185,7 @@ _BY_CLASS = {
 }
 
 
-def _models():
+def _models() -> dict[str, Any]:
     """Kinds of models, which may stand among layers."""
     from nncore import models
 
@@ -183,11 +194,11 @@ def _models():
 
 # Of layers that stand in several models of one description: {id of the layer: number} while it is written,
 # {number: layer} while it is read.
-_shared = contextvars.ContextVar("shared", default=None)
+_shared: contextvars.ContextVar[Any] = contextvars.ContextVar("shared", default=None)
 
 
 @contextlib.contextmanager
-def sharing(known):
+def sharing(known: Any) -> Iterator[None]:
     """While layers are written or read that may stand in several models of one description; see `_shared`."""
     token = _shared.set(known)
     try:
@@ -196,7 +207,7 @@ def sharing(known):
         _shared.reset(token)
 
 
-def serialize(layer):
+def serialize(layer: Any) -> Config:
     """Returns {"class_name", "config"} of a layer."""
     described = _checks.serialize(layer)
     if id(layer) in (_shared.get() or ()):
@@ -204,7 +215,7 @@ def serialize(layer):
     return described
 
 
-def deserialize(config):
+def deserialize(config: Config) -> Config:
     """Returns a new layer, without weights, as `serialize` described one."""
     number, known = None, _shared.get()
     if isinstance(config, dict) and "shared" in config:

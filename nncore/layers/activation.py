@@ -1,21 +1,34 @@
 """Activation functions as layers of their own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks, activations
 from nncore.layers.layer import Layer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import ActivationLike, AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config
 
 
 class _Function(Layer):
     """y = f(x) of an activation, `self.activation`."""
 
+    activation: Any
+
     supports_masking = True
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         try:
             return self.activation.output_shape(input_shape)
         except ValueError as error:
             raise ValueError(f"layer {self.name!r}: {error}") from None
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         return self.activation.emit(builder, x)
 
 
@@ -27,21 +40,23 @@ class Activation(_Function):
     activation : str or activation
     """
 
-    def __init__(self, activation, **common):
+    def __init__(self, activation: ActivationLike, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.activation = activations.get(activation)
+        self.activation: Any = activations.get(activation)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"activation": activations.serialize(self.activation), **super().get_config()}
 
 
 class _Parametric(_Function):
     """An activation with its parameters, whose names are also those of the layer."""
 
-    def _set(self, activation, **parameters):
+    activation: Any
+
+    def _set(self, activation: Any, **parameters: Any) -> None:
         self.activation = activation.with_parameters(**parameters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**self.activation.parameters, **super().get_config()}
 
 
@@ -56,7 +71,8 @@ class ReLU(_Parametric):
         At least 0.
     """
 
-    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **common):
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         negative_slope = _checks.real_number("ReLU", "negative_slope", negative_slope, 0)
         self._set(activations.relu, max_value=max_value, negative_slope=negative_slope, threshold=threshold)
@@ -71,7 +87,7 @@ class LeakyReLU(_Parametric):
         At least 0.
     """
 
-    def __init__(self, negative_slope=0.3, **common):
+    def __init__(self, negative_slope: float = 0.3, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
         negative_slope = _checks.real_number("LeakyReLU", "negative_slope", negative_slope, 0)
         self._set(activations.leaky_relu, negative_slope=negative_slope)
@@ -86,7 +102,7 @@ class ELU(_Parametric):
         At least 0.
     """
 
-    def __init__(self, alpha=1.0, **common):
+    def __init__(self, alpha: float = 1.0, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
         self._set(activations.elu, alpha=alpha)
 
@@ -100,6 +116,6 @@ class Softmax(_Parametric):
         Of each sample, counted with that of the samples.
     """
 
-    def __init__(self, axis=-1, **common):
+    def __init__(self, axis: int = -1, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
         self._set(activations.softmax, axis=axis)

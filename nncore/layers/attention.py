@@ -1,6 +1,9 @@
 """Attention of one head without projections: by products, or by sums."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nncore import _checks, _heads, activations, initializers
 from nncore._axes import emit_broadcast, emit_copy, emit_pair, emit_sum
@@ -11,6 +14,18 @@ from nncore.layers.merging import Add
 from nncore.layers.normalization import emit_sum_gradient
 from nncore.layers.tensor import is_symbolic
 from nncore.layers.weighted import array_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, Data, Outputs, Seed, Shape
+    from nncore._weight import Weight
+    from nncore.layers.layer import WeightMaker
+    from nncore.layers.tensor import Tensor
 
 MASKED = 1e9  # so much less are scores out of sight, as in Keras
 MASKS = ("query_mask", "value_mask")
@@ -38,13 +53,17 @@ class Attention(Layer):
     Luong, Pham and Manning, "Effective approaches to attention-based neural machine translation", 2015.
     """
 
+    _concat_score_weight: Weight | Any
+    _scale: Weight | Any
+
     merges = True
     supports_masking = True
 
-    def __init__(self, use_scale=False, score_mode="dot", dropout=0.0, seed=None, **common):
+    def __init__(self, use_scale: bool = False, score_mode: Literal["dot", "concat"] = "dot", dropout: float = 0.0,
+                 seed: Seed = None, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         owner = type(self).__name__
-        self.use_scale = _checks.boolean(owner, "use_scale", use_scale)
+        self.use_scale: bool = _checks.boolean(owner, "use_scale", use_scale)
         if score_mode not in ("dot", "concat"):
             raise ValueError(f"{owner}: score_mode must be 'dot' or 'concat', not {score_mode!r}")
         self.score_mode = score_mode
@@ -52,14 +71,27 @@ class Attention(Layer):
         self._scale = self._concat_score_weight = None
 
     @property
-    def dropout(self):
+    def dropout(self) -> float:
         """The probability with which a weight of the softmax is dropped in training."""
         return self._dropout.rate
 
-    scale = array_of("_scale", "The scale as an array; None without it, and before the layer is built.")
-    concat_score_weight = array_of("_concat_score_weight", "w as an array; None without it, and before it is built.")
+    scale: ArrayProperty = array_of("_scale", "The scale as an array; None without it, and before the layer is built.")
+    concat_score_weight: ArrayProperty = array_of(
+        "_concat_score_weight", "w as an array; None without it, and before it is built."
+    )
 
-    def __call__(self, inputs, mask=None, return_attention_scores=False, training=None, use_causal_mask=False):
+    @overload  # type: ignore[override]
+    def __call__(self, inputs: Sequence[Tensor], mask: Sequence[Tensor | None] | None = None,
+                 return_attention_scores: bool = False, training: bool | None = None,
+                 use_causal_mask: bool = False) -> Tensor | Any: ...  # fmt: skip
+
+    @overload
+    def __call__(self, inputs: Sequence[Data], mask: Sequence[Data | None] | None = None,
+                 return_attention_scores: bool = False, training: bool | None = None,
+                 use_causal_mask: bool = False) -> Outputs: ...  # fmt: skip
+
+    def __call__(self, inputs: Any, mask: Any = None, return_attention_scores: bool = False,
+                 training: bool | None = None, use_causal_mask: bool = False) -> Any:  # fmt: skip
         """On symbolic tensors: returns the output's. On arrays: returns an array.
 
         Parameters
@@ -79,7 +111,8 @@ class Attention(Layer):
         masks = self._listed(mask, "mask") if mask is not None else ()
         known = {name: one for name, one in zip(MASKS, masks, strict=False) if one is not None}
         given = [*given[:2], given[2] if len(given) > 2 else given[1], *known.values()]
-        options = {"masks": list(known), "causal": use_causal_mask, "with_scores": return_attention_scores}
+        options: dict[str, Any] = {"masks": list(known), "causal": use_causal_mask,
+                                   "with_scores": return_attention_scores}  # fmt: skip
         options = {name: option for name, option in options.items() if option}
         if is_symbolic(given):
             _checks.refuse(f"layer {self.name!r} in a graph", training=training)
@@ -88,7 +121,7 @@ class Attention(Layer):
 
         return compute(self, given, bool(training), **options)
 
-    def _listed(self, given, what):
+    def _listed(self, given: Any, what: Any) -> Any:
         if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
             raise ValueError(
                 f"layer {self.name!r} takes {what} as a list for query, value and perhaps key; got {given!r}"
@@ -97,10 +130,10 @@ class Attention(Layer):
 
     # ---- shapes and weights
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of a sample's output for a list of those of query, value and perhaps key."""
         query, value, *key = (tuple(shape) for shape in self._listed(input_shape, "shapes"))
-        key = key[0] if key else value
+        key = key[0] if key else value  # type: ignore[assignment]
         if any(len(shape) != 2 for shape in (query, value, key)):
             raise ValueError(f"layer {self.name!r} needs samples of shape (steps, features); got {input_shape}")
         if key[0] != value[0] or key[1] != query[1]:
@@ -110,7 +143,8 @@ class Attention(Layer):
             )
         return (query[0], value[1])
 
-    def sample_shapes(self, shapes, masks=(), causal=False, with_scores=False):
+    def sample_shapes(self, shapes: Any, masks: Sequence[str] = (), causal: bool = False,  # type: ignore[override]
+                      with_scores: bool = False) -> list[Shape]:  # fmt: skip
         """The shapes of a sample of each output."""
         output = self.compute_output_shape(list(shapes[:3]))
         wanted = dict(zip(MASKS, (shapes[0][:1], shapes[1][:1]), strict=True))
@@ -119,14 +153,14 @@ class Attention(Layer):
                 raise ValueError(f"layer {self.name!r}: {name} must have samples of {wanted[name]}; got {shape}")
         return [output, (shapes[0][0], shapes[1][0])] if with_scores else [output]
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: WeightMaker) -> None:
         """Builds the layer for the shapes of query, value and key, which those of masks may follow."""
         shapes = [tuple(shape) for shape in input_shape[:3]]
         if self.built and self.compute_output_shape(shapes) and shapes[0][-1] == self.input_shape[0][-1]:
             shapes = self.input_shape  # of other numbers of steps
         super().build_for(shapes, weights)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         ones = initializers.get("ones")
         if self.use_scale:
             self._scale = self.add_weight("scale", (), ones)
@@ -135,9 +169,10 @@ class Attention(Layer):
 
     # ---- steps
 
-    def emit(self, builder, query, value, key, *given, masks=(), causal=False, with_scores=False):
-        given = dict(zip(masks, given, strict=True))
-        query_mask, value_mask = (given.get(name, x.mask) for name, x in zip(MASKS, (query, value), strict=True))
+    def emit(self, builder: Builder, query: Value, value: Any, key: Value, *given: Any, masks: Sequence[str] = (),  # type: ignore[override]
+             causal: bool = False, with_scores: bool = False) -> Any:  # fmt: skip
+        masked: dict[str, Any] = dict(zip(masks, given, strict=True))
+        query_mask, value_mask = (masked.get(name, x.mask) for name, x in zip(MASKS, (query, value), strict=True))
         scores = self._emit_scores(builder, query, key)
         scores = builder.same(_used(scores), (1, *scores.shape))
         weights = _heads.emit_weights(builder, scores, {"key_mask": value_mask}, causal=causal, shift=MASKED)
@@ -149,7 +184,7 @@ class Attention(Layer):
             y = emit_masked(builder, y, query_mask)
         return [y, builder.same(_used(weights), weights.shape[1:])] if with_scores else y
 
-    def _emit_scores(self, builder, query, key):
+    def _emit_scores(self, builder: Builder, query: Value, key: Value) -> Value:
         """The Value (queries, keys) of how well keys fit."""
         if self.score_mode == "concat":
             x = _emit_pairs(builder, query, key)
@@ -160,7 +195,7 @@ class Attention(Layer):
                             _heads.Matrices.stacked(scores), transposed=True)  # fmt: skip
         return self._emit_scaled(builder, builder.same(_used(scores), scores.shape[1:]), self._scale)
 
-    def _emit_scaled(self, builder, x, weight):
+    def _emit_scaled(self, builder: Builder, x: Value, weight: Weight | None) -> Value:
         """x times a weight, a number or one for each feature; x itself where there is none."""
         if weight is None:
             return x
@@ -169,13 +204,13 @@ class Attention(Layer):
         x.uses += 1
         y = builder.value(x.shape, x.needs_gradient or learns)
 
-        def step(add, source, target):
+        def step(add: Any, source: Any, target: Any) -> None:
             add("normalize", x=source, mean=None, scale=weight.array, beta=None, y=target, positions=positions,
                 channels=width, x_stride=source.stride, y_stride=target.stride, statistics_stride=0)  # fmt: skip
 
         step(builder.forward, x.buffer, y.buffer)
 
-        def backward():
+        def backward() -> None:
             if y.gradient is None:
                 return
             if learns:
@@ -189,7 +224,7 @@ class Attention(Layer):
         builder.on_backward(backward)
         return y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"use_scale": self.use_scale, "score_mode": self.score_mode, "dropout": self.dropout,
                 "seed": self._dropout.seed, **super().get_config()}  # fmt: skip
 
@@ -213,44 +248,46 @@ class AdditiveAttention(Attention):
     Bahdanau, Cho and Bengio, "Neural machine translation by jointly learning to align and translate", ICLR 2015.
     """
 
-    def __init__(self, use_scale=True, dropout=0.0, **common):
+    _scale: Weight | Any
+
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, **common)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self.use_scale:
             self._scale = self.add_weight("scale", (input_shape[0][-1],), initializers.get("glorot_uniform"))
 
-    def _emit_scores(self, builder, query, key):
-        x = activations.tanh.emit(builder, _emit_pairs(builder, query, key))
+    def _emit_scores(self, builder: Builder, query: Value, key: Value) -> Value:
+        x: Value = activations.tanh.emit(builder, _emit_pairs(builder, query, key))
         return _emit_feature_sum(builder, self._emit_scaled(builder, x, self._scale))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["score_mode"]
         return config
 
 
-def _used(value):
+def _used(value: Value) -> Value:
     """The value, which will be sent a gradient once more."""
     value.uses += 1
     return value
 
 
-def _emit_pairs(builder, query, key):
+def _emit_pairs(builder: Builder, query: Value, key: Value) -> Value:
     """The sums (queries, keys, features) of each query and each key."""
     shape = (query.shape[0], *key.shape)
     across = builder.same(_used(query), (query.shape[0], 1, query.shape[1]))
     return Add().merge(builder, [emit_broadcast(builder, x, shape) for x in (across, key)])
 
 
-def _emit_feature_sum(builder, x):
+def _emit_feature_sum(builder: Builder, x: Value) -> Value:
     """The sum over the last axis."""
     features = x.shape[-1]
     groups = math.prod(x.shape[:-1])
     y = builder.value(x.shape[:-1], _used(x).needs_gradient)
     emit_sum(builder.forward, x.buffer, y.buffer, [(groups, features, 1)], [(features, 1, 0)])
 
-    def backward():
+    def backward() -> None:
         if y.gradient is not None and x.needs_gradient:
             repeated = [(groups, 1, features), (features, 0, 1)]
             builder.add_gradient(x, lambda dx: emit_copy(builder.backward_step, y.gradient, dx, repeated))

@@ -1,9 +1,22 @@
 """Normalization over the rows of a minibatch."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks, _engine, _relu, initializers
 from nncore._plan import Job, Tiles
 from nncore.layers.normalization import Affine, checked_axis, emit_over, sample_axes
 from nncore.layers.weighted import array_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, Integers
+    from nncore._weight import Weight
+    from nncore.initializers import Initializer
 
 # Of a tile: neighbouring channels, so many that both passes over the rows of a usual minibatch find them in a
 # first-level cache.
@@ -45,41 +58,52 @@ class BatchNormalization(Affine):
     ICML 2015.
     """
 
+    _moving_mean: Weight | Any
+    _moving_variance: Weight | Any
+
     supports_masking = True
 
-    def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
-                 gamma_initializer="ones", moving_mean_initializer="zeros", moving_variance_initializer="ones",
-                 beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None,
-                 renorm=False, renorm_clipping=None, renorm_momentum=0.99, synchronized=False, **common):  # fmt: skip
+    def __init__(self, axis: Integers = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
+                 scale: bool = True, beta_initializer: InitializerLike = "zeros",
+                 gamma_initializer: InitializerLike = "ones", moving_mean_initializer: InitializerLike = "zeros",
+                 moving_variance_initializer: InitializerLike = "ones", beta_regularizer: RegularizerLike = None,
+                 gamma_regularizer: RegularizerLike = None, beta_constraint: ConstraintLike = None,
+                 gamma_constraint: ConstraintLike = None, renorm: Literal[False] = False, renorm_clipping: None = None,
+                 renorm_momentum: float = 0.99, synchronized: Literal[False] = False,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
                          (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
         _checks.refuse("BatchNormalization", renorm=renorm or None, renorm_clipping=renorm_clipping,
                        renorm_momentum=None if renorm_momentum == 0.99 else renorm_momentum,
                        synchronized=synchronized or None)  # fmt: skip
-        self.axis = checked_axis("BatchNormalization", axis, single=True)
-        self.momentum = _checks.real_number("BatchNormalization", "momentum", momentum, 0, 1)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.axis: int = checked_axis("BatchNormalization", axis, single=True)
+        self.momentum: float = _checks.real_number("BatchNormalization", "momentum", momentum, 0, 1)
+        self.moving_mean_initializer: Initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer: Initializer = initializers.get(moving_variance_initializer)
         self._moving_mean = self._moving_variance = None
 
-    moving_mean = array_of("_moving_mean", "The average of means, as an array; None before the layer is built.")
-    moving_variance = array_of("_moving_variance", "The average of variances, as an array; None before it is built.")
+    moving_mean: ArrayProperty = array_of(
+        "_moving_mean", "The average of means, as an array; None before the layer is built."
+    )
+    moving_variance: ArrayProperty = array_of(
+        "_moving_variance", "The average of variances, as an array; None before it is built."
+    )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         sample_axes(self, self.axis, input_shape)
         return input_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shape = (input_shape[sample_axes(self, self.axis, input_shape)[0]],)
         self.add_affine(shape)
         self._moving_mean = self.add_weight("moving_mean", shape, self.moving_mean_initializer, trainable=False)
         self._moving_variance = self.add_weight("moving_variance", shape, self.moving_variance_initializer,
                                                 trainable=False)  # fmt: skip
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         return emit_over(builder, x, sample_axes(self, self.axis, x.shape), lambda x, _: self._emit(builder, x))
 
-    def _emit(self, builder, x):
+    def _emit(self, builder: Builder, x: Value) -> Value:
         of_minibatch, learns = builder.training and self.trainable, self.learns(builder)
         if of_minibatch and x.mask is not None:
             raise ValueError(f"layer {self.name!r} does not support masked inputs in training")
@@ -106,7 +130,7 @@ class BatchNormalization(Affine):
         builder.forward("normalize", x=x.buffer, mean=mean, scale=scale, beta=self.beta, y=y.buffer,
                         x_stride=x.stride, y_stride=y.stride, statistics_stride=0, **sizes)  # fmt: skip
 
-        def backward():
+        def backward() -> None:
             if y.gradient is None:
                 return
             bent = of_minibatch and x.needs_gradient  # mean and variance depend on x
@@ -118,7 +142,7 @@ class BatchNormalization(Affine):
                 return
             gate = of_minibatch and _relu.take_derivative(x)
 
-            def step(dx):
+            def step(dx: Any) -> None:
                 dy = y.gradient
                 if bent:
                     builder.backward_step("normalize_backward", x=x.buffer, dy=dy, mean=mean, scale=scale, shift=shift,
@@ -139,7 +163,7 @@ class BatchNormalization(Affine):
         return y
 
     @staticmethod
-    def _moments(builder, x, sizes, mean, variance):
+    def _moments(builder: Any, x: Any, sizes: Any, mean: Any, variance: Any) -> Any:
         """The step that computes mean and variance over the minibatch."""
         means, squares = x.buffer, None
         if sizes["positions"] > 1:
@@ -150,7 +174,8 @@ class BatchNormalization(Affine):
                                  "positions": sizes["positions"], "x_stride": means.stride,
                                  "squares_stride": means.stride}  # fmt: skip
 
-    def _emit_slopes(self, builder, x, dy, sizes, tiles, *, learns, mean, **columns):
+    def _emit_slopes(self, builder: Any, x: Value, dy: Any, sizes: Any, tiles: Any, *, learns: Any, mean: Any,
+                     **columns: Any) -> None:  # fmt: skip
         """Adds what sums over the minibatch: gradients of gamma and beta, and what of them goes into that of x."""
         channels = sizes["channels"]
         sums, products = (_engine.aligned_zeros(channels, builder.dtype) for _ in range(2))
@@ -170,7 +195,7 @@ class BatchNormalization(Affine):
                 builder.weight_gradient(weight, "sum_parts", parts=gradient, columns=channels,
                                         part_rows=builder.rows, parts_stride=0)  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "axis": self.axis,
             "momentum": self.momentum,

@@ -1,5 +1,9 @@
 """Convolutions over steps and over images, and what leads back from them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks, _relu, activations
 from nncore._convolution import (
     emit_convolution,
@@ -13,25 +17,39 @@ from nncore._windows import Axis, Windows, integers, reach, spatial_extents
 from nncore.layers.weighted import array_of
 from nncore.layers.windowed import WindowedLayer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import ActivationLike, AnyLayerArguments, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, DataFormat, Integers, LayerArguments, Padding, Shape
+    from nncore._weight import Weight
+
 
 class _Convolution(WindowedLayer):
     """A convolution over all channels, or what leads back from one."""
 
-    def __init__(self, filters, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
-                 kernel, bias, **common):  # fmt: skip
+    _kernel: Weight | Any
+
+    def __init__(self, filters: int, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any,
+                 activation: Any, use_bias: bool, kernel: tuple[Any, Any, Any], bias: tuple[Any, Any, Any],
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias,
                          **common)  # fmt: skip
-        self.filters = _checks.positive_integer(type(self).__name__, "filters", filters)
+        self.filters: int = _checks.positive_integer(type(self).__name__, "filters", filters)
         self.declare_weight("kernel", *kernel)
         self._kernel = None
 
-    kernel = array_of("_kernel", "The kernel as an array; None before the layer is built.")
+    kernel: ArrayProperty = array_of("_kernel", "The kernel as an array; None before the layer is built.")
 
-    def _add_weights(self, kernel_shape):
+    def _add_weights(self, kernel_shape: Shape) -> None:
         self._kernel = self.make_weight("kernel", kernel_shape)
         self.make_bias(self.filters)
 
-    def _emit(self, builder, x, output_shape, flops, forward, gradient, towards_x):
+    def _emit(self, builder: Builder, x: Value, output_shape: Shape, flops: float, forward: Callable[..., Any],
+              gradient: Callable[..., Any], towards_x: Callable[..., Any]) -> Any:  # fmt: skip
         """Emits forward(y), and behind it gradient(y, dy) and towards_x(dy, dx, mask) with their ReLU and bias."""
         fused_relu = self.activation is activations.relu
         x.uses += 1
@@ -40,7 +58,7 @@ class _Convolution(WindowedLayer):
         forward(y.buffer, fused_relu)
         builder.add_flops(flops)
 
-        def backward():
+        def backward() -> None:
             dy = y.gradient
             if dy is None:
                 return
@@ -56,21 +74,22 @@ class _Convolution(WindowedLayer):
         builder.on_backward(backward)
         return y if fused_relu else self.activation.emit(builder, y)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"filters": self.filters, **super().get_config()}
 
 
 class _ForwardConvolution(_Convolution):
     """A convolution: y[o] = f(sum over taps t of x[o stride + t dilation - padding] W[t] + b)."""
 
-    def __init__(self, filters, kernel_size, strides, padding, data_format, dilation_rate, groups, *others, **common):
+    def __init__(self, filters: int, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any,
+                 groups: int, *others: Any, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, *others, **common)
         owner = type(self).__name__
-        self.groups = _checks.positive_integer(owner, "groups", groups)
+        self.groups: int = _checks.positive_integer(owner, "groups", groups)
         if self.filters % self.groups:
             raise ValueError(f"{owner}: filters must be a multiple of groups; got {filters} filters, {groups} groups")
 
-    def windows_over(self, shape):
+    def windows_over(self, shape: Shape) -> Windows:
         windows = super().windows_over(shape)
         if windows.channels % self.groups:
             raise ValueError(
@@ -79,30 +98,30 @@ class _ForwardConvolution(_Convolution):
             )
         return windows
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.activation.output_shape(self.windows_over(input_shape).output_shape(self.axes, self.filters))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self._add_weights((*self.kernel_size, input_shape[-1] // self.groups, self.filters))
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         windows, kernel, groups = self.windows_over(x.shape), self._kernel, self.groups
         outputs = windows.rows.outputs * windows.columns.outputs
 
-        def forward(y, relu):
+        def forward(y: Any, relu: Any) -> None:
             emit_convolution(builder, builder.forward, windows, kernel, x.buffer, y, groups=groups, bias=self.bias,
                              relu=relu)  # fmt: skip
 
-        def gradient(dy):
+        def gradient(dy: Any) -> None:
             emit_convolution_gradient(builder, windows, kernel, x.buffer, dy, groups=groups)
 
-        def towards_x(dy, dx, mask):
+        def towards_x(dy: Any, dx: Any, mask: Any) -> None:
             emit_towards_images(builder, windows, kernel, dy, dx, groups=groups, mask=mask)
 
         shape = windows.output_shape(self.axes, self.filters)
         return self._emit(builder, x, shape, 2.0 * outputs * kernel.array.size, forward, gradient, towards_x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"groups": self.groups, **super().get_config()}
 
 
@@ -144,12 +163,15 @@ class Conv1D(_ForwardConvolution):
     """
 
     axes = 1
-    paddings = ("valid", "same", "causal")
+    paddings: tuple[str, ...] = ("valid", "same", "causal")
 
-    def __init__(self, filters, kernel_size, strides=1, padding="valid", data_format=None, dilation_rate=1, groups=1,
-                 activation=None, use_bias=True, kernel_initializer="glorot_uniform", bias_initializer="zeros",
-                 kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
-                 bias_constraint=None, **common):  # fmt: skip
+    def __init__(self, filters: int, kernel_size: Integers, strides: Integers = 1,
+                 padding: Literal["valid", "same", "causal"] = "valid", data_format: DataFormat = None,
+                 dilation_rate: Integers = 1, groups: int = 1, activation: ActivationLike = None, use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
                          use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
                          (bias_initializer, bias_regularizer, bias_constraint),
@@ -197,10 +219,13 @@ class Conv2D(_ForwardConvolution):
     LeCun et al., "Backpropagation applied to handwritten zip code recognition", Neural Computation, 1989.
     """
 
-    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1),
-                 groups=1, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
+    def __init__(self, filters: int, kernel_size: Integers, strides: Integers = (1, 1), padding: Padding = "valid",
+                 data_format: DataFormat = None, dilation_rate: Integers = (1, 1), groups: int = 1,
+                 activation: ActivationLike = None, use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation,
                          use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
                          (bias_initializer, bias_regularizer, bias_constraint),
@@ -210,10 +235,11 @@ class Conv2D(_ForwardConvolution):
 class _TransposedConvolution(_Convolution):
     """What leads from windows back to pixels: y[o] = f(sum of x[i] W[t] + b over o = i stride + t dilation - pad)."""
 
-    def __init__(self, filters, kernel_size, strides, padding, output_padding, *others, **common):
+    def __init__(self, filters: int, kernel_size: Any, strides: Any, padding: Any, output_padding: Integers | None,
+                 *others: Any, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, *others, **common)
         owner = type(self).__name__
-        self.output_padding = None
+        self.output_padding: tuple[int, ...] | None = None
         if output_padding is not None:
             self.output_padding = integers(owner, "output_padding", output_padding, self.axes, least=0)
             if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
@@ -226,7 +252,7 @@ class _TransposedConvolution(_Convolution):
                 f"{self.dilation_rate}"
             )
 
-    def windows_over(self, shape):
+    def windows_over(self, shape: Shape) -> Windows:
         """The Windows over the output of which the input's pixels are the results."""
         extents = spatial_extents(self, shape, self.axes)
         extra = self.output_padding or (None,) * self.axes
@@ -236,39 +262,39 @@ class _TransposedConvolution(_Convolution):
             raise ValueError(
                 f"layer {self.name!r}: padding {self.padding!r} leaves nothing of samples of shape {shape}"
             )
-        return Windows(*[Axis(1, 1)] * (2 - len(axes)), *axes, self.filters)
+        return Windows(*[Axis(1, 1)] * (2 - len(axes)), *axes, self.filters)  # type: ignore[call-arg, arg-type]
 
-    def _output_extents(self, windows):
+    def _output_extents(self, windows: Windows) -> Any:
         return (windows.rows.length, windows.columns.length)[-self.axes :]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.activation.output_shape((*self._output_extents(self.windows_over(input_shape)), self.filters))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self._add_weights((*self.kernel_size, self.filters, input_shape[-1]))
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         windows, kernel = self.windows_over(x.shape), self._kernel
 
-        def forward(y, relu):
+        def forward(y: Any, relu: Any) -> None:
             emit_transposed_convolution(builder, builder.forward, windows, kernel, x.buffer, y, bias=self.bias,
                                         relu=relu)  # fmt: skip
 
-        def gradient(dy):
+        def gradient(dy: Any) -> None:
             emit_convolution_gradient(builder, windows, kernel, dy, x.buffer)
 
-        def towards_x(dy, dx, mask):
+        def towards_x(dy: Any, dx: Any, mask: Any) -> None:
             emit_convolution(builder, builder.backward_step, windows, kernel, dy, dx, mask=mask)
 
         shape = (*self._output_extents(windows), self.filters)
         flops = 2.0 * windows.rows.outputs * windows.columns.outputs * kernel.array.size
         return self._emit(builder, x, shape, flops, forward, gradient, towards_x)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"output_padding": self.output_padding, **super().get_config()}
 
 
-def _transposed_axis(length, window, stride, dilation, extra, padding):
+def _transposed_axis(length: int, window: int, stride: int, dilation: int, extra: int | None, padding: str) -> Any:
     """The Axis of an output whose windows are `length` elements of the input, as Keras has it.
 
     Its length is that of all windows together ("valid"), or `length` times the stride ("same"), unless `extra` says by
@@ -310,10 +336,13 @@ class Conv1DTranspose(_TransposedConvolution):
 
     axes = 1
 
-    def __init__(self, filters, kernel_size, strides=1, padding="valid", output_padding=None, data_format=None,
-                 dilation_rate=1, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
+    def __init__(self, filters: int, kernel_size: Integers, strides: Integers = 1, padding: Padding = "valid",
+                 output_padding: Integers | None = None, data_format: DataFormat = None, dilation_rate: Integers = 1,
+                 activation: ActivationLike = None, use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
                          use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
                          (bias_initializer, bias_regularizer, bias_constraint),
@@ -348,10 +377,13 @@ class Conv2DTranspose(_TransposedConvolution):
     Zeiler et al., "Deconvolutional networks", CVPR 2010.
     """
 
-    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", output_padding=None, data_format=None,
-                 dilation_rate=(1, 1), activation=None, use_bias=True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 kernel_constraint=None, bias_constraint=None, **common):  # fmt: skip
+    def __init__(self, filters: int, kernel_size: Integers, strides: Integers = (1, 1), padding: Padding = "valid",
+                 output_padding: Integers | None = None, data_format: DataFormat = None,
+                 dilation_rate: Integers = (1, 1), activation: ActivationLike = None, use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
                          use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
                          (bias_initializer, bias_regularizer, bias_constraint),

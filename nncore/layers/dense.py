@@ -1,11 +1,25 @@
 """The fully connected layer."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks, _relu, activations
 from nncore._products import emit_bias_gradient, emit_gradients, emit_products
 from nncore.layers.weighted import WeightedLayer, array_of
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-def emit_dense(builder, x, kernel, bias, activation, trainable):
+    from nncore._activation import Activation
+    from nncore._likes import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, LayerArguments
+    from nncore._weight import Weight
+
+
+def emit_dense(builder: Builder, x: Value, kernel: Weight, bias: Weight | None, activation: Activation,
+               trainable: bool) -> Value:  # fmt: skip
     """Emits activation(x kernel + bias) along the last axis, and all that its gradients need; returns its Value.
 
     Parameters
@@ -24,7 +38,7 @@ def emit_dense(builder, x, kernel, bias, activation, trainable):
                   relu=fused_relu)  # fmt: skip
     builder.add_flops(2.0 * positions * inputs * units)
 
-    def backward():
+    def backward() -> None:
         dy = y.gradient
         if dy is None:
             return
@@ -61,37 +75,43 @@ class Dense(WeightedLayer):
         What W and b are brought back to after each update.
     """
 
+    _bias: Weight | Any
+    _kernel: Weight | Any
+
     supports_masking = True
 
-    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 kernel_constraint=None, bias_constraint=None, lora_rank=None, lora_alpha=None, **common):  # fmt: skip
+    def __init__(self, units: int, activation: ActivationLike = None, use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, lora_rank: None = None, lora_alpha: None = None,
+                 **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(activity_regularizer=activity_regularizer, **common)
         _checks.refuse("Dense", lora_rank=lora_rank, lora_alpha=lora_alpha)
-        self.units = _checks.positive_integer("Dense", "units", units)
-        self.activation = activations.get(activation)
-        self.use_bias = _checks.boolean("Dense", "use_bias", use_bias)
+        self.units: int = _checks.positive_integer("Dense", "units", units)
+        self.activation: Activation = activations.get(activation)
+        self.use_bias: bool = _checks.boolean("Dense", "use_bias", use_bias)
         self.declare_weight("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.declare_weight("bias", bias_initializer, bias_regularizer, bias_constraint)
         self._kernel = self._bias = None
 
-    kernel = array_of("_kernel", "W as an array, (inputs, units); None before the layer is built.")
-    bias = array_of("_bias", "b as an array, (units,); None without one.")
+    kernel: ArrayProperty = array_of("_kernel", "W as an array, (inputs, units); None before the layer is built.")
+    bias: ArrayProperty = array_of("_bias", "b as an array, (units,); None without one.")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if not input_shape:
             raise ValueError(f"layer {self.name!r} needs inputs of at least one axis")
         return self.activation.output_shape((*input_shape[:-1], self.units))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self._kernel = self.make_weight("kernel", (input_shape[-1], self.units))
         if self.use_bias:
             self._bias = self.make_weight("bias", (self.units,))
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         return emit_dense(builder, x, self._kernel, self._bias, self.activation, self.trainable)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "units": self.units,
             "activation": activations.serialize(self.activation),

@@ -1,6 +1,9 @@
 """Convolutions of each channel with kernels of its own."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks, _relu, activations
 from nncore._products import emit_bias_gradient
@@ -8,8 +11,18 @@ from nncore.layers.resizing import emit_repeated
 from nncore.layers.weighted import array_of
 from nncore.layers.windowed import WindowedLayer
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False, learns=True):
+    from nncore._likes import ActivationLike, AnyLayerArguments, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, DataFormat, Integers, LayerArguments, Padding, Shape
+    from nncore._weight import Weight
+    from nncore._windows import Windows
+
+
+def emit_depthwise(builder: Builder, x: Value, kernel: Weight, windows: Windows, shape: Shape, *, bias: Any = None,
+                   relu: bool = False, learns: bool = True) -> Value:  # fmt: skip
     """Adds the convolution of each channel of x with its kernels, and all that its gradients need.
 
     Parameters
@@ -35,18 +48,18 @@ def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False,
     x.uses += 1
     y = builder.value(shape, x.needs_gradient or learns)
     y.relu = relu
-    common = {"windows": windows.array, "channels": shape[-1]}
+    common: dict[str, Any] = {"windows": windows.array, "channels": shape[-1]}
     builder.forward("depthwise_forward", x=x.buffer, weight=kernel.array, bias=bias.array if bias else None,
                     y=y.buffer, x_stride=x.stride, y_stride=y.stride, relu=relu, **common)  # fmt: skip
     builder.add_flops(2.0 * math.prod(shape) * windows.size)
 
-    def emit_input_gradient(dx):
+    def emit_input_gradient(dx: Any) -> None:
         gate = _relu.take_derivative(x)
         builder.backward_step("depthwise_backward", dy=y.gradient, weight=kernel.array, dx=dx,
                               gate=x.buffer if gate else None, dy_stride=y.gradient.stride,
                               gate_stride=x.stride if gate else 0, dx_stride=dx.stride, **common)  # fmt: skip
 
-    def backward():
+    def backward() -> None:
         dy = y.gradient
         if dy is None:
             return
@@ -66,34 +79,39 @@ def emit_depthwise(builder, x, kernel, windows, shape, *, bias=None, relu=False,
 class _DepthwiseConvolution(WindowedLayer):
     """A convolution of each channel with kernels of its own."""
 
-    def __init__(self, kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
-                 use_bias, depthwise, bias, **common):  # fmt: skip
+    _kernel: Weight | Any
+
+    def __init__(self, kernel_size: Any, strides: Any, padding: Any, depth_multiplier: int, data_format: Any,
+                 dilation_rate: Any, activation: Any, use_bias: bool, depthwise: tuple[Any, Any, Any],
+                 bias: tuple[Any, Any, Any], **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias,
                          **common)  # fmt: skip
-        self.depth_multiplier = _checks.positive_integer(type(self).__name__, "depth_multiplier", depth_multiplier)
+        self.depth_multiplier: int = _checks.positive_integer(type(self).__name__, "depth_multiplier", depth_multiplier)
         self.declare_weight("depthwise", *depthwise)
         self._kernel = None
 
-    kernel = array_of("_kernel", "W as an array, (*kernel_size, channels, depth_multiplier); None before it is built.")
+    kernel: ArrayProperty = array_of(
+        "_kernel", "W as an array, (*kernel_size, channels, depth_multiplier); None before it is built."
+    )
 
-    def _shape_over(self, shape):
+    def _shape_over(self, shape: Shape) -> Any:
         return self.windows_over(shape).output_shape(self.axes, shape[-1] * self.depth_multiplier)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.activation.output_shape(self._shape_over(input_shape))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = input_shape[-1]
         self._kernel = self.make_weight("kernel", (*self.kernel_size, channels, self.depth_multiplier), "depthwise")
         self.make_bias(channels * self.depth_multiplier)
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         fused_relu = self.activation is activations.relu
         y = emit_depthwise(builder, x, self._kernel, self.windows_over(x.shape), self._shape_over(x.shape),
                            bias=self._bias, relu=fused_relu, learns=self.trainable)  # fmt: skip
         return y if fused_relu else self.activation.emit(builder, y)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"depth_multiplier": self.depth_multiplier, **super().get_config()}
 
 
@@ -132,10 +150,13 @@ class DepthwiseConv1D(_DepthwiseConvolution):
 
     axes = 1
 
-    def __init__(self, kernel_size, strides=1, padding="valid", depth_multiplier=1, data_format=None, dilation_rate=1,
-                 activation=None, use_bias=True, depthwise_initializer="glorot_uniform", bias_initializer="zeros",
-                 depthwise_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 depthwise_constraint=None, bias_constraint=None, **common):  # fmt: skip
+    def __init__(self, kernel_size: Integers, strides: Integers = 1, padding: Padding = "valid",
+                 depth_multiplier: int = 1, data_format: DataFormat = None, dilation_rate: Integers = 1,
+                 activation: ActivationLike = None, use_bias: bool = True,
+                 depthwise_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 depthwise_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, depthwise_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
                          use_bias, (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
                          (bias_initializer, bias_regularizer, bias_constraint),
@@ -166,11 +187,13 @@ class DepthwiseConv2D(_DepthwiseConvolution):
     Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017.
     """
 
-    def __init__(self, kernel_size, strides=(1, 1), padding="valid", depth_multiplier=1, data_format=None,
-                 dilation_rate=(1, 1), activation=None, use_bias=True, depthwise_initializer="glorot_uniform",
-                 bias_initializer="zeros", depthwise_regularizer=None, bias_regularizer=None,
-                 activity_regularizer=None, depthwise_constraint=None, bias_constraint=None,
-                 **common):  # fmt: skip
+    def __init__(self, kernel_size: Integers, strides: Integers = (1, 1), padding: Padding = "valid",
+                 depth_multiplier: int = 1, data_format: DataFormat = None, dilation_rate: Integers = (1, 1),
+                 activation: ActivationLike = None, use_bias: bool = True,
+                 depthwise_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 depthwise_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, depthwise_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation,
                          use_bias, (depthwise_initializer, depthwise_regularizer, depthwise_constraint),
                          (bias_initializer, bias_regularizer, bias_constraint),

@@ -1,21 +1,35 @@
 """Dropout, and layers that drop otherwise: whole channels, or to a value other than 0."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks, _engine
 from nncore._axes import emit_copy, emit_pair, repeating_axes
 from nncore.layers.random import RandomLayer, strides
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._engine import Buffer
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, DataFormat, Seed
+
 
 class _Dropping(RandomLayer):
     """A layer that drops each of the numbers of its noise shape with probability `rate`."""
 
-    def __init__(self, rate, noise_shape=None, seed=None, *, rate_below_1=False, **common):
+    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Seed = None, *,
+                 rate_below_1: bool = False, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(seed, **common)
-        self.rate = _checks.real_number(type(self).__name__, "rate", rate, 0, 1, high_open=rate_below_1)
-        self.noise_shape = None if noise_shape is None else self._checked(noise_shape)
+        self.rate: float = _checks.real_number(type(self).__name__, "rate", rate, 0, 1, high_open=rate_below_1)
+        self.noise_shape: Sequence[int | None] | None = None if noise_shape is None else self._checked(noise_shape)
 
-    def _checked(self, noise_shape):
+    def _checked(self, noise_shape: Any) -> Any:
         owner = type(self).__name__
         if isinstance(noise_shape, str) or not hasattr(noise_shape, "__iter__"):
             raise TypeError(f"{owner}: noise_shape must be a sequence of integers and None, not {noise_shape!r}")
@@ -27,14 +41,14 @@ class _Dropping(RandomLayer):
         return (None, *(n if n is None else _checks.positive_integer(owner, "noise_shape", n) for n in others))
 
     @property
-    def active(self):
+    def active(self) -> bool:
         return self.rate > 0
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         self._shape_of_numbers(input_shape)
         return input_shape
 
-    def _shape_of_numbers(self, input_shape):
+    def _shape_of_numbers(self, input_shape: Any) -> Any:
         """Of one sample: 1 along axes whose elements are dropped together."""
         if self.noise_shape is None:
             return input_shape
@@ -48,7 +62,7 @@ class _Dropping(RandomLayer):
             )
         return tuple(extent if n is None else n for n, extent in zip(own, input_shape, strict=True))
 
-    def _emit_mask(self, builder, x, kernel, **arguments):
+    def _emit_mask(self, builder: Builder, x: Value, kernel: str, **arguments: Any) -> Buffer:
         """What `kernel` makes of ones, for the numbers of the noise shape, repeated to the shape of x: a buffer."""
         shape = self._shape_of_numbers(x.shape)
         width = math.prod(shape)
@@ -59,7 +73,7 @@ class _Dropping(RandomLayer):
         emit_copy(builder.forward, numbers, mask, repeating_axes(shape, x.shape))
         return mask
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"rate": self.rate, "noise_shape": self.noise_shape, **super().get_config()}
 
 
@@ -79,13 +93,13 @@ class Dropout(_Dropping):
         Makes the layer's numbers differ from those that its place alone would give.
     """
 
-    def emit_random(self, builder, x, y, stream):
+    def emit_random(self, builder: Builder, x: Value, y: Value, stream: int) -> Callable[[Buffer, Buffer], Any]:
         if self._shape_of_numbers(x.shape) != x.shape:
             mask = self._emit_mask(builder, x, "dropout", stream=stream, rate=self.rate)
             emit_pair(builder.forward, "apply_mask", x.buffer, mask, y.buffer, x.width)
             return lambda dy, dx: emit_pair(builder.backward_step, "apply_mask", dy, mask, dx, x.width)
 
-        def step(add, source, target):
+        def step(add: Any, source: Any, target: Any) -> None:
             add("dropout", **strides(source, target), features=x.width, stream=stream, rate=self.rate)
 
         step(builder.forward, x.buffer, y.buffer)
@@ -109,10 +123,11 @@ class AlphaDropout(_Dropping):
 
     END_OF_SELU = -1.6732632423543772 * 1.0507009873554805
 
-    def __init__(self, rate, noise_shape=None, seed=None, **common):
+    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Seed = None,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(rate, noise_shape, seed, rate_below_1=True, **common)
 
-    def emit_random(self, builder, x, y, stream):
+    def emit_random(self, builder: Builder, x: Value, y: Value, stream: int) -> Callable[[Buffer, Buffer], Any]:
         end = self.END_OF_SELU
         scale = ((1 - self.rate) * (1 + self.rate * end * end)) ** -0.5
         shift = -scale * end * self.rate
@@ -127,7 +142,7 @@ class AlphaDropout(_Dropping):
                             y_stride=y.stride)  # fmt: skip
             return lambda dy, dx: emit_pair(builder.backward_step, "apply_mask", dy, factor, dx, x.width)
 
-        def step(add, source, target, values):
+        def step(add: Any, source: Any, target: Any, values: Any) -> None:
             add("alpha_dropout", **strides(source, target), features=x.width, **drawn, **values)
 
         step(builder.forward, x.buffer, y.buffer, kept)
@@ -140,15 +155,15 @@ class _SpatialDropout(Dropout):
     axes = 0  # of a sample, the channels included
     wanted = ""
 
-    def __init__(self, rate, seed=None, **common):
+    def __init__(self, rate: float, seed: Seed = None, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(rate, seed=seed, **common)
 
-    def _shape_of_numbers(self, input_shape):
+    def _shape_of_numbers(self, input_shape: Any) -> Any:
         if len(input_shape) != self.axes:
             raise ValueError(f"layer {self.name!r} needs samples of shape {self.wanted}; got {input_shape}")
         return (*(1,) * (self.axes - 1), input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["noise_shape"]
         return config
@@ -168,6 +183,8 @@ class SpatialDropout1D(_SpatialDropout):
     Tompson et al., 2015.
     """
 
+    axes: int
+    wanted: str
     axes, wanted = 2, "(steps, channels)"
 
 
@@ -186,8 +203,11 @@ class SpatialDropout2D(_SpatialDropout):
     Tompson et al., 2015.
     """
 
+    axes: int
+    wanted: str
     axes, wanted = 3, "(rows, columns, channels)"
 
-    def __init__(self, rate, data_format=None, seed=None, **common):
+    def __init__(self, rate: float, data_format: DataFormat = None, seed: Seed = None,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(rate, seed=seed, **common)
         _checks.refuse("SpatialDropout2D", data_format=None if data_format == "channels_last" else data_format)

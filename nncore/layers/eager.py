@@ -1,11 +1,22 @@
 """A layer called on arrays: a plan of this one layer, made for the call."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _data, _engine, _ports, config
 from nncore._plan import Builder
 from nncore.layers.layer import WeightMaker, emit_layer
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def compute(layer, inputs, training, states=(), **options):
+    import numpy as np
+
+    from nncore._typing import Array
+
+
+def compute(layer: Any, inputs: Any, training: bool, states: Sequence[Any] = (), **options: Any) -> Any:
     """Returns the layer's output for arrays, which have one number of rows; a list of several.
 
     Builds the layer where it is not yet. `states` are more inputs, `options` those of this use.
@@ -14,8 +25,8 @@ def compute(layer, inputs, training, states=(), **options):
     arrays = [_data.as_array(x, "inputs") for x in given]
     for array in arrays:
         if array.ndim == 0 or len(array) == 0 or len(array) != len(arrays[0]):
-            shapes = ", ".join(str(a.shape) for a in arrays)
-            raise ValueError(f"layer {layer.name!r} needs arrays (rows, ...) of one number of rows; got {shapes}")
+            got = ", ".join(str(a.shape) for a in arrays)
+            raise ValueError(f"layer {layer.name!r} needs arrays (rows, ...) of one number of rows; got {got}")
     dtype = _dtype(layer, arrays)
     shapes = [array.shape[1:] for array in arrays]
     layer.prepare(shapes)
@@ -42,7 +53,7 @@ def compute(layer, inputs, training, states=(), **options):
     return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _dtype(layer, arrays):
+def _dtype(layer: Any, arrays: Sequence[Array]) -> np.dtype[Any]:
     for weight in layer.weight_list():
         return weight.array.dtype
     return _engine.DTYPES[1 if all(array.dtype == _engine.DTYPES[1] for array in arrays) else 0]

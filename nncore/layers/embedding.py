@@ -1,9 +1,25 @@
 """Rows of a trained table, chosen by number."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore import _checks, _engine
 from nncore.layers.weighted import WeightedLayer, array_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._engine import Buffer
+    from nncore._likes import ConstraintLike, EmbeddingArguments, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, Data
+    from nncore._weight import Weight
+    from nncore.layers.layer import WeightMaker
 
 
 class Embedding(WeightedLayer):
@@ -32,21 +48,24 @@ class Embedding(WeightedLayer):
         compute as numbers is not checked: outside of the table its rows are NaN.
     """
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="uniform", embeddings_regularizer=None,
-                 embeddings_constraint=None, mask_zero=False, weights=None, lora_rank=None, lora_alpha=None,
-                 **common):  # fmt: skip
+    _embeddings: Weight | Any
+
+    def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: InitializerLike = "uniform",
+                 embeddings_regularizer: RegularizerLike = None, embeddings_constraint: ConstraintLike = None,
+                 mask_zero: bool = False, weights: Data | Sequence[Data] | None = None, lora_rank: None = None,
+                 lora_alpha: None = None, **common: Unpack[EmbeddingArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         _checks.refuse("Embedding", lora_rank=lora_rank, lora_alpha=lora_alpha)
-        self.input_dim = _checks.positive_integer("Embedding", "input_dim", input_dim)
-        self.output_dim = _checks.positive_integer("Embedding", "output_dim", output_dim)
+        self.input_dim: int = _checks.positive_integer("Embedding", "input_dim", input_dim)
+        self.output_dim: int = _checks.positive_integer("Embedding", "output_dim", output_dim)
         if self.input_dim >= 2**31 - 1:
             raise ValueError(f"Embedding: input_dim must be less than {2**31 - 1}; got {input_dim}")
         self.declare_weight("embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint)
-        self.mask_zero = _checks.boolean("Embedding", "mask_zero", mask_zero)
+        self.mask_zero: bool = _checks.boolean("Embedding", "mask_zero", mask_zero)
         self._given = None if weights is None else self._checked(weights)
         self._embeddings = None
 
-    def _checked(self, weights):
+    def _checked(self, weights: Any) -> Any:
         array = np.asarray(weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights)
         if array.shape != (self.input_dim, self.output_dim) or array.dtype.kind not in "biuf":
             raise ValueError(
@@ -55,24 +74,26 @@ class Embedding(WeightedLayer):
             )
         return array
 
-    embeddings = array_of("_embeddings", "The table as an array, (input_dim, output_dim); None before it is built.")
+    embeddings: ArrayProperty = array_of(
+        "_embeddings", "The table as an array, (input_dim, output_dim); None before it is built."
+    )
 
-    def readers(self, place):
+    def readers(self, place: int) -> tuple[list[Any], bool]:
         return [self], False
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: WeightMaker) -> None:
         """Builds the layer; its weights are for inputs of any shape."""
         super().build_for(self.input_shape if self.built else input_shape, weights)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self._embeddings = self.make_weight("embeddings", (self.input_dim, self.output_dim))
         if self._given is not None:
             self._embeddings.array[...] = self._given
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Value:
         indices, positions = self._indices(builder, x), x.width
         learns = self.trainable and builder.backward
         y = builder.value((*x.shape, self.output_dim), learns)
@@ -84,7 +105,7 @@ class Embedding(WeightedLayer):
             builder.forward("index_mask", indices=indices, mask=y.mask.buffer, steps=positions, masked=0,
                             indices_stride=indices.stride, mask_stride=y.mask.stride)  # fmt: skip
 
-        def backward():
+        def backward() -> None:
             if y.gradient is None or not learns:
                 return
             room = builder.rows * positions
@@ -98,7 +119,7 @@ class Embedding(WeightedLayer):
         return y
 
     @staticmethod
-    def _indices(builder, x):
+    def _indices(builder: Builder, x: Value) -> Buffer:
         """The numbers as int32."""
         if x.indices is not None:
             return x.indices
@@ -107,7 +128,7 @@ class Embedding(WeightedLayer):
                         y_stride=indices.stride)  # fmt: skip
         return indices
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,

@@ -1,7 +1,18 @@
 """Normalization of each sample over groups of its channels."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.layers.normalization import Affine, checked_axis, emit_over, emit_sum_gradient, sample_axes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, Integers
 
 
 class GroupNormalization(Affine):
@@ -35,17 +46,19 @@ class GroupNormalization(Affine):
 
     supports_masking = True
 
-    def __init__(self, groups=32, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
-                 gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
-                 gamma_constraint=None, **common):  # fmt: skip
+    def __init__(self, groups: int = 32, axis: Integers = -1, epsilon: float = 1e-3, center: bool = True,
+                 scale: bool = True, beta_initializer: InitializerLike = "zeros",
+                 gamma_initializer: InitializerLike = "ones", beta_regularizer: RegularizerLike = None,
+                 gamma_regularizer: RegularizerLike = None, beta_constraint: ConstraintLike = None,
+                 gamma_constraint: ConstraintLike = None, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
                          (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
-        self.groups = _checks.integer("GroupNormalization", "groups", groups, least=-1)
+        self.groups: int = _checks.integer("GroupNormalization", "groups", groups, least=-1)
         if self.groups == 0:
             raise ValueError("GroupNormalization: groups must be at least 1, or -1 for as many as channels; got 0")
-        self.axis = checked_axis("GroupNormalization", axis, single=True)
+        self.axis: int = checked_axis("GroupNormalization", axis, single=True)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         channels = input_shape[sample_axes(self, self.axis, input_shape)[0]]
         if channels % self._groups_of(channels):
             raise ValueError(
@@ -53,19 +66,19 @@ class GroupNormalization(Affine):
             )
         return input_shape
 
-    def _groups_of(self, channels):
+    def _groups_of(self, channels: int) -> int:
         return channels if self.groups == -1 else self.groups
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.add_affine((input_shape[sample_axes(self, self.axis, input_shape)[0]],))
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         return emit_over(builder, x, sample_axes(self, self.axis, x.shape), lambda x, _: self._emit(builder, x))
 
-    def _emit(self, builder, x):
+    def _emit(self, builder: Builder, x: Value) -> Value:
         channels = x.shape[-1]
         learns, positions = self.learns(builder), x.width // channels
-        sizes = {"positions": positions, "channels": channels}
+        sizes: dict[str, Any] = {"positions": positions, "channels": channels}
         grouped = {**sizes, "extent": channels // self._groups_of(channels)}
         x.uses += 1
         y = builder.value(x.shape, x.needs_gradient or learns)
@@ -82,11 +95,11 @@ class GroupNormalization(Affine):
         builder.forward("normalize", x=x.buffer, mean=mean, scale=scale, beta=self.beta, y=y.buffer,
                         x_stride=x.stride, y_stride=y.stride, statistics_stride=stride, **sizes)  # fmt: skip
 
-        def backward():
+        def backward() -> None:
             if y.gradient is None:
                 return
             sums, products, shift, slope = (builder.buffer(channels) for _ in range(4))
-            both = {"x": x.buffer, "dy": y.gradient, "mean": mean, "x_stride": x.stride,
+            both: dict[str, Any] = {"x": x.buffer, "dy": y.gradient, "mean": mean, "x_stride": x.stride,
                     "dy_stride": y.gradient.stride, "statistics_stride": stride}  # fmt: skip
             builder.backward_step("sample_slopes", sums=sums, products=products, sums_stride=stride, **both, **sizes)
             builder.backward_step("group_slopes", sums=sums, products=products, inverse=inverse, gamma=self.gamma,
@@ -102,5 +115,5 @@ class GroupNormalization(Affine):
         builder.on_backward(backward)
         return y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"groups": self.groups, "axis": self.axis, **super().get_config()}

@@ -1,7 +1,18 @@
 """Gated recurrent units."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks, activations
 from nncore.layers.recurrent import Recurrent
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, LayerArguments, Seed, Shape
 
 
 class GRU(Recurrent):
@@ -44,12 +55,17 @@ class GRU(Recurrent):
 
     gates = 3
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
-                 kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal", bias_initializer="zeros",
-                 kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 kernel_constraint=None, recurrent_constraint=None, bias_constraint=None, dropout=0.0,
-                 recurrent_dropout=0.0, seed=None, return_sequences=False, return_state=False, go_backwards=False,
-                 stateful=False, unroll=False, reset_after=True, use_cudnn="auto", **common):  # fmt: skip
+    def __init__(self, units: int, activation: ActivationLike = "tanh",
+                 recurrent_activation: ActivationLike = "sigmoid", use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform",
+                 recurrent_initializer: InitializerLike = "orthogonal", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, recurrent_regularizer: RegularizerLike = None,
+                 bias_regularizer: RegularizerLike = None, activity_regularizer: RegularizerLike = None,
+                 kernel_constraint: ConstraintLike = None, recurrent_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, dropout: float = 0.0, recurrent_dropout: float = 0.0,
+                 seed: Seed = None, return_sequences: bool = False, return_state: bool = False,
+                 go_backwards: bool = False, stateful: bool = False, unroll: bool = False, reset_after: bool = True,
+                 use_cudnn: Literal["auto", False] = "auto", **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(
             units, activation, recurrent_activation, use_bias,
             (kernel_initializer, kernel_regularizer, kernel_constraint),
@@ -58,37 +74,37 @@ class GRU(Recurrent):
             return_sequences, return_state, go_backwards, stateful, unroll, activity_regularizer=activity_regularizer,
             **common,
         )  # fmt: skip
-        self.reset_after = _checks.boolean("GRU", "reset_after", reset_after)
+        self.reset_after: bool = _checks.boolean("GRU", "reset_after", reset_after)
         _checks.refuse("GRU", use_cudnn=None if use_cudnn in ("auto", False) else use_cudnn)
 
     @property
-    def kernel_name(self):
+    def kernel_name(self) -> str:  # type: ignore[override]
         """The family of its kernels."""
         return "gru" if self.reset_after else "gru_reset_before"
 
     @property
-    def slopes_in_place(self):
+    def slopes_in_place(self) -> bool:
         """As in every recurrent layer; but a gate that is reset before the product is read late."""
         return self.reset_after
 
     @property
-    def bias_shape(self):
+    def bias_shape(self) -> Shape:
         """That of the bias: two rows with reset_after."""
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
     @property
-    def input_bias(self):
+    def input_bias(self) -> Any:
         """What is added to the products with W."""
         return self.bias[0] if self.use_bias and self.reset_after else self.bias
 
-    def _places(self, builder, steps, gates, states, mask):
+    def _places(self, builder: Builder, steps: Value, gates: Value, states: Any, mask: Any) -> dict[str, Any]:
         places = super()._places(builder, steps, gates, states, mask)
         if not self.reset_after:
             return {**places, "inputs": places["inputs"] or builder.buffer(gates.width, gapless=True)}
         bias = self.bias[1] if self.use_bias else None
         return {**places, "bias": bias, "recurrent": builder.buffer(gates.width, gapless=True)}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "recurrent_activation": activations.serialize(self.recurrent_activation),

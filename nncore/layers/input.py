@@ -1,8 +1,19 @@
 """Where a network's data comes in."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks
 from nncore.layers.layer import Layer
 from nncore.layers.tensor import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, Dtype, Shape, ShapeLike
+    from nncore.layers.tensor import Tensor
 
 
 class InputLayer(Layer):
@@ -18,7 +29,12 @@ class InputLayer(Layer):
         Changes nothing: data of any real or integer type comes in, and the model has the dtype of what is computed.
     """
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, *, name=None):
+    input_shape: Any
+    output_shape: Any
+
+    def __init__(self, shape: ShapeLike | None = None, batch_size: None = None, dtype: Dtype | None = None,
+                 sparse: Literal[False] | None = None, batch_shape: Sequence[int | None] | None = None, *,
+                 name: str | None = None) -> None:  # fmt: skip
         super().__init__(name=name)
         if dtype is not None:  # data of any type comes in; the model has the dtype of what is computed
             _checks.name_of_dtype("Input", dtype)
@@ -29,24 +45,26 @@ class InputLayer(Layer):
                     f"Input takes shape, or batch_shape (None, ...) in its place; got shape={shape}, "
                     f"batch_shape={batch_shape}"
                 )
-            shape = batch_shape[1:]
+            shape = batch_shape[1:]  # type: ignore[assignment]
         if shape is None:
             raise ValueError("Input needs a shape: that of one sample, such as (784,)")
-        self.shape = _checks.sample_shape("Input", "shape", shape)
+        self.shape: Shape = _checks.sample_shape("Input", "shape", shape)
         self.input_shape = self.output_shape = self.shape
         self.built = True
-        self.node = Node(self, [], [self.shape])
+        self.node: Node | Any = Node(self, [], [self.shape])
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Value:
         return x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"shape": list(self.shape), "name": self.name}
 
 
 def Input(  # noqa: N802
-    shape=None, batch_size=None, dtype=None, sparse=None, batch_shape=None, name=None, tensor=None, *, layer=None
-):
+        shape: ShapeLike | None = None, batch_size: None = None, dtype: Dtype | None = None,
+        sparse: Literal[False] | None = None, batch_shape: Sequence[int | None] | None = None, name: str | None = None,
+        tensor: None = None, *, layer: InputLayer | None = None
+) -> Tensor:  # fmt: skip
     """Returns a symbolic tensor for samples of a shape: where a graph begins, or the first element of a Sequential.
 
     Parameters

@@ -1,9 +1,12 @@
 """What all layers have in common."""
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import re
 import threading
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -12,11 +15,23 @@ from nncore._weight import Weight
 from nncore.layers import composite
 from nncore.layers.tensor import Node, Tensor, is_symbolic
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._likes import ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import AnyLayer, Array, Config, Data, Dtype, Outputs, Shape, ShapeLike
+    from nncore.initializers import Initializer
+    from nncore.models.model import Model
+    from nncore.regularizers import Regularizer
+
 
 class _Plans(threading.local):
     """What each thread makes plans for."""
 
-    switches = None  # {layer: trainable}
+    switches: dict[Any, bool] | None = None  # {layer: trainable}
 
 
 _plans = _Plans()
@@ -24,7 +39,7 @@ _numbers_of_switches = itertools.count(1)  # drawn by one thread each
 
 
 @contextlib.contextmanager
-def trainable_as(switches):
+def trainable_as(switches: dict[Any, bool] | None) -> Iterator[None]:
     """Inside, layers are trainable as {layer: trainable} says; the others, or all for None, as they are."""
     outer, _plans.switches = _plans.switches, switches
     try:
@@ -36,17 +51,17 @@ def trainable_as(switches):
 class Trainable:
     """What has the switch `trainable`: a layer, a model."""
 
-    _trainable = None
-    compiled_as = None  # what it was when a model with it was compiled last
-    switches = 0  # another number whenever any of them has been switched
+    _trainable: bool | Any = None
+    compiled_as: bool | None = None  # what it was when a model with it was compiled last
+    switches: int = 0  # another number whenever any of them has been switched
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """Whether training changes its weights: `fit` and `train_on_batch` those of when the model was compiled."""
         return self._trainable if _plans.switches is None else _plans.switches.get(self, self._trainable)
 
     @trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         value = _checks.boolean(type(self).__name__, "trainable", value)
         if value != self._trainable:
             self._trainable = value
@@ -54,32 +69,35 @@ class Trainable:
         for layer in self.sublayers:
             layer.trainable = value
 
-    sublayers = ()  # those that it is made of
+    sublayers: Sequence[AnyLayer] = ()  # those that it is made of
 
 
 class Symbolic(_custom_objects.Configured):
     """What can be called on symbolic tensors, to be a node of a graph: a layer, a model."""
 
-    merges = False  # whether it takes a list of tensors
-    supports_masking = False  # whether a mask of its first input is one of its outputs, too
+    name: str
+    compute_output_shape: Any  # a method of layers
 
-    call = None  # of subclasses that are made of layers: outputs of symbolic inputs
+    merges: bool = False  # whether it takes a list of tensors
+    supports_masking: bool = False  # whether a mask of its first input is one of its outputs, too
 
-    def take(self, inputs):
+    call: Any = None  # a method of subclasses that are made of layers: outputs of symbolic inputs
+
+    def take(self, inputs: Any) -> None:
         """Called first of all, with what it is called on."""
 
-    def prepare(self, shapes):
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         """Called before shapes are asked for, with those of a sample of each input."""
 
-    def readers(self, place):
+    def readers(self, place: int) -> tuple[list[Any], bool]:
         """Who reads the input at this place, as `Graph.readers` says it."""
         return [], True
 
-    def emit_mask(self, builder, values):
+    def emit_mask(self, builder: Builder, values: Sequence[Value]) -> Value | None:
         """Adds the steps of the outputs' mask, for inputs of which some have one; returns its Value, or None."""
         return values[0].mask if self.supports_masking else None
 
-    def sample_shapes(self, shapes, **options):
+    def sample_shapes(self, shapes: Any, **options: Any) -> list[Shape]:
         """The shapes of a sample of each output, for a list of those of the inputs."""
         try:
             found = self.compute_output_shape(list(shapes) if self.merges else shapes[0])
@@ -89,7 +107,7 @@ class Symbolic(_custom_objects.Configured):
             text = str(error)
             raise ValueError(text if self.name in text else f"layer {self.name!r}: {text}") from None
 
-    def connect(self, inputs, **options):
+    def connect(self, inputs: Any, **options: Any) -> Any:
         """Makes a node of a graph; returns its output Tensor, or a list of several.
 
         `options` are those of this use, which `emit` gets as well.
@@ -101,7 +119,7 @@ class Symbolic(_custom_objects.Configured):
         self.node = Node(self, tensors, self.sample_shapes(shapes, **options), options)
         return self.node.outputs if len(self.node.outputs) > 1 else self.node.outputs[0]
 
-    def _tensors(self, inputs):
+    def _tensors(self, inputs: Any) -> list[Tensor]:
         """The symbolic inputs as a list."""
         tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         for tensor in tensors:
@@ -113,21 +131,21 @@ class Symbolic(_custom_objects.Configured):
             raise ValueError(f"layer {self.name!r} takes one input; got {len(tensors)}")
         return tensors
 
-    node = None  # the last one that it was called for
+    node: Node | Any = None  # the last one that it was called for
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic tensor, or list of them, that it was last called on."""
         inputs = self._called().inputs
         return inputs if self.merges else inputs[0]
 
     @property
-    def output(self):
+    def output(self) -> Any:
         """The symbolic tensor, or list of them, that it gave when it was last called."""
         outputs = self._called().outputs
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def _called(self):
+    def _called(self) -> Node:
         if self.node is None:
             raise AttributeError(f"layer {self.name!r} has not been called: it has no input and output")
         return self.node
@@ -163,34 +181,46 @@ class Layer(Trainable, Symbolic):
         The same as ``input_shape=(input_dim,)``.
     """
 
-    forward = backward = None  # of subclasses in NumPy
-    gradients = ()  # of subclasses in NumPy, in `backward`: arrays beside the weights that are made with `trainable`
+    # Of subclasses in NumPy: methods, each with a signature of its own.
+    forward: Any = None
+    backward: Any = None
+    # Of subclasses in NumPy, in `backward`: arrays beside the weights that are made with `trainable`.
+    gradients: Sequence[Array] = ()
 
-    def __init__(self, *, name=None, trainable=True, dtype=None, activity_regularizer=None, input_shape=None,
-                 input_dim=None, **unknown):  # fmt: skip
+    def __init__(self, *, name: str | None = None, trainable: bool = True, dtype: None = None,
+                 activity_regularizer: RegularizerLike = None, input_shape: ShapeLike | None = None,
+                 input_dim: int | None = None, **unknown: Any) -> None:  # fmt: skip
         _checks.refuse_unknown(type(self).__name__, unknown)
         _checks.refuse(f"{type(self).__name__} (the model has the dtype)", dtype=dtype)
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"a layer's name must be a non-empty string without '/'; got {name!r}")
-        self.name = name or unique_name(type(self).__name__)
-        self._weights = []
+        self.name: str = name or unique_name(type(self).__name__)
+        self._weights: list[Weight] = []
         self.trainable = trainable
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer: Regularizer | None = regularizers.get(activity_regularizer)
         if input_dim is not None:
             if input_shape is not None:
                 raise ValueError(f"{type(self).__name__} takes input_shape or input_dim, not both")
             input_shape = (_checks.positive_integer(type(self).__name__, "input_dim", input_dim),)
-        self.wanted_shape = None  # of a sample, where the user has said so
+        self.wanted_shape: Shape | None = None  # of a sample, where the user has said so
         if input_shape is not None:
             self.wanted_shape = _checks.sample_shape(type(self).__name__, "input_shape", input_shape)
-        self.built = False
-        self.input_shape = None
-        self.output_shape = None
+        self.built: bool = False
+        self.input_shape: Any = None
+        self.output_shape: Any = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r} built={self.built}>"
 
-    def __call__(self, inputs, *arguments, training=None, **options):
+    @overload
+    def __call__(self, inputs: Tensor | Sequence[Tensor], *arguments: Any, training: bool | None = None,
+                 **options: Any) -> Tensor: ...  # fmt: skip
+
+    @overload
+    def __call__(self, inputs: Data | Sequence[Data], *arguments: Any, training: bool | None = None,
+                 **options: Any) -> Outputs: ...  # fmt: skip
+
+    def __call__(self, inputs: Any, *arguments: Any, training: bool | None = None, **options: Any) -> Any:
         """On symbolic tensors: returns the output's. On arrays: returns f(inputs), an array.
 
         Parameters
@@ -216,7 +246,7 @@ class Layer(Trainable, Symbolic):
 
     # ---- what subclasses define
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of a sample's output for the shape of a sample's input, or raises ValueError.
 
         Layers that merge several inputs get a list of shapes; those with several outputs return one.
@@ -227,10 +257,10 @@ class Layer(Trainable, Symbolic):
             raise ValueError("it takes several inputs, and needs compute_output_shape(input_shapes)")
         return input_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Makes the weights, with `add_weight`."""
 
-    def emit(self, builder, *xs):
+    def emit(self, builder: Builder, *xs: Any) -> Any:
         """Adds the layer's steps to a plan; returns its output Value, or a list of several."""
         if self.call is not None:
             return composite.emit(self, builder, xs)
@@ -240,7 +270,7 @@ class Layer(Trainable, Symbolic):
 
         return python_layer.emit(self, builder, xs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         config = {"name": self.name, "trainable": self.trainable}
         if self.activity_regularizer is not None:
@@ -248,33 +278,33 @@ class Layer(Trainable, Symbolic):
         return self.config_for(Layer, config)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a layer from `get_config`."""
         return cls(**config)
 
     # ---- subclasses of users
 
-    def take(self, inputs):
+    def take(self, inputs: Any) -> None:
         if self.call is not None or self.forward is not None:
             composite.take(self, inputs)
 
-    def prepare(self, shapes):
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         if self.call is not None:
             composite.prepare(self, shapes)
 
-    def sample_shapes(self, shapes):
+    def sample_shapes(self, shapes: Any) -> list[Shape]:  # type: ignore[override]
         if self.call is not None:  # what comes of it says more than a `compute_output_shape`
             return composite.traced(self, list(shapes), False).output_shapes
         return super().sample_shapes(shapes)
 
     @property
-    def sublayers(self):
+    def sublayers(self) -> Sequence[AnyLayer]:  # type: ignore[override]
         """The layers that it is made of: its attributes, and those in lists, tuples and dicts among them."""
         return () if self.call is None else composite.sublayers_of(self)
 
     # ---- weights
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: WeightMaker) -> None:
         """Builds the layer for samples of this shape, with weights from a WeightMaker; a second time checks only."""
         if self.wanted_shape not in (None, input_shape):
             raise ValueError(
@@ -309,8 +339,10 @@ class Layer(Trainable, Symbolic):
         self.input_shape, self.output_shape = input_shape, output_shape
         self.built = True
 
-    def add_weight(self, name=None, shape=None, initializer=None, regularizer=None, constraint=None, trainable=True,
-                   dtype=None):  # fmt: skip
+    def add_weight(self, name: str | Any | None = None, shape: ShapeLike | Any | None = None,
+                   initializer: InitializerLike | None = None, regularizer: RegularizerLike = None,
+                   constraint: ConstraintLike = None, trainable: bool = True,
+                   dtype: Dtype | None = None) -> Weight:  # fmt: skip
         """Makes a weight, in `build`; returns it. It can be used as an array.
 
         Parameters
@@ -339,7 +371,7 @@ class Layer(Trainable, Symbolic):
             )
         if dtype is not None and np.dtype(dtype) != maker.dtype:
             raise ValueError(f"layer {self.name!r}: a weight of {dtype} cannot be; the model has {maker.dtype}")
-        shape = (shape,) if hasattr(shape, "__index__") else tuple(shape or ())
+        shape = (shape,) if hasattr(shape, "__index__") else tuple(shape or ())  # type: ignore[arg-type]
         shape = tuple(_checks.positive_integer(f"layer {self.name!r}", "an extent of a weight", n) for n in shape)
         initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
         weight = maker.make(name or f"weight_{len(self._weights)}", shape, initializer)
@@ -348,9 +380,9 @@ class Layer(Trainable, Symbolic):
         self._weights.append(weight)
         return weight
 
-    def weight_list(self, trainable_only=False):
+    def weight_list(self, trainable_only: bool = False) -> list[Weight]:
         """The layer's Weight objects; as in Keras those that training changes come first."""
-        inner = [layer for layer in self.sublayers if isinstance(layer, Layer) or layer.built]
+        inner: Any = [layer for layer in self.sublayers if isinstance(layer, Layer) or layer.built]
         inner = dict.fromkeys(w for layer in inner for w in layer.weight_list(trainable_only))
         trained = [w for w in self._weights if w.trainable]
         if trainable_only:
@@ -358,39 +390,40 @@ class Layer(Trainable, Symbolic):
         return [*trained, *inner, *(w for w in self._weights if not w.trainable)]
 
     @property
-    def weights(self):
+    def weights(self) -> list[Array]:
         """The layer's weights: arrays that view the engine's memory."""
         return [w.array for w in self.weight_list()]
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[Array]:
         """The weights that training changes."""
         return [w.array for w in self.weight_list(trainable_only=True)]
 
     trainable_weights = trainable_variables
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Array]:
         """The weights that training does not change."""
         trained = {id(w) for w in self.weight_list(trainable_only=True)}
         return [w.array for w in self.weight_list() if id(w) not in trained]
 
     non_trainable_weights = non_trainable_variables
 
-    def get_weights(self):
+    def get_weights(self) -> list[Array]:
         """Returns copies of the weights."""
         return [array.copy() for array in self.weights]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[Data]) -> None:
         """Copies a list of arrays of the right shapes into the weights."""
         copy_into(self.weight_list(), weights, f"layer {self.name!r}")
 
-    def count_params(self):
+    def count_params(self) -> int:
         """Returns how many numbers the layer's weights hold."""
         return sum(w.array.size for w in self.weight_list())
 
 
-def emit_layer(builder, layer, values, options=None):
+def emit_layer(builder: Builder, layer: Layer | Model, values: Sequence[Value],
+               options: Mapping[str, Any] | None = None) -> list[Value]:  # fmt: skip
     """Emits a layer into a plan, its mask, and the penalty on its output; returns the output Values."""
     outputs = layer.emit(builder, *values, **(options or {}))
     outputs = outputs if isinstance(outputs, list) else [outputs]
@@ -405,18 +438,21 @@ def emit_layer(builder, layer, values, options=None):
 class WeightMaker:
     """Makes a model's weights: their dtype, their seed, their numbers."""
 
-    def __init__(self, dtype, seed):
+    dtype: np.dtype[Any]
+    seed: int
+
+    def __init__(self, dtype: np.dtype[Any], seed: int) -> None:
         self.dtype, self.seed = dtype, seed
         self._numbers = itertools.count()
 
-    def make(self, name, shape, initializer):
+    def make(self, name: str, shape: Shape, initializer: Initializer) -> Weight:
         """A new weight with initial values."""
         array = _engine.aligned_zeros(shape, self.dtype)
         initializer.fill(array, self.seed, next(self._numbers))
         return Weight(name, array)
 
 
-def copy_into(weights, arrays, owner):
+def copy_into(weights: Sequence[Weight], arrays: Any, owner: str) -> None:
     """Copies arrays into Weight objects, after all of them have been checked."""
     arrays = [np.asarray(a) for a in arrays]
     if len(arrays) != len(weights):
@@ -430,10 +466,10 @@ def copy_into(weights, arrays, owner):
         weight.array[...] = array
 
 
-_counts = {}
+_counts: dict[str, int] = {}
 
 
-def unique_name(class_name):
+def unique_name(class_name: str) -> Any:
     """dense, dense_1, dense_2, ...: Keras's way of naming."""
     base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
     number = _counts.get(base, 0)

@@ -1,7 +1,18 @@
 """Long short-term memory."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks, activations
 from nncore.layers.recurrent import Recurrent
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, LayerArguments, Seed
 
 
 class LSTM(Recurrent):
@@ -45,15 +56,23 @@ class LSTM(Recurrent):
     Hochreiter and Schmidhuber, "Long short-term memory", 1997.
     """
 
+    kernel_name: str
+    gates: int
     kernel_name, gates = "lstm", 4
-    state_names = ("h", "c")
+    state_names: tuple[str, ...] = ("h", "c")
 
-    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True,
-                 kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal", bias_initializer="zeros",
-                 unit_forget_bias=True, kernel_regularizer=None, recurrent_regularizer=None, bias_regularizer=None,
-                 activity_regularizer=None, kernel_constraint=None, recurrent_constraint=None, bias_constraint=None,
-                 dropout=0.0, recurrent_dropout=0.0, seed=None, return_sequences=False, return_state=False,
-                 go_backwards=False, stateful=False, unroll=False, use_cudnn="auto", **common):  # fmt: skip
+    def __init__(self, units: int, activation: ActivationLike = "tanh",
+                 recurrent_activation: ActivationLike = "sigmoid", use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform",
+                 recurrent_initializer: InitializerLike = "orthogonal", bias_initializer: InitializerLike = "zeros",
+                 unit_forget_bias: bool = True, kernel_regularizer: RegularizerLike = None,
+                 recurrent_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 recurrent_constraint: ConstraintLike = None, bias_constraint: ConstraintLike = None,
+                 dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: Seed = None,
+                 return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False,
+                 stateful: bool = False, unroll: bool = False, use_cudnn: Literal["auto", False] = "auto",
+                 **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(
             units, activation, recurrent_activation, use_bias,
             (kernel_initializer, kernel_regularizer, kernel_constraint),
@@ -62,19 +81,19 @@ class LSTM(Recurrent):
             return_sequences, return_state, go_backwards, stateful, unroll, activity_regularizer=activity_regularizer,
             **common,
         )  # fmt: skip
-        self.unit_forget_bias = _checks.boolean("LSTM", "unit_forget_bias", unit_forget_bias)
+        self.unit_forget_bias: bool = _checks.boolean("LSTM", "unit_forget_bias", unit_forget_bias)
         _checks.refuse("LSTM", use_cudnn=None if use_cudnn in ("auto", False) else use_cudnn)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         if self.use_bias and self.unit_forget_bias:
             self.bias[self.units : 2 * self.units] = 1
 
-    def _places(self, builder, steps, gates, states, mask):
+    def _places(self, builder: Builder, steps: Value, gates: Value, states: Any, mask: Any) -> dict[str, Any]:
         places = super()._places(builder, steps, gates, states, mask)
         return {**places, "curved": builder.buffer(states[0].width)}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "recurrent_activation": activations.serialize(self.recurrent_activation),

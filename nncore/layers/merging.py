@@ -3,12 +3,24 @@
 Shapes are those of samples; axes are counted as in Keras, where axis 0 is that of the samples.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks
 from nncore._axes import emit_broadcast, emit_copied_gradient, emit_copy, emit_pair, emit_permuted
 from nncore.layers.layer import Layer
 from nncore.layers.masking import emit_either, emit_joined, emit_widened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config
 
 
 class Merge(Layer):
@@ -19,14 +31,15 @@ class Merge(Layer):
 
     merges = True  # takes a list
 
-    def emit_mask(self, builder, values):
+    def emit_mask(self, builder: Builder, values: Sequence[Value]) -> Value | None:
         """What counts in one of the inputs counts, where all of them have a mask."""
         if any(value.mask is None for value in values):
             return None
-        shape = max((value.mask.shape for value in values), key=lambda shape: (len(shape), math.prod(shape)))
-        return emit_either(builder, [emit_broadcast(builder, value.mask, shape) for value in values])
+        known: list[Any] = [value.mask for value in values]
+        shape = max((mask.shape for mask in known), key=lambda shape: (len(shape), math.prod(shape)))
+        return emit_either(builder, [emit_broadcast(builder, mask, shape) for mask in known])
 
-    def compute_output_shape(self, input_shapes):
+    def compute_output_shape(self, input_shapes: Any) -> Any:
         """Returns the shape of a sample's output for a list of shapes of samples, or raises ValueError."""
         shape = tuple(self._listed(input_shapes)[0])
         for other in input_shapes[1:]:
@@ -39,7 +52,7 @@ class Merge(Layer):
             shape = tuple(b if a == 1 else a for a, b in zip(longer, shorter, strict=True))
         return shape
 
-    def _listed(self, input_shapes, count=None):
+    def _listed(self, input_shapes: Any, count: Any = None) -> Any:
         """The shapes, after a look at how many there are."""
         if not isinstance(input_shapes, (list, tuple)) or not all(isinstance(s, (list, tuple)) for s in input_shapes):
             raise ValueError(f"layer {self.name!r} takes a list of tensors; got one of shape {input_shapes}")
@@ -49,30 +62,30 @@ class Merge(Layer):
         return input_shapes
 
     @staticmethod
-    def _shown(shapes):
+    def _shown(shapes: Any) -> Any:
         return ", ".join(str(tuple(shape)) for shape in shapes)
 
-    def emit(self, builder, *values):
+    def emit(self, builder: Builder, *values: Any) -> Any:
         shape = self.compute_output_shape([value.shape for value in values])
         return self.merge(builder, [emit_broadcast(builder, value, shape) for value in values])
 
-    def merge(self, builder, values):
+    def merge(self, builder: Builder, values: Sequence[Value]) -> Value:
         """Adds the layer's steps over values of one shape; returns its output Value."""
         raise NotImplementedError
 
 
-def _emit_scaled(add, x, y, features, scale):
+def _emit_scaled(add: Any, x: Any, y: Any, features: Any, scale: Any) -> None:
     add("scale_shift", x=x, y=y, features=features, x_stride=x.stride, y_stride=y.stride, scale=scale, shift=0.0)
 
 
-def _new_value(builder, shape, values):
+def _new_value(builder: Builder, shape: Any, values: Sequence[Value]) -> Value:
     """A tensor that is made of `values`, each of which will be sent a gradient."""
     for value in values:
         value.uses += 1
     return builder.value(shape, any(value.needs_gradient for value in values))
 
 
-def _emit_sum(builder, values, kernel="add", scale=1.0):
+def _emit_sum(builder: Builder, values: Sequence[Value], kernel: str = "add", scale: float = 1.0) -> Value:
     """scale times the sum of values; by `subtract`, the first less the second."""
     first, *others = values
     if not others:
@@ -85,7 +98,7 @@ def _emit_sum(builder, values, kernel="add", scale=1.0):
     if scale != 1:
         _emit_scaled(builder.forward, y.buffer, y.buffer, y.width, scale)
 
-    def backward():
+    def backward() -> None:
         if y.gradient is None:
             return
         for number, value in enumerate(values):
@@ -104,7 +117,7 @@ def _emit_sum(builder, values, kernel="add", scale=1.0):
     return y
 
 
-def _emit_in_turn(builder, values, kernel, emit_gradient):
+def _emit_in_turn(builder: Builder, values: Sequence[Value], kernel: str, emit_gradient: Callable[..., Any]) -> Value:
     """kernel(kernel(first, second), third) and so on; emit_gradient(dy, own, other, dx, features) is that for
     either one of a pair.
     """
@@ -114,11 +127,11 @@ def _emit_in_turn(builder, values, kernel, emit_gradient):
     return first
 
 
-def _emit_two(builder, a, b, kernel, emit_gradient):
+def _emit_two(builder: Any, a: Any, b: Any, kernel: str, emit_gradient: Callable[..., Any]) -> Value:
     y = _new_value(builder, a.shape, (a, b))
     emit_pair(builder.forward, kernel, a.buffer, b.buffer, y.buffer, y.width)
 
-    def backward():
+    def backward() -> None:
         for own, other in ((a, b), (b, a)) if y.gradient is not None else ():
             if own.needs_gradient:
                 builder.add_gradient(own, lambda dx, own=own, other=other: emit_gradient(
@@ -131,32 +144,32 @@ def _emit_two(builder, a, b, kernel, emit_gradient):
 class Add(Merge):
     """y = x0 + x1 + ..., from left to right."""
 
-    def merge(self, builder, values):
+    def merge(self, builder: Builder, values: Sequence[Value]) -> Value:
         return _emit_sum(builder, values)
 
 
 class Subtract(Merge):
     """y = x0 - x1, of exactly two inputs."""
 
-    def compute_output_shape(self, input_shapes):
+    def compute_output_shape(self, input_shapes: Any) -> Any:
         return super().compute_output_shape(self._listed(input_shapes, 2))
 
-    def merge(self, builder, values):
+    def merge(self, builder: Builder, values: Sequence[Value]) -> Value:
         return _emit_sum(builder, values, "subtract")
 
 
 class Average(Merge):
     """y = (x0 + x1 + ...) / n, of n inputs; the quotient as a product with 1 / n."""
 
-    def merge(self, builder, values):
+    def merge(self, builder: Builder, values: Sequence[Value]) -> Value:
         return _emit_sum(builder, values, scale=1 / len(values))
 
 
 class Multiply(Merge):
     """y = x0 x1 ..., from left to right."""
 
-    def merge(self, builder, values):
-        def emit_gradient(dy, own, other, dx, features):
+    def merge(self, builder: Builder, values: Sequence[Value]) -> Value:
+        def emit_gradient(dy: Any, own: Any, other: Any, dx: Any, features: Any) -> None:
             emit_pair(builder.backward_step, "multiply", dy, other, dx, features)
 
         return _emit_in_turn(builder, values, "multiply", emit_gradient)
@@ -168,10 +181,12 @@ class _Extreme(Merge):
     So does PyTorch, and so does JAX; of three equal inputs the third has one half and the others a quarter each.
     """
 
+    kernel: str
+    largest: bool
     kernel, largest = "", True
 
-    def merge(self, builder, values):
-        def emit_gradient(dy, own, other, dx, features):
+    def merge(self, builder: Builder, values: Sequence[Value]) -> Value:
+        def emit_gradient(dy: Any, own: Any, other: Any, dx: Any, features: Any) -> None:
             a, b = (own, other) if self.largest else (other, own)
             builder.backward_step("larger_backward", a=a, b=b, dy=dy, dx=dx, features=features, a_stride=a.stride,
                                   b_stride=b.stride, dy_stride=dy.stride, dx_stride=dx.stride)  # fmt: skip
@@ -185,6 +200,8 @@ class Maximum(_Extreme):
     The gradient goes to the larger one of two, and in halves to both where they are equal.
     """
 
+    kernel: str
+    largest: bool
     kernel, largest = "maximum", True
 
 
@@ -194,10 +211,12 @@ class Minimum(_Extreme):
     The gradient goes to the smaller one of two, and in halves to both where they are equal.
     """
 
+    kernel: str
+    largest: bool
     kernel, largest = "minimum", False
 
 
-def sample_axis(layer, axis, shape):
+def sample_axis(layer: Layer, axis: int, shape: Any) -> int:
     """The axis of a sample that Keras's number means, where 0 is that of the samples and negative ones count back."""
     axes = len(shape) + 1
     if not -axes <= axis < axes or axis % axes == 0:
@@ -208,7 +227,7 @@ def sample_axis(layer, axis, shape):
     return axis % axes - 1
 
 
-def _integer(owner, name, value):
+def _integer(owner: str, name: str, value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
     return value.__index__()
@@ -223,11 +242,11 @@ class Concatenate(Merge):
         Of the samples' axes 1, 2, ..., or counted back from -1; not 0.
     """
 
-    def __init__(self, axis=-1, **common):
+    def __init__(self, axis: int = -1, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.axis = _integer("Concatenate", "axis", axis)
+        self.axis: int = _integer("Concatenate", "axis", axis)
 
-    def compute_output_shape(self, input_shapes):
+    def compute_output_shape(self, input_shapes: Any) -> Any:
         first = tuple(self._listed(input_shapes)[0])
         axis = sample_axis(self, self.axis, first)
         for other in input_shapes[1:]:
@@ -240,7 +259,7 @@ class Concatenate(Merge):
                 )
         return (*first[:axis], sum(shape[axis] for shape in input_shapes), *first[axis + 1 :])
 
-    def emit(self, builder, *values):
+    def emit(self, builder: Builder, *values: Any) -> Any:
         shape = self.compute_output_shape([value.shape for value in values])
         if len(values) == 1:
             return values[0]
@@ -252,7 +271,7 @@ class Concatenate(Merge):
             places.append(place)
             place += value.width // outer
 
-        def emit_part(add, number, value, whole, forward):
+        def emit_part(add: Any, number: Any, value: Any, whole: Any, forward: Any) -> None:
             """Copies between a value's buffer and its place in that of the whole."""
             part, width = whole.at(places[number]), values[number].width // outer
             source, target = (value, part) if forward else (part, value)
@@ -262,7 +281,7 @@ class Concatenate(Merge):
         for number, value in enumerate(values):
             emit_part(builder.forward, number, value.buffer, y.buffer, True)
 
-        def backward():
+        def backward() -> None:
             for number, value in enumerate(values) if y.gradient is not None else ():
                 if value.needs_gradient:
                     builder.add_gradient(
@@ -273,7 +292,7 @@ class Concatenate(Merge):
         builder.on_backward(backward)
         return y
 
-    def emit_mask(self, builder, values):
+    def emit_mask(self, builder: Builder, values: Sequence[Value]) -> Value | None:
         """The masks beside each other; along an axis that they do not have, what counts in one of the inputs."""
         shapes = [value.shape for value in values]
         axis = sample_axis(self, self.axis, shapes[0])
@@ -283,7 +302,7 @@ class Concatenate(Merge):
             return emit_joined(builder, masks, shapes, axis)
         return None if None in masks else emit_either(builder, masks)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axis": self.axis, **super().get_config()}
 
 
@@ -301,7 +320,9 @@ class Dot(Merge):
         the cosine of the angle between them.
     """
 
-    def __init__(self, axes, normalize=False, **common):
+    axes: int | list[int]
+
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
         if isinstance(axes, (list, tuple)):
             if len(axes) != 2:
@@ -309,13 +330,13 @@ class Dot(Merge):
             self.axes = [_integer("Dot", "each of axes", axis) for axis in axes]
         else:
             self.axes = _integer("Dot", "axes", axes)
-        self.normalize = _checks.boolean("Dot", "normalize", normalize)
+        self.normalize: bool = _checks.boolean("Dot", "normalize", normalize)
 
-    def _sample_axes(self, shapes):
+    def _sample_axes(self, shapes: Any) -> Any:
         axes = self.axes if isinstance(self.axes, list) else [self.axes] * 2
         return [sample_axis(self, axis, shape) for axis, shape in zip(axes, shapes, strict=True)]
 
-    def compute_output_shape(self, input_shapes):
+    def compute_output_shape(self, input_shapes: Any) -> Any:
         first, second = (tuple(shape) for shape in self._listed(input_shapes, 2))
         i, j = self._sample_axes((first, second))
         if first[i] != second[j]:
@@ -325,7 +346,7 @@ class Dot(Merge):
             )
         return (*first[:i], *first[i + 1 :], *second[:j], *second[j + 1 :]) or (1,)
 
-    def emit(self, builder, *values):
+    def emit(self, builder: Builder, *values: Any) -> Any:
         shape = self.compute_output_shape([value.shape for value in values])
         axes = self._sample_axes([value.shape for value in values])
         a, b = (_Matrix(builder, value, axis, self.normalize) for value, axis in zip(values, axes, strict=True))
@@ -334,7 +355,7 @@ class Dot(Merge):
                       (a.others, a.inner, b.others))  # fmt: skip
         builder.add_flops(2.0 * a.others * a.inner * b.others)
 
-        def backward():
+        def backward() -> None:
             if y.gradient is None:
                 return
             for own, other, steps in ((a, b, (b.others, 1)), (b, a, (1, b.others))):  # y = a b': da = dy b, db = dy' a
@@ -345,11 +366,11 @@ class Dot(Merge):
         builder.on_backward(backward)
         return y
 
-    def emit_mask(self, builder, values):
+    def emit_mask(self, builder: Builder, values: Sequence[Value]) -> Value | None:
         """There is none: the axes are others."""
         return None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axes": self.axes, "normalize": self.normalize, **super().get_config()}
 
 
@@ -359,7 +380,7 @@ class _Matrix:
     `steps` are elements between neighbours along each axis.
     """
 
-    def __init__(self, builder, value, axis, normalize):
+    def __init__(self, builder: Any, value: Any, axis: Any, normalize: Any) -> None:
         before, after = math.prod(value.shape[:axis]), math.prod(value.shape[axis + 1 :])
         self.inner, self.others = value.shape[axis], before * after
         if after > 1 and (before > 1 or normalize):
@@ -368,7 +389,7 @@ class _Matrix:
         self.value = emit_normalized(builder, value, self.inner, 1e-7) if normalize else value
         self.steps = (self.inner, 1) if after == 1 else (1, after)
 
-    def emit_gradient(self, add, dy, dy_steps, other, dx):
+    def emit_gradient(self, add: Any, dy: Any, dy_steps: Any, other: Any, dx: Any) -> None:
         """dx = dy other, for dy (others, other.others) of these steps, laid out as this matrix is."""
         if self.steps[1] == 1:
             _emit_product(add, dy, dy_steps, other.value.buffer, other.steps, dx,
@@ -378,7 +399,7 @@ class _Matrix:
                           (self.inner, other.others, self.others))  # fmt: skip
 
 
-def _emit_product(add, a, a_steps, b, b_steps, c, sizes):
+def _emit_product(add: Callable[..., Any], a: Any, a_steps: Any, b: Any, b_steps: Any, c: Any, sizes: Any) -> None:
     """c = a b for each sample, of (outer, inner) and (inner, columns)."""
     outer, inner, columns = sizes
     add("sample_product", a=a, b=b, c=c, outer=outer, inner=inner, columns=columns, a_outer=a_steps[0],
@@ -386,18 +407,18 @@ def _emit_product(add, a, a_steps, b, b_steps, c, sizes):
         c_stride=c.stride)  # fmt: skip
 
 
-def emit_normalized(builder, x, extent, least):
+def emit_normalized(builder: Builder, x: Value, extent: int, least: float) -> Value:
     """Each group of `extent` neighbours divided by its Euclidean norm, which counts as `least` at least."""
     y = _new_value(builder, x.shape, (x,))
-    arguments = {"groups": x.width // extent, "extent": extent, "x": x.buffer, "x_stride": x.stride, "y": y.buffer,
-                 "y_stride": y.stride, "least": least}  # fmt: skip
+    arguments: dict[str, Any] = {"groups": x.width // extent, "extent": extent, "x": x.buffer, "x_stride": x.stride,
+                                 "y": y.buffer, "y_stride": y.stride, "least": least}  # fmt: skip
     builder.forward("l2_normalize_forward", **arguments)
 
-    def emit_gradient(dx):
+    def emit_gradient(dx: Any) -> None:
         builder.backward_step("l2_normalize_backward", **arguments, dy=y.gradient, dx=dx,
                               dy_stride=y.gradient.stride, dx_stride=dx.stride)  # fmt: skip
 
-    def backward():
+    def backward() -> None:
         if y.gradient is not None and x.needs_gradient:
             builder.add_gradient(x, emit_gradient)
 
@@ -405,41 +426,41 @@ def emit_normalized(builder, x, extent, least):
     return y
 
 
-def add(inputs, **common):
+def add(inputs: Sequence[Any], **common: Unpack[AnyLayerArguments]) -> Any:
     """`Add` of a list of tensors."""
     return Add(**common)(inputs)
 
 
-def subtract(inputs, **common):
+def subtract(inputs: Sequence[Any], **common: Unpack[AnyLayerArguments]) -> Any:
     """`Subtract` of a list of two tensors."""
     return Subtract(**common)(inputs)
 
 
-def multiply(inputs, **common):
+def multiply(inputs: Sequence[Any], **common: Unpack[AnyLayerArguments]) -> Any:
     """`Multiply` of a list of tensors."""
     return Multiply(**common)(inputs)
 
 
-def average(inputs, **common):
+def average(inputs: Sequence[Any], **common: Unpack[AnyLayerArguments]) -> Any:
     """`Average` of a list of tensors."""
     return Average(**common)(inputs)
 
 
-def maximum(inputs, **common):
+def maximum(inputs: Sequence[Any], **common: Unpack[AnyLayerArguments]) -> Any:
     """`Maximum` of a list of tensors."""
     return Maximum(**common)(inputs)
 
 
-def minimum(inputs, **common):
+def minimum(inputs: Sequence[Any], **common: Unpack[AnyLayerArguments]) -> Any:
     """`Minimum` of a list of tensors."""
     return Minimum(**common)(inputs)
 
 
-def concatenate(inputs, axis=-1, **common):
+def concatenate(inputs: Sequence[Any], axis: int = -1, **common: Unpack[AnyLayerArguments]) -> Any:
     """`Concatenate` of a list of tensors."""
     return Concatenate(axis=axis, **common)(inputs)
 
 
-def dot(inputs, axes=-1, **common):
+def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **common: Unpack[AnyLayerArguments]) -> Any:
     """`Dot` of a list of two tensors."""
     return Dot(axes=axes, **common)(inputs)

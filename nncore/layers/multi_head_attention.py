@@ -1,6 +1,9 @@
 """Attention of several heads."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nncore import _checks, _heads, regularizers
 from nncore._axes import emit_broadcast, emit_pair, emit_sum
@@ -9,6 +12,18 @@ from nncore.layers.dropout import Dropout
 from nncore.layers.normalization import emit_sum_gradient
 from nncore.layers.tensor import is_symbolic
 from nncore.layers.weighted import WeightedLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, Data, Integers, LayerArguments, Outputs, Seed, Shape
+    from nncore.layers.layer import WeightMaker
+    from nncore.layers.tensor import Tensor
+    from nncore.regularizers import Regularizer
 
 MASKS = ("query_mask", "value_mask", "key_mask", "attention_mask")
 
@@ -43,37 +58,55 @@ class MultiHeadAttention(WeightedLayer):
     Vaswani et al., "Attention is all you need", NeurIPS 2017.
     """
 
+    value_dim: int
     merges = True
     supports_masking = True
 
-    def __init__(self, num_heads, key_dim, value_dim=None, dropout=0.0, use_bias=True, output_shape=None,
-                 attention_axes=None, sliding_window=None, flash_attention=None, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
-                 kernel_constraint=None, bias_constraint=None, use_gate=False, seed=None, **common):  # fmt: skip
+    def __init__(self, num_heads: int, key_dim: int, value_dim: int | None = None, dropout: float = 0.0,
+                 use_bias: bool = True, output_shape: int | Sequence[int] | None = None,
+                 attention_axes: Integers | None = None, sliding_window: None = None, flash_attention: None = None,
+                 kernel_initializer: InitializerLike = "glorot_uniform", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, bias_regularizer: RegularizerLike = None,
+                 activity_regularizer: RegularizerLike = None, kernel_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, use_gate: Literal[False] = False, seed: Seed = None,
+                 **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         owner = type(self).__name__
         _checks.refuse(owner, attention_axes=None if attention_axes in (1, (1,), [1]) else attention_axes,
                        sliding_window=sliding_window, flash_attention=flash_attention or None,
                        use_gate=use_gate or None)  # fmt: skip
-        self.num_heads = _checks.positive_integer(owner, "num_heads", num_heads)
-        self.key_dim = _checks.positive_integer(owner, "key_dim", key_dim)
+        self.num_heads: int = _checks.positive_integer(owner, "num_heads", num_heads)
+        self.key_dim: int = _checks.positive_integer(owner, "key_dim", key_dim)
         self.value_dim = self.key_dim if value_dim is None else _checks.positive_integer(owner, "value_dim", value_dim)
         self._dropout = Dropout(dropout, seed=seed, name=f"{self.name}_dropout")
-        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
+        self.use_bias: bool = _checks.boolean(owner, "use_bias", use_bias)
         if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1:
             output_shape = output_shape[0]
         self._units = None if output_shape is None else _checks.positive_integer(owner, "output_shape", output_shape)
         self.declare_weight("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         self.declare_weight("bias", bias_initializer, bias_regularizer, bias_constraint)
-        self.projection_regularizer = regularizers.get(activity_regularizer)
+        self.projection_regularizer: Regularizer | None = regularizers.get(activity_regularizer)
 
     @property
-    def dropout(self):
+    def dropout(self) -> float:
         """The probability with which a weight of the softmax is dropped in training."""
         return self._dropout.rate
 
-    def __call__(self, query, value, key=None, query_mask=None, value_mask=None, key_mask=None, attention_mask=None,
-                 return_attention_scores=False, training=None, use_causal_mask=False):  # fmt: skip
+    @overload  # type: ignore[override]
+    def __call__(self, query: Tensor, value: Tensor, key: Tensor | None = None, query_mask: Tensor | None = None,
+                 value_mask: Tensor | None = None, key_mask: Tensor | None = None, attention_mask: Tensor | None = None,
+                 return_attention_scores: bool = False, training: bool | None = None,
+                 use_causal_mask: bool = False) -> Tensor | Any: ...  # fmt: skip
+
+    @overload
+    def __call__(self, query: Data, value: Data, key: Data | None = None, query_mask: Data | None = None,
+                 value_mask: Data | None = None, key_mask: Data | None = None, attention_mask: Data | None = None,
+                 return_attention_scores: bool = False, training: bool | None = None,
+                 use_causal_mask: bool = False) -> Outputs: ...  # fmt: skip
+
+    def __call__(self, query: Any, value: Any, key: Any = None, query_mask: Any = None, value_mask: Any = None,
+                 key_mask: Any = None, attention_mask: Any = None, return_attention_scores: bool = False,
+                 training: bool | None = None, use_causal_mask: bool = False) -> Any:  # fmt: skip
         """On symbolic tensors: returns the output's. On arrays: returns an array.
 
         Parameters
@@ -94,7 +127,7 @@ class MultiHeadAttention(WeightedLayer):
         given = dict(zip(MASKS, (query_mask, value_mask, key_mask, attention_mask), strict=True))
         masks = [name for name in MASKS if given[name] is not None]
         inputs = [query, value, value if key is None else key, *(given[name] for name in masks)]
-        options = {"masks": masks, "causal": use_causal_mask, "with_scores": return_attention_scores}
+        options: dict[str, Any] = {"masks": masks, "causal": use_causal_mask, "with_scores": return_attention_scores}
         options = {name: option for name, option in options.items() if option}
         if is_symbolic(inputs):
             _checks.refuse(f"layer {self.name!r} in a graph", training=training)
@@ -105,7 +138,8 @@ class MultiHeadAttention(WeightedLayer):
 
     # ---- shapes
 
-    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
+    def compute_output_shape(self, query_shape: Any, value_shape: Shape | None = None,
+                             key_shape: Shape | None = None) -> Any:  # fmt: skip
         """Returns the shape of a sample's output for those of query, value and key, or a list of these."""
         if value_shape is None:
             query_shape, value_shape, key_shape = (tuple(shape) for shape in query_shape[:3])
@@ -119,7 +153,8 @@ class MultiHeadAttention(WeightedLayer):
             )
         return (query_shape[0], self._units or query_shape[1])
 
-    def sample_shapes(self, shapes, masks=(), causal=False, with_scores=False):
+    def sample_shapes(self, shapes: Any, masks: Sequence[str] = (), causal: bool = False,  # type: ignore[override]
+                      with_scores: bool = False) -> list[Shape]:  # fmt: skip
         """The shapes of a sample of each output."""
         output = self.compute_output_shape(shapes)
         queries, keys = shapes[0][0], shapes[1][0]
@@ -135,14 +170,14 @@ class MultiHeadAttention(WeightedLayer):
 
     # ---- weights
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: WeightMaker) -> None:
         """Builds the layer for the shapes of query, value and key, which those of masks may follow."""
         shapes = [tuple(shape) for shape in input_shape[:3]]
         if self.built and [shape[-1] for shape in shapes] == [shape[-1] for shape in self.input_shape]:
             shapes = self.input_shape  # of other numbers of steps
         super().build_for(shapes, weights)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         query, value, key = (shape[-1] for shape in input_shape)
         units = self.compute_output_shape(input_shape)[-1]
         self._query = self._add_projection("query", (query, self.num_heads, self.key_dim), 2)
@@ -150,7 +185,7 @@ class MultiHeadAttention(WeightedLayer):
         self._value = self._add_projection("value", (value, self.num_heads, self.value_dim), 2)
         self._output = self._add_projection("attention_output", (self.num_heads, self.value_dim, units), 1)
 
-    def _add_projection(self, name, shape, column_axes):
+    def _add_projection(self, name: str, shape: Shape, column_axes: int) -> Any:
         """(kernel, bias or None); the last axes of the kernel, those of the bias, are what comes out."""
         kernel = self.make_weight(f"{name}/kernel", shape, "kernel")
         kernel.column_axes = column_axes
@@ -161,14 +196,15 @@ class MultiHeadAttention(WeightedLayer):
 
     # ---- steps
 
-    def emit(self, builder, query, value, key, *given, masks=(), causal=False, with_scores=False):
-        given = dict(zip(masks, given, strict=True))
+    def emit(self, builder: Builder, query: Value, value: Any, key: Value, *given: Any, masks: Sequence[str] = (),  # type: ignore[override]
+             causal: bool = False, with_scores: bool = False) -> Any:  # fmt: skip
+        masked: dict[str, Any] = dict(zip(masks, given, strict=True))
         queries, keys = query.shape[0], value.shape[0]
-        shown = {"query_mask": given.get("query_mask", query.mask)}
-        key_masks = [given.get("value_mask", value.mask), given.get("key_mask", None if key is value else key.mask)]
+        shown = {"query_mask": masked.get("query_mask", query.mask)}
+        key_masks = [masked.get("value_mask", value.mask), masked.get("key_mask", None if key is value else key.mask)]
         shown["key_mask"] = _emit_both(builder, *key_masks)
-        if "attention_mask" in given:
-            shown["attention_mask"] = emit_broadcast(builder, given["attention_mask"], (queries, keys))
+        if "attention_mask" in masked:
+            shown["attention_mask"] = emit_broadcast(builder, masked["attention_mask"], (queries, keys))
         q, k, v = (
             _heads.Matrices.beside(self._emit_projection(builder, x, weights), self.num_heads)
             for x, weights in ((query, self._query), (key, self._key), (value, self._value))
@@ -187,7 +223,7 @@ class MultiHeadAttention(WeightedLayer):
         y = self._emit_projection(builder, heads, self._output)
         return [y, weights] if with_scores else y
 
-    def _emit_projection(self, builder, x, weights):
+    def _emit_projection(self, builder: Builder, x: Value, weights: Any) -> Value:
         """x W + b for each step, W and b as `_add_projection` made them."""
         kernel, bias = weights
         inputs, units = kernel.matrix_shape
@@ -197,7 +233,7 @@ class MultiHeadAttention(WeightedLayer):
         emit_products(builder, builder.forward, x.buffer, kernel, y.buffer, steps, bias=bias and bias.array)
         builder.add_flops(2.0 * steps * inputs * units)
 
-        def backward():
+        def backward() -> None:
             dy = y.gradient
             if dy is None:
                 return
@@ -217,7 +253,7 @@ class MultiHeadAttention(WeightedLayer):
             builder.penalize_activity(y, self.projection_regularizer.l1, self.projection_regularizer.l2)
         return y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "num_heads": self.num_heads,
             "key_dim": self.key_dim,
@@ -231,7 +267,7 @@ class MultiHeadAttention(WeightedLayer):
         }
 
 
-def _emit_both(builder, a, b):
+def _emit_both(builder: Any, a: Any, b: Any) -> Any:
     """The mask of what both of two masks show, of which either may be None."""
     if a is None or b is None:
         return b if a is None else a

@@ -1,10 +1,23 @@
 """Normally distributed noise in training."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks
 from nncore._axes import emit_copy
 from nncore.layers.random import RandomLayer, strides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from nncore._engine import Buffer
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, Seed
 
 
 class GaussianNoise(RandomLayer):
@@ -20,20 +33,20 @@ class GaussianNoise(RandomLayer):
         Makes the layer's numbers differ from those that its place alone would give.
     """
 
-    def __init__(self, stddev, seed=None, **common):
+    def __init__(self, stddev: float, seed: Seed = None, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(seed, **common)
-        self.stddev = _checks.real_number("GaussianNoise", "stddev", stddev, 0, 1)
+        self.stddev: float = _checks.real_number("GaussianNoise", "stddev", stddev, 0, 1)
 
     @property
-    def active(self):
+    def active(self) -> bool:
         return self.stddev > 0
 
-    def emit_random(self, builder, x, y, stream):
+    def emit_random(self, builder: Builder, x: Value, y: Value, stream: int) -> Callable[[Buffer, Buffer], Any]:
         builder.forward("gaussian_noise", **strides(x.buffer, y.buffer), features=x.width, stream=stream,
                         stddev=self.stddev)  # fmt: skip
         return lambda dy, dx: emit_copy(builder.backward_step, dy, dx, [(x.width, 1, 1)])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"stddev": self.stddev, **super().get_config()}
 
 
@@ -50,22 +63,22 @@ class GaussianDropout(RandomLayer):
         Makes the layer's numbers differ from those that its place alone would give.
     """
 
-    def __init__(self, rate, seed=None, **common):
+    def __init__(self, rate: float, seed: Seed = None, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(seed, **common)
-        self.rate = _checks.real_number("GaussianDropout", "rate", rate, 0, 1, high_open=True)
+        self.rate: float = _checks.real_number("GaussianDropout", "rate", rate, 0, 1, high_open=True)
 
     @property
-    def active(self):
+    def active(self) -> bool:
         return self.rate > 0
 
-    def emit_random(self, builder, x, y, stream):
+    def emit_random(self, builder: Builder, x: Value, y: Value, stream: int) -> Callable[[Buffer, Buffer], Any]:
         deviation = math.sqrt(self.rate / (1 - self.rate))
 
-        def step(add, source, target):
+        def step(add: Any, source: Any, target: Any) -> None:
             add("gaussian_dropout", **strides(source, target), features=x.width, stream=stream, stddev=deviation)
 
         step(builder.forward, x.buffer, y.buffer)
         return lambda dy, dx: step(builder.backward_step, dy, dx)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"rate": self.rate, **super().get_config()}

@@ -1,6 +1,9 @@
 """Normalization of each sample along some of its axes, and what all normalizations have in common."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks, initializers
 from nncore._axes import emit_permuted
@@ -8,35 +11,49 @@ from nncore.layers.layer import Layer
 from nncore.layers.merging import emit_normalized, sample_axis
 from nncore.layers.weighted import WeightedLayer, array_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._plan import Builder, Value
+    from nncore._typing import ArrayProperty, Config, Integers, Shape
+    from nncore._weight import Weight
+
 
 class Affine(WeightedLayer):
     """Has gamma and beta: y = gamma u + beta for what `u` the subclass makes of x."""
 
-    def __init__(self, epsilon, center, scale, beta, gamma, **common):
+    _beta: Weight | Any
+    _gamma: Weight | Any
+
+    def __init__(self, epsilon: float, center: bool, scale: bool, beta: tuple[Any, Any, Any],
+                 gamma: tuple[Any, Any, Any], **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         owner = type(self).__name__
-        self.epsilon = _checks.real_number(owner, "epsilon", epsilon, 0)
-        self.center = _checks.boolean(owner, "center", center)
-        self.scale = _checks.boolean(owner, "scale", scale)
+        self.epsilon: float = _checks.real_number(owner, "epsilon", epsilon, 0)
+        self.center: bool = _checks.boolean(owner, "center", center)
+        self.scale: bool = _checks.boolean(owner, "scale", scale)
         self.declare_weight("beta", *beta)
         self.declare_weight("gamma", *gamma)
         self._gamma = self._beta = None
 
-    gamma = array_of("_gamma", "What u is multiplied with, as an array; None without it.")
-    beta = array_of("_beta", "What is added, as an array; None without it.")
+    gamma: ArrayProperty = array_of("_gamma", "What u is multiplied with, as an array; None without it.")
+    beta: ArrayProperty = array_of("_beta", "What is added, as an array; None without it.")
 
-    def add_affine(self, shape):
+    def add_affine(self, shape: Shape) -> None:
         """Makes gamma and beta."""
         if self.scale:
             self._gamma = self.make_weight("gamma", shape)
         if self.center:
             self._beta = self.make_weight("beta", shape)
 
-    def learns(self, builder):
+    def learns(self, builder: Builder) -> bool:
         """Whether gradients of gamma or beta are wanted."""
         return builder.backward and self.trainable and (self.scale or self.center)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"epsilon": self.epsilon, "center": self.center, "scale": self.scale, **super().get_config()}
 
 
@@ -68,29 +85,31 @@ class LayerNormalization(Affine):
 
     supports_masking = True
 
-    def __init__(self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
-                 gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
-                 gamma_constraint=None, *, rms_scaling=False, **common):  # fmt: skip
+    def __init__(self, axis: Integers = -1, epsilon: float = 1e-3, center: bool = True, scale: bool = True,
+                 beta_initializer: InitializerLike = "zeros", gamma_initializer: InitializerLike = "ones",
+                 beta_regularizer: RegularizerLike = None, gamma_regularizer: RegularizerLike = None,
+                 beta_constraint: ConstraintLike = None, gamma_constraint: ConstraintLike = None, *,
+                 rms_scaling: Literal[False] = False, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
                          (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
         _checks.refuse("LayerNormalization (there is RMSNormalization)", rms_scaling=rms_scaling or None)
-        self.axis = checked_axis("LayerNormalization", axis)
+        self.axis: int | list[int] = checked_axis("LayerNormalization", axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         sample_axes(self, self.axis, input_shape)
         return input_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.add_affine(tuple(input_shape[axis] for axis in sample_axes(self, self.axis, input_shape)))
 
-    def emit(self, builder, x):
-        def emit(x, extent):
+    def emit(self, builder: Builder, x: Value) -> Any:
+        def emit(x: Value, extent: int) -> Value:
             return emit_layer_normalized(builder, x, extent, self._gamma, self._beta, self.epsilon,
                                          learns=self.learns(builder))  # fmt: skip
 
         return emit_over(builder, x, sample_axes(self, self.axis, x.shape), emit)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axis": self.axis, **super().get_config()}
 
 
@@ -113,30 +132,32 @@ class RMSNormalization(Layer):
     Zhang and Sennrich, "Root mean square layer normalization", NeurIPS 2019.
     """
 
-    def __init__(self, axis=-1, epsilon=1e-6, **common):
+    _scale: Weight | Any
+
+    def __init__(self, axis: Integers = -1, epsilon: float = 1e-6, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.axis = checked_axis("RMSNormalization", axis)
-        self.epsilon = _checks.real_number("RMSNormalization", "epsilon", epsilon, 0)
+        self.axis: int | list[int] = checked_axis("RMSNormalization", axis)
+        self.epsilon: float = _checks.real_number("RMSNormalization", "epsilon", epsilon, 0)
         self._scale = None
 
-    scale = array_of("_scale", "The factors as an array; None before the layer is built.")
+    scale: ArrayProperty = array_of("_scale", "The factors as an array; None before the layer is built.")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         sample_axes(self, self.axis, input_shape)
         return input_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shape = tuple(input_shape[axis] for axis in sample_axes(self, self.axis, input_shape))
         self._scale = self.add_weight("scale", shape, initializers.get("ones"))
 
-    def emit(self, builder, x):
-        def emit(x, extent):
+    def emit(self, builder: Builder, x: Value) -> Any:
+        def emit(x: Value, extent: int) -> Value:
             return emit_layer_normalized(builder, x, extent, self._scale, None, self.epsilon, centered=False,
                                          learns=builder.backward and self.trainable)  # fmt: skip
 
         return emit_over(builder, x, sample_axes(self, self.axis, x.shape), emit)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axis": self.axis, "epsilon": self.epsilon, **super().get_config()}
 
 
@@ -156,28 +177,28 @@ class UnitNormalization(Layer):
 
     supports_masking = True
 
-    def __init__(self, axis=-1, **common):
+    def __init__(self, axis: Integers = -1, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.axis = checked_axis("UnitNormalization", axis)
+        self.axis: int | list[int] = checked_axis("UnitNormalization", axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         sample_axes(self, self.axis, input_shape)
         return input_shape
 
-    def emit(self, builder, x):
-        def emit(x, extent):
+    def emit(self, builder: Builder, x: Value) -> Any:
+        def emit(x: Value, extent: int) -> Value:
             return emit_normalized(builder, x, extent, 1e-12)
 
         return emit_over(builder, x, sample_axes(self, self.axis, x.shape), emit)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axis": self.axis, **super().get_config()}
 
 
 # ---- axes
 
 
-def checked_axis(owner, axis, single=False):
+def checked_axis(owner: Any, axis: Any, single: Any = False) -> Any:
     """`axis` as an int, or as a list where several are given and may be."""
     several = isinstance(axis, (list, tuple)) and not single
     axes = list(axis) if several else [axis]
@@ -191,7 +212,7 @@ def checked_axis(owner, axis, single=False):
     return axes if several else axes[0]
 
 
-def sample_axes(layer, axis, shape):
+def sample_axes(layer: Layer, axis: Any, shape: Shape) -> list[int]:
     """The axes of a sample, in order, that Keras's numbers mean."""
     given = axis if isinstance(axis, list) else [axis]
     found = sorted({sample_axis(layer, number, shape) for number in given})
@@ -200,7 +221,7 @@ def sample_axes(layer, axis, shape):
     return found
 
 
-def emit_over(builder, x, axes, emit):
+def emit_over(builder: Builder, x: Value, axes: list[int], emit: Callable[..., Any]) -> Value:
     """What emit(x, elements of these axes) gives for x with `axes` as its last ones, back in the order of x."""
     order = [axis for axis in range(len(x.shape)) if axis not in axes] + axes
     if order == list(range(len(order))):
@@ -213,26 +234,27 @@ def emit_over(builder, x, axes, emit):
 # ---- steps
 
 
-def emit_layer_normalized(builder, x, extent, gamma, beta, epsilon, *, learns, centered=True):
+def emit_layer_normalized(builder: Builder, x: Value, extent: int, gamma: Weight | None, beta: Weight | None,
+                          epsilon: float, *, learns: bool, centered: bool = True) -> Value:  # fmt: skip
     """Each group of `extent` neighbours with mean 0 unless not `centered`, and variance 1; times gamma, plus beta."""
     groups = x.width // extent
     x.uses += 1
     y = builder.value(x.shape, x.needs_gradient or learns)
     mean, inverse = builder.buffer(groups) if centered else None, builder.buffer(groups)
-    common = {"x": x.buffer, "gamma": None if gamma is None else gamma.array, "mean": mean, "inverse": inverse,
-              "groups": groups, "extent": extent, "x_stride": x.stride,
-              "statistics_stride": inverse.stride}  # fmt: skip
+    common: dict[str, Any] = {"x": x.buffer, "gamma": None if gamma is None else gamma.array, "mean": mean,
+                              "inverse": inverse, "groups": groups, "extent": extent, "x_stride": x.stride,
+                              "statistics_stride": inverse.stride}  # fmt: skip
     builder.forward("layer_normalize_forward", beta=None if beta is None else beta.array, y=y.buffer,
                     y_stride=y.stride, epsilon=epsilon, **common)  # fmt: skip
 
-    def backward():
+    def backward() -> None:
         if y.gradient is None:
             return
         products = builder.buffer(extent) if learns and gamma is not None else None
         sums = builder.buffer(extent) if learns and beta is not None and groups > 1 else None
         stride = (products or sums or inverse).stride
 
-        def step(dx):
+        def step(dx: Any) -> None:
             builder.backward_step("layer_normalize_backward", dy=y.gradient, dx=dx, products=products, sums=sums,
                                   dy_stride=y.gradient.stride, dx_stride=dx.stride if dx else 0, sums_stride=stride,
                                   **common)  # fmt: skip
@@ -249,7 +271,7 @@ def emit_layer_normalized(builder, x, extent, gamma, beta, epsilon, *, learns, c
     return y
 
 
-def emit_sum_gradient(builder, weight, dy):
+def emit_sum_gradient(builder: Builder, weight: Any, dy: Any) -> None:
     """The sum of dy over rows is a part of a weight's gradient; nothing where there is no weight."""
     if weight is None:
         return

@@ -1,12 +1,22 @@
 """Layers in NumPy: their `forward` and `backward` are steps in Python of a plan."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore import _engine
 from nncore.layers.composite import asks_for_training
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def emit(layer, builder, xs):
+    from nncore._plan import Builder, Value
+    from nncore._typing import Array
+
+
+def emit(layer: Any, builder: Builder, xs: Sequence[Value]) -> Any:
     """Adds a layer's steps to a plan; returns its output Value, or a list of several."""
     shapes = layer.sample_shapes([x.shape for x in xs])
     weights = [weight for weight in layer.weight_list() if weight.trainable]
@@ -24,7 +34,7 @@ def emit(layer, builder, xs):
             "weights"
         )
 
-    def backward():
+    def backward() -> None:
         if all(y.gradient is None for y in ys):
             return
         parts = [builder.buffer_of(x.shape) for x in xs]
@@ -49,12 +59,12 @@ class _Use:
     They have to be kept, as between the two other uses may set them: of the same plan, or of another one.
     """
 
-    def __init__(self, layer, training, inputs, gradients):
+    def __init__(self, layer: Any, training: Any, inputs: int, gradients: list[Array] | Any) -> None:
         self.layer, self.inputs, self.gradients = layer, inputs, gradients
         self.options = {"training": training} if asks_for_training(layer.forward) else {}
-        self.kept = {}
+        self.kept: dict[Any, Any] = {}
 
-    def forward(self, *arrays):
+    def forward(self, *arrays: Array) -> None:
         xs, ys = arrays[: self.inputs], arrays[self.inputs :]
         for x in xs:
             x.flags.writeable = False
@@ -66,7 +76,7 @@ class _Use:
             self.kept = {name: value for name, value in attributes.items()
                          if name in self.kept or name not in before or before[name] is not value}  # fmt: skip
 
-    def backward(self, *arrays):
+    def backward(self, *arrays: Array) -> None:
         count = len(arrays) - self.inputs
         dys, dxs = arrays[:count], arrays[count:]
         for dy in dys:
@@ -86,11 +96,11 @@ class _Use:
                     attributes[name] = value
 
 
-def _copy(layer, method, results, targets):
+def _copy(layer: Any, method: str, results: Any, targets: Sequence[Array]) -> None:
     """Copies what a method of the user's returned into the plan's arrays, after its shapes have been checked."""
     given = results if isinstance(results, (list, tuple)) else [results]
-    got = [np.shape(result) for result in given]
-    wanted = [target.shape for target in targets]
+    got: Any = [np.shape(result) for result in given]
+    wanted: Any = [target.shape for target in targets]
     if got != wanted:
         got, wanted = (", ".join(map(str, shapes)) for shapes in (got, wanted))
         what = "nothing" if results is None else f"shape {got}"

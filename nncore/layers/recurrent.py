@@ -1,5 +1,9 @@
 """What recurrent layers have in common: their weights, options, states, and steps of a plan."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
 import numpy as np
 
 from nncore import _checks, _engine, activations
@@ -13,6 +17,19 @@ from nncore.layers.random import dropout_stream
 from nncore.layers.tensor import is_symbolic
 from nncore.layers.weighted import WeightedLayer, array_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._activation import Activation
+    from nncore._likes import ActivationLike, AnyLayerArguments
+    from nncore._plan import Builder
+    from nncore._typing import Array, ArrayProperty, Config, Data, Outputs, Seed, Shape
+    from nncore._weight import Weight
+    from nncore.layers.layer import WeightMaker
+    from nncore.layers.tensor import Tensor
+
 # A thread's scratch holds a row of states, of float64.
 MOST_UNITS_WITH_DROPOUT = 16384
 
@@ -23,7 +40,25 @@ class SequenceLayer(Layer):
     Subclasses have `state_shapes`, of a sample, and `emit(builder, x, *initial)`.
     """
 
-    def __call__(self, sequences, initial_state=None, training=None, mask=None):
+    if TYPE_CHECKING:  # what subclasses have
+        reset_state: Callable[[], None]
+        output_shapes: Callable[[Any], list[Shape]]
+
+        @property
+        def state_shapes(self) -> list[Shape]: ...
+
+    return_sequences: Any
+
+    @overload  # type: ignore[override]
+    def __call__(self, sequences: Tensor, initial_state: Tensor | Sequence[Tensor] | None = None,
+                 training: bool | None = None, mask: None = None) -> Tensor | Any: ...  # fmt: skip
+
+    @overload
+    def __call__(self, sequences: Data, initial_state: Data | Sequence[Data] | None = None,
+                 training: bool | None = None, mask: None = None) -> Outputs: ...  # fmt: skip
+
+    def __call__(self, sequences: Any, initial_state: Any = None, training: bool | None = None,
+                 mask: None = None) -> Any:  # fmt: skip
         """On symbolic tensors: returns the output's, or a list of them. On arrays: returns arrays.
 
         Parameters
@@ -49,29 +84,29 @@ class SequenceLayer(Layer):
 
         return compute(self, sequences, bool(training), states)
 
-    def _tensors(self, inputs):
+    def _tensors(self, inputs: Any) -> Any:
         given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         return [tensor for one in given for tensor in super(SequenceLayer, self)._tensors(one)]
 
     @property
-    def input(self):
+    def input(self) -> Any:
         """The symbolic tensor that it was last called on; a list where initial states were given."""
         inputs = self._called().inputs
         return inputs if len(inputs) > 1 else inputs[0]
 
-    def sample_shapes(self, shapes):
+    def sample_shapes(self, shapes: Any) -> list[Shape]:  # type: ignore[override]
         """The shapes of a sample of each output, for those of the sequences and of the initial states."""
         self.check_states(shapes[1:])
         return self.output_shapes(shapes[0])
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: WeightMaker) -> None:
         """As in `Layer`: weights do not depend on the number of steps."""
         self.output_shapes(input_shape)
         if self.built and input_shape[-1] == self.input_shape[-1]:
             input_shape = self.input_shape
         super().build_for(input_shape, weights)
 
-    def check_states(self, shapes):
+    def check_states(self, shapes: Any) -> None:
         """Raises ValueError unless these are the shapes of all initial states, or there are none."""
         if shapes and [tuple(shape) for shape in shapes] != self.state_shapes:
             raise ValueError(
@@ -79,15 +114,15 @@ class SequenceLayer(Layer):
                 f"{[tuple(shape) for shape in shapes]}"
             )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of a sample's output, or a list of several outputs' shapes."""
         shapes = self.output_shapes(input_shape)
         return shapes if len(shapes) > 1 else shapes[0]
 
-    def emit_mask(self, builder, values):
+    def emit_mask(self, builder: Builder, values: Sequence[Value]) -> Value | None:
         return values[0].mask if self.return_sequences else None
 
-    def reset_states(self):
+    def reset_states(self) -> None:
         """As `reset_state`."""
         self.reset_state()
 
@@ -95,53 +130,63 @@ class SequenceLayer(Layer):
 class Recurrent(SequenceLayer, WeightedLayer):
     """A layer that goes through the steps of a sample with a state: base of SimpleRNN, LSTM and GRU."""
 
-    kernel_name = ""
-    slopes_in_place = True  # the backward kernel may write gradients of gates where it has read the gates
-    gates = 1
-    state_names = ("h",)
+    _bias: Weight | Any
+    _kernel: Weight | Any
+    _recurrent_kernel: Weight | Any
 
-    def __init__(self, units, activation, recurrent_activation, use_bias, kernel, recurrent, bias, dropout,
-                 recurrent_dropout, seed, return_sequences, return_state, go_backwards, stateful, unroll,
-                 zero_output_for_mask=False, **common):  # fmt: skip
+    kernel_name = ""
+    slopes_in_place: bool | Any = True  # the backward kernel may write gradients of gates where it has read the gates
+    gates = 1
+    state_names: tuple[str, ...] = ("h",)
+
+    def __init__(self, units: int, activation: ActivationLike, recurrent_activation: ActivationLike, use_bias: bool,
+                 kernel: tuple[Any, Any, Any], recurrent: tuple[Any, Any, Any], bias: tuple[Any, Any, Any],
+                 dropout: float, recurrent_dropout: float, seed: Seed, return_sequences: bool, return_state: bool,
+                 go_backwards: bool, stateful: bool, unroll: bool, zero_output_for_mask: bool = False,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         owner = type(self).__name__
-        self.units = _checks.positive_integer(owner, "units", units)
-        self.activation = _element_wise(owner, "activation", activation)
-        self.recurrent_activation = _element_wise(owner, "recurrent_activation", recurrent_activation)
-        self.use_bias = _checks.boolean(owner, "use_bias", use_bias)
+        self.units: int = _checks.positive_integer(owner, "units", units)
+        self.activation: Activation = _element_wise(owner, "activation", activation)
+        self.recurrent_activation: Activation = _element_wise(owner, "recurrent_activation", recurrent_activation)
+        self.use_bias: bool = _checks.boolean(owner, "use_bias", use_bias)
         self.declare_weight("kernel", *kernel)
         self.declare_weight("recurrent", *recurrent)
         self.declare_weight("bias", *bias)
-        self.dropout = _checks.real_number(owner, "dropout", dropout, 0, 1, high_open=True)
-        self.recurrent_dropout = _checks.real_number(owner, "recurrent_dropout", recurrent_dropout, 0, 1,
+        self.dropout: float = _checks.real_number(owner, "dropout", dropout, 0, 1, high_open=True)
+        self.recurrent_dropout: float = _checks.real_number(owner, "recurrent_dropout", recurrent_dropout, 0, 1,
                                                      high_open=True)  # fmt: skip
         if self.recurrent_dropout and self.units > MOST_UNITS_WITH_DROPOUT:
             raise ValueError(
                 f"{owner}: with recurrent_dropout units must be at most {MOST_UNITS_WITH_DROPOUT}; got {units}"
             )
         self._input_dropout = Dropout(self.dropout, (None, 1, None), seed, name="dropout")
-        self.seed = self._input_dropout.seed
-        self.return_sequences = _checks.boolean(owner, "return_sequences", return_sequences)
-        self.return_state = _checks.boolean(owner, "return_state", return_state)
-        self.go_backwards = _checks.boolean(owner, "go_backwards", go_backwards)
-        self.stateful = _checks.boolean(owner, "stateful", stateful)
-        self.unroll = _checks.boolean(owner, "unroll", unroll)
-        self.zero_output_for_mask = _checks.boolean(owner, "zero_output_for_mask", zero_output_for_mask)
-        self.states = None  # of a stateful layer: arrays (rows, units)
+        self.seed: Seed = self._input_dropout.seed
+        self.return_sequences: bool = _checks.boolean(owner, "return_sequences", return_sequences)
+        self.return_state: bool = _checks.boolean(owner, "return_state", return_state)
+        self.go_backwards: bool = _checks.boolean(owner, "go_backwards", go_backwards)
+        self.stateful: bool = _checks.boolean(owner, "stateful", stateful)
+        self.unroll: bool = _checks.boolean(owner, "unroll", unroll)
+        self.zero_output_for_mask: bool = _checks.boolean(owner, "zero_output_for_mask", zero_output_for_mask)
+        self.states: list[Array] | Any = None  # of a stateful layer: arrays (rows, units)
         self._kernel = self._recurrent_kernel = self._bias = None
 
     # ---- weights
 
-    kernel = array_of("_kernel", "W as an array, (features, gates * units); None before the layer is built.")
-    recurrent_kernel = array_of("_recurrent_kernel", "U as an array, (units, gates * units); None before it is built.")
-    bias = array_of("_bias", "b as an array; None without one.")
+    kernel: ArrayProperty = array_of(
+        "_kernel", "W as an array, (features, gates * units); None before the layer is built."
+    )
+    recurrent_kernel: ArrayProperty = array_of(
+        "_recurrent_kernel", "U as an array, (units, gates * units); None before it is built."
+    )
+    bias: ArrayProperty = array_of("_bias", "b as an array; None without one.")
 
     @property
-    def bias_shape(self):
+    def bias_shape(self) -> Shape:
         """That of b."""
         return (self.gates * self.units,)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         columns = self.gates * self.units
         self._kernel = self.make_weight("kernel", (input_shape[-1], columns))
         self._recurrent_kernel = self.make_weight("recurrent_kernel", (self.units, columns), "recurrent")
@@ -151,23 +196,23 @@ class Recurrent(SequenceLayer, WeightedLayer):
     # ---- shapes and states
 
     @property
-    def state_shapes(self):
+    def state_shapes(self) -> list[Shape]:
         """Of a sample of each state."""
         return [(self.units,)] * len(self.state_names)
 
-    def output_shapes(self, input_shape):
+    def output_shapes(self, input_shape: Shape) -> list[Shape]:
         """The shapes of a sample of each output."""
         if len(input_shape) != 2:
             raise ValueError(f"layer {self.name!r} needs samples of shape (steps, features); got {tuple(input_shape)}")
         output = (input_shape[0], self.units) if self.return_sequences else (self.units,)
         return [output, *(self.state_shapes if self.return_state else [])]
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Sets the states that a stateful layer keeps to zero."""
         for state in self.states or ():
             state[...] = 0
 
-    def _kept_states(self, builder):
+    def _kept_states(self, builder: Builder) -> list[Array]:
         """The arrays of a stateful layer for minibatches of a plan's rows, or ValueError where it has others."""
         if self.states is None:
             self.states = [_engine.aligned_zeros((builder.rows, self.units), builder.dtype) for _ in self.state_names]
@@ -181,7 +226,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
 
     # ---- emission
 
-    def emit(self, builder, x, *initial):
+    def emit(self, builder: Builder, x: Value, *initial: Value) -> Any:
         self.check_states([value.shape for value in initial])
         (steps, features), units, columns = x.shape, self.units, self.gates * self.units
         mask = x.mask
@@ -209,14 +254,14 @@ class Recurrent(SequenceLayer, WeightedLayer):
         _emit_kernel(builder.forward, f"{self.kernel_name}_forward", places, self._operand(builder, places, False))
         changes = not builder.training or builder.statistics is not None  # `value_and_gradients` leaves all as it is
         for number, state in enumerate(states) if self.stateful and changes else ():
-            _emit_rows(builder.forward, state.at(last * units), state.stride, kept[number], units, units)
+            _emit_rows(builder.forward, state.at(last * units), state.stride, kept[number], units, units)  # type: ignore[index]
 
         ends = [Value(state.at(last * units), (units,), needs_gradient) for state in states]
         sequence = None
         if self.return_sequences:
             sequence = Value(states[0].at(0 if self.go_backwards else units), (steps, units), needs_gradient)
 
-        def backward():
+        def backward() -> None:
             if not needs_gradient or all(value.gradient is None for value in (*ends, sequence) if value is not None):
                 return
             slopes = [self._emit_start(builder, value.gradient) for value in ends]
@@ -254,11 +299,11 @@ class Recurrent(SequenceLayer, WeightedLayer):
         return [y, *ends]
 
     @property
-    def input_bias(self):
+    def input_bias(self) -> Any:
         """What is added to the products with W."""
         return self.bias
 
-    def _places(self, builder, steps, gates, states, mask):
+    def _places(self, builder: Any, steps: Any, gates: Any, states: Any, mask: Any) -> dict[str, Any]:
         """Arguments of the cell's kernels, those of the backward one included."""
         at_input = any(map(_needs_input, (self.activation, self.recurrent_activation)))
         dropout = None
@@ -282,20 +327,20 @@ class Recurrent(SequenceLayer, WeightedLayer):
             **self._descriptions(),
         }
 
-    def _slopes_of_gates(self, builder, places, shape):
+    def _slopes_of_gates(self, builder: Builder, places: Any, shape: Shape) -> dict[str, Any]:
         """Where the gradients of gates go: to the gates' own places, where those have been read by then."""
         if not self.slopes_in_place or places["activation"] is not None:
             dgates = builder.buffer_of(shape)
             return {"dgates": dgates, "drecurrent": builder.buffer_of(shape) if "recurrent" in places else dgates}
         return {"dgates": places["gates"], "drecurrent": places.get("recurrent", places["gates"])}
 
-    def _descriptions(self):
+    def _descriptions(self) -> Any:
         """The activations as the kernels take them: None where all are the defaults."""
         standard = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
         return {name: None if standard else _described(getattr(self, name))
                 for name in ("activation", "recurrent_activation")}  # fmt: skip
 
-    def _operand(self, builder, places, transposed):
+    def _operand(self, builder: Any, places: Any, transposed: Any) -> Any:
         """U for the cell's kernels; as it lies where gates are products of their own."""
         weight = self._recurrent_kernel
         if places["inputs"] is not None and not transposed:
@@ -303,7 +348,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
         operand = builder.operand(weight, transposed)
         return {"u": operand["b"], "u_stride": operand["b_stride"], "u_panel": operand["b_panel"]}
 
-    def _emit_recurrent_dropout(self, builder):
+    def _emit_recurrent_dropout(self, builder: Any) -> Any:
         """Factors (rows, gates * units) of the states that each gate sees."""
         width = self.gates * self.units
         ones = _engine.aligned_zeros(width, builder.dtype)
@@ -313,7 +358,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
                         stream=dropout_stream(builder, self.seed), rate=self.recurrent_dropout)  # fmt: skip
         return factors
 
-    def _emit_start(self, builder, gradient):
+    def _emit_start(self, builder: Any, gradient: Any) -> Any:
         """A new buffer (rows, units) of the gradient of a last state, which may have none."""
         start = builder.buffer(self.units)
         if gradient is None:
@@ -322,7 +367,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
             emit_copy(builder.backward_step, gradient, start, [(self.units, 1, 1)])
         return start
 
-    def _emit_weight_gradients(self, builder, x, steps, places):
+    def _emit_weight_gradients(self, builder: Builder, x: Value, steps: Any, places: Any) -> None:
         units, columns = self.units, self.gates * self.units
         dgates, drecurrent, inputs = places["dgates"], places["drecurrent"], places["inputs"]
         emit_gradients(builder, self._kernel, x.buffer, dgates, steps)
@@ -344,7 +389,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
                 ones[row] = 1
                 emit_positions_gradient(builder, self._bias, ones, dy, steps, x_step=0, x_stride=0)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "units": self.units,
             "activation": activations.serialize(self.activation),
@@ -362,26 +407,26 @@ class Recurrent(SequenceLayer, WeightedLayer):
         }
 
 
-def _element_wise(owner, name, activation):
+def _element_wise(owner: str, name: str, activation: ActivationLike) -> Activation:
     activation = activations.get(activation)
     if isinstance(activation, AlongAxis):
         raise ValueError(f"{owner}: {name} must be a function of each element; got {activation.name!r}")
     return activation
 
 
-def _steps_of(activation):
+def _steps_of(activation: Any) -> Any:
     """An activation's Steps; linear, which has none, as a ReLU of slope 1."""
     if isinstance(activation, Linear):
         activation = activations.leaky_relu.with_parameters(negative_slope=1.0)
     return activation.steps
 
 
-def _needs_input(activation):
+def _needs_input(activation: Any) -> bool:
     """Whether an activation's derivative is taken from its input."""
     return _steps_of(activation).at == "x"
 
 
-def _described(activation):
+def _described(activation: Any) -> Any:
     """An activation as kernels of recurrent.h take it: for its forward and its backward kernel the number, whether the
     derivative is taken from the input, and the slots.
     """
@@ -398,26 +443,26 @@ def _described(activation):
     return table
 
 
-def _emit_kernel(add, kernel, places, operand):
+def _emit_kernel(add: Any, kernel: Any, places: Any, operand: Any) -> None:
     """Adds a step of a cell's kernel, which takes its arguments from `places` by their names."""
     places = {**places, **operand}
     add(kernel, **{argument.name: places[argument.name] for argument in _engine.KERNELS[kernel].arguments})
 
 
-def _emit_rows(add, source, source_stride, target, target_stride, features):
+def _emit_rows(add: Any, source: Any, source_stride: Any, target: Any, target_stride: Any, features: Any) -> None:
     """Adds a step that copies rows between buffers or arrays."""
     add("copy_axes", x=source, y=target, layout=np.array([[features, 1, 1]], np.int64), axes=1, x_stride=source_stride,
         y_stride=target_stride)  # fmt: skip
 
 
-def _emit_array(add, builder, array, target, features):
+def _emit_array(add: Any, builder: Any, array: Any, target: Any, features: Any) -> None:
     """Adds a step that sets a buffer to the rows of an array, or to zero where that is None."""
     stride = 0 if array is None else features
     _emit_rows(add, _engine.aligned_zeros(features, builder.dtype) if array is None else array, stride, target,
                target.stride, features)  # fmt: skip
 
 
-def _emit_zeroed(builder, y, mask, last):
+def _emit_zeroed(builder: Builder, y: Any, mask: Any, last: int) -> Value:
     """y, and zeros where the mask is 0: of each step, or of step `last` where y is of that one only."""
     y.uses += 1
     units = y.shape[-1]
@@ -426,7 +471,7 @@ def _emit_zeroed(builder, y, mask, last):
     emit_copy(builder.forward, source, factors, [(y.width // units, 1, units), (units, 0, 1)])
     emit_pair(builder.forward, "apply_mask", y.buffer, factors, zeroed.buffer, y.width)
 
-    def backward():
+    def backward() -> None:
         if zeroed.gradient is not None and y.needs_gradient:
             builder.add_gradient(y, lambda dy: emit_pair(builder.backward_step, "apply_mask", zeroed.gradient, factors,
                                                          dy, y.width))  # fmt: skip
@@ -435,7 +480,7 @@ def _emit_zeroed(builder, y, mask, last):
     return zeroed
 
 
-def emit_reversed(builder, x):
+def emit_reversed(builder: Builder, x: Value) -> Value:
     """The steps of x, (steps, units), in the opposite order."""
     x.uses += 1
     steps, units = x.shape
@@ -444,7 +489,7 @@ def emit_reversed(builder, x):
     end = (steps - 1) * units
     emit_copy(builder.forward, x.buffer.at(end), y.buffer, axes)
 
-    def backward():
+    def backward() -> None:
         if y.gradient is not None and x.needs_gradient:
             builder.add_gradient(x, lambda dx: emit_copy(builder.backward_step, y.gradient.at(end), dx, axes))
 

@@ -1,11 +1,25 @@
 """Layers that make the axes of sequences and images longer or shorter."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks, _windows
 from nncore._axes import emit_broadcast, emit_copy, steps_of
 from nncore.layers.layer import Layer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-def emit_repeated(builder, x, factors):
+    from typing_extensions import Unpack
+
+    from nncore._engine import Buffer
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import Config, DataFormat, Integers
+
+
+def emit_repeated(builder: Builder, x: Value, factors: Sequence[int]) -> Value:
     """Each element of a sample so many times in a row along its axes; returns the Value."""
     x.uses += 1
     own = [n for extent in x.shape for n in (extent, 1)]
@@ -23,18 +37,18 @@ class UpSampling1D(Layer):
     size : int
     """
 
-    def __init__(self, size=2, **common):
+    def __init__(self, size: int = 2, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.size = _checks.positive_integer("UpSampling1D", "size", size)
+        self.size: int = _checks.positive_integer("UpSampling1D", "size", size)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         (steps,) = _windows.spatial_extents(self, input_shape, 1)
         return steps * self.size, input_shape[-1]
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         return emit_repeated(builder, x, (self.size, 1))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"size": self.size, **super().get_config()}
 
 
@@ -51,19 +65,21 @@ class UpSampling2D(Layer):
         beyond the outermost ones their value.
     """
 
-    def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **common):
+    def __init__(self, size: Integers = (2, 2), data_format: DataFormat = None,
+                 interpolation: Literal["nearest", "bilinear"] = "nearest",
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
-        self.size = _windows.integers("UpSampling2D", "size", size, 2)
-        self.data_format = _windows.channels_last("UpSampling2D", data_format)
+        self.size: tuple[int, ...] = _windows.integers("UpSampling2D", "size", size, 2)
+        self.data_format: str = _windows.channels_last("UpSampling2D", data_format)
         self.interpolation = interpolation.lower() if isinstance(interpolation, str) else interpolation
         if self.interpolation not in ("nearest", "bilinear"):
             raise ValueError(f"UpSampling2D: interpolation must be 'nearest' or 'bilinear', not {interpolation!r}")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         rows, columns = _windows.spatial_extents(self, input_shape, 2)
         return rows * self.size[0], columns * self.size[1], input_shape[-1]
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         if self.interpolation == "nearest":
             return emit_repeated(builder, x, (*self.size, 1))
         x.uses += 1
@@ -73,7 +89,7 @@ class UpSampling2D(Layer):
         builder.forward("upsample_linear_forward", x=x.buffer, y=y.buffer, x_stride=x.stride, y_stride=y.stride,
                         **sizes)  # fmt: skip
 
-        def backward():
+        def backward() -> None:
             if y.gradient is not None and x.needs_gradient:
                 builder.add_gradient(x, lambda dx: builder.backward_step(
                     "upsample_linear_backward", dy=y.gradient, dx=dx, dy_stride=y.gradient.stride,
@@ -82,12 +98,12 @@ class UpSampling2D(Layer):
         builder.on_backward(backward)
         return y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"size": self.size, "data_format": self.data_format, "interpolation": self.interpolation,
                 **super().get_config()}  # fmt: skip
 
 
-def _emit_padded(add, x, y, shape, margins):
+def _emit_padded(add: Callable[..., Any], x: Buffer, y: Buffer, shape: Any, margins: Any) -> None:
     """Adds a step y = x, of samples of `shape`, with zeros around; margins are (before, after) of rows and columns."""
     lines, columns, channels = shape
     (lines_before, lines_after), (before, after) = margins
@@ -96,7 +112,7 @@ def _emit_padded(add, x, y, shape, margins):
         y_stride=y.stride)  # fmt: skip
 
 
-def _emit_cropped(add, x, y, shape, margins):
+def _emit_cropped(add: Callable[..., Any], x: Buffer, y: Buffer, shape: Any, margins: Any) -> None:
     """Adds a step y, of samples of `shape`, = x without the margins."""
     whole = [extent + sum(margin) for extent, margin in zip(shape, (*margins, (0, 0)), strict=True)]
     axes = list(zip(shape, steps_of(whole), steps_of(shape), strict=True))
@@ -111,13 +127,13 @@ class _Margins(Layer):
     argument = ""  # its name
     padded = True  # or cropped
 
-    def __init__(self, margins, data_format, **common):
+    def __init__(self, margins: Any, data_format: Any, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
         owner = type(self).__name__
-        self.data_format = _windows.channels_last(owner, data_format)
+        self.data_format: str = _windows.channels_last(owner, data_format)
         self._margins = self._checked(owner, margins)
 
-    def _checked(self, owner, value):
+    def _checked(self, owner: Any, value: Any) -> Any:
         """((before, after), ...) of each axis."""
         if self.axes == 1:
             return (_windows.integers(owner, self.argument, value, 2, least=0),)
@@ -127,11 +143,11 @@ class _Margins(Layer):
             raise ValueError(f"{owner}: {self.argument} must be an integer, two, or two pairs of them, not {value!r}")
         return tuple(_windows.integers(owner, f"each of {self.argument}", one, 2, least=0) for one in value)
 
-    def _whole(self):
+    def _whole(self) -> Any:
         """The margins of rows and of columns; a sequence has one row."""
         return ((0, 0),) * (2 - self.axes) + self._margins
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         extents = _windows.spatial_extents(self, input_shape, self.axes)
         sign = 1 if self.padded else -1
         shape = [extent + sign * sum(margin) for extent, margin in zip(extents, self._margins, strict=True)]
@@ -142,7 +158,7 @@ class _Margins(Layer):
             )
         return (*shape, input_shape[-1])
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Value) -> Any:
         shape, margins = self.compute_output_shape(x.shape), self._whole()
         smaller = (1,) * (2 - self.axes) + (x.shape if self.padded else shape)
         there, back = (_emit_padded, _emit_cropped) if self.padded else (_emit_cropped, _emit_padded)
@@ -150,29 +166,32 @@ class _Margins(Layer):
         y = builder.value(shape, x.needs_gradient)
         there(builder.forward, x.buffer, y.buffer, smaller, margins)
 
-        def backward():
+        def backward() -> None:
             if y.gradient is not None and x.needs_gradient:
                 builder.add_gradient(x, lambda dx: back(builder.backward_step, y.gradient, dx, smaller, margins))
 
         builder.on_backward(backward)
         return y
 
-    def _shown(self):
+    def _shown(self) -> Any:
         return self._margins[0] if self.axes == 1 else self._margins
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {self.argument: self._shown(), **super().get_config()}
 
 
 class _ZeroPadding(_Margins):
+
+    argument: str
+    padded: bool
     argument, padded = "padding", True
 
     @property
-    def padding(self):
+    def padding(self) -> Any:
         """Elements before and after, of each axis."""
         return self._shown()
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"data_format": self.data_format, **super().get_config()}
 
 
@@ -188,7 +207,8 @@ class ZeroPadding1D(_ZeroPadding):
 
     axes = 1
 
-    def __init__(self, padding=1, data_format=None, **common):
+    def __init__(self, padding: Integers = 1, data_format: DataFormat = None,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(padding, data_format, **common)
 
 
@@ -204,15 +224,19 @@ class ZeroPadding2D(_ZeroPadding):
 
     axes = 2
 
-    def __init__(self, padding=(1, 1), data_format=None, **common):
+    def __init__(self, padding: int | Sequence[Integers] = (1, 1), data_format: DataFormat = None,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(padding, data_format, **common)
 
 
 class _Cropping(_Margins):
+
+    argument: str
+    padded: bool
     argument, padded = "cropping", False
 
     @property
-    def cropping(self):
+    def cropping(self) -> Any:
         """Elements before and after, of each axis."""
         return self._shown()
 
@@ -233,7 +257,7 @@ class Cropping1D(_Cropping):
 
     axes = 1
 
-    def __init__(self, cropping=(1, 1), **common):
+    def __init__(self, cropping: Integers = (1, 1), **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(cropping, None, **common)
 
 
@@ -254,8 +278,9 @@ class Cropping2D(_Cropping):
 
     axes = 2
 
-    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **common):
+    def __init__(self, cropping: int | Sequence[Integers] = ((0, 0), (0, 0)), data_format: DataFormat = None,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(cropping, data_format, **common)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"data_format": self.data_format, **super().get_config()}

@@ -1,9 +1,23 @@
 """Recurrent networks of a cell of one's own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
 from nncore import _checks
 from nncore.layers import composite
 from nncore.layers.layer import Layer, emit_layer
 from nncore.layers.time_steps import join, split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self, Unpack
+
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import AnyLayer, Config, Data, Integers, Outputs, Shape
+    from nncore.layers.tensor import Tensor
 
 
 class RNN(Layer):
@@ -43,8 +57,15 @@ class RNN(Layer):
     (None, 20, 8)
     """
 
-    def __init__(self, cell, return_sequences=False, return_state=False, go_backwards=False, stateful=False,
-                 unroll=False, zero_output_for_mask=False, **common):  # fmt: skip
+    return_sequences: bool
+    return_state: bool
+    go_backwards: bool
+    unroll: bool
+
+    def __init__(self, cell: Layer | Sequence[Layer], return_sequences: bool = False, return_state: bool = False,
+                 go_backwards: bool = False, stateful: Literal[False] = False, unroll: bool = False,
+                 zero_output_for_mask: Literal[False] = False,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
         if not isinstance(cell, Layer) or cell.call is None or not hasattr(cell, "state_size"):
             raise TypeError(
@@ -60,10 +81,19 @@ class RNN(Layer):
             setattr(self, name, _checks.boolean("RNN", name, value))
 
     @property
-    def sublayers(self):
+    def sublayers(self) -> Sequence[AnyLayer]:  # type: ignore[override]
         return (self.cell,)
 
-    def __call__(self, sequences, initial_state=None, mask=None, training=None):
+    @overload  # type: ignore[override]
+    def __call__(self, sequences: Tensor, initial_state: Tensor | Sequence[Tensor] | None = None, mask: None = None,
+                 training: bool | None = None) -> Tensor | Any: ...  # fmt: skip
+
+    @overload
+    def __call__(self, sequences: Data, initial_state: Data | Sequence[Data] | None = None, mask: None = None,
+                 training: bool | None = None) -> Outputs: ...  # fmt: skip
+
+    def __call__(self, sequences: Any, initial_state: Any = None, mask: None = None,
+                 training: bool | None = None) -> Any:  # fmt: skip
         """On symbolic tensors or arrays, as any layer.
 
         Parameters
@@ -77,15 +107,15 @@ class RNN(Layer):
             sequences = [sequences, *flat(initial_state)]
         return super().__call__(sequences, training=training)
 
-    def take(self, inputs):
+    def take(self, inputs: Any) -> None:
         composite.take(self, inputs)
 
-    def prepare(self, shapes):
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         composite.build_layers(self.cell, shapes[0][1:])
         for mode in composite.modes(self.cell):
             self._step(shapes, mode)
 
-    def _step(self, shapes, training):
+    def _step(self, shapes: Sequence[Shape], training: bool | None) -> Any:
         """The Graph from a step's input and the states to its output and the new states."""
         shape, *given = shapes
         if len(shape) < 2:
@@ -94,7 +124,7 @@ class RNN(Layer):
         if given and given != sizes:
             raise ValueError(f"layer {self.name!r}: initial states must be of shapes {sizes}; got {given}")
 
-        def one_step(tensors):
+        def one_step(tensors: Any) -> Any:
             x, *states = tensors
             output, states = self.cell.call(x, packed(self.cell.state_size, states), **options)
             return [output, *flat(states)]
@@ -108,25 +138,26 @@ class RNN(Layer):
             )
         return graph
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         shapes = input_shape if self.merges else [input_shape]
         output, *states = self._step(shapes, False).output_shapes
         y = (shapes[0][0], *output) if self.return_sequences else output
         return [y, *states] if self.return_state else y
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shapes = input_shape if self.merges else [input_shape]
         graphs = [self._step(shapes, mode) for mode in composite.modes(self.cell)]
         composite.build_graphs(self.cell, graphs, self._maker)
 
-    def emit(self, builder, x, *states):
+    def emit(self, builder: Builder, x: Value, *states: Any) -> Any:
         if x.mask is not None:
             raise ValueError(
                 f"layer {self.name!r} does not support a mask, and one reaches it: SimpleRNN, LSTM and GRU do"
             )
         graph = self._step([x.shape, *(state.shape for state in states)], builder.training)
         if not states:
-            states = [builder.value(shape, False) for shape in graph.input_shapes[1:]]  # zeros: nobody writes there
+            # zeros: nobody writes there
+            states = [builder.value(shape, False) for shape in graph.input_shapes[1:]]  # type: ignore[assignment]
         steps, outputs = split(builder, x), []
         for step in reversed(steps) if self.go_backwards else steps:
             output, *states = graph.emit(builder, [step, *states], emit_layer)
@@ -134,7 +165,7 @@ class RNN(Layer):
         y = join(builder, outputs) if self.return_sequences else outputs[-1]
         return [y, *states] if self.return_state else y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         from nncore import layers
 
         return {
@@ -147,7 +178,7 @@ class RNN(Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         from nncore import layers
 
         return cls(**{**config, "cell": layers.deserialize(config["cell"])})
@@ -162,25 +193,25 @@ class StackedRNNCells(Layer):
         As `RNN` takes them.
     """
 
-    def __init__(self, cells, **common):
+    def __init__(self, cells: Sequence[Layer], **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
         for cell in cells:
             if not isinstance(cell, Layer) or cell.call is None or not hasattr(cell, "state_size"):
                 raise TypeError(f"StackedRNNCells takes cells, with state_size and call(inputs, states); got {cell!r}")
-        self.cells = list(cells)
+        self.cells: list[Any] = list(cells)
 
     @property
-    def state_size(self):
+    def state_size(self) -> Any:
         """A list of the cells' own."""
         return [cell.state_size for cell in self.cells]
 
     @property
-    def output_size(self):
+    def output_size(self) -> Any:
         """That of the last cell."""
         last = self.cells[-1]
         return getattr(last, "output_size", None) or flat(last.state_size)[0]
 
-    def call(self, inputs, states, training=None):
+    def call(self, inputs: Any, states: Any, training: bool | None = None) -> Any:
         """Returns the output of the last cell, and the new states of all."""
         new_states = []
         for cell, own in zip(self.cells, states, strict=True):
@@ -188,33 +219,33 @@ class StackedRNNCells(Layer):
             new_states.append(own)
         return inputs, new_states
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         for cell in self.cells:
             composite.build_layers(cell, input_shape)
             input_shape = (getattr(cell, "output_size", None) or flat(cell.state_size)[0],)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         from nncore import layers
 
         return {"cells": [layers.serialize(cell) for cell in self.cells], **super().get_config()}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         from nncore import layers
 
         return cls(**{**config, "cells": [layers.deserialize(cell) for cell in config["cells"]]})
 
 
-def flat(states):
+def flat(states: Any) -> Any:
     """The states, or their sizes, of nested lists as one list."""
     return [one for each in states for one in flat(each)] if isinstance(states, (list, tuple)) else [states]
 
 
-def packed(sizes, states):
+def packed(sizes: Any, states: Any) -> Any:
     """A list of states, nested as `sizes` is; of one size a list of one."""
     remaining = iter(states)
 
-    def like(size):
+    def like(size: Integers) -> Any:
         return [like(each) for each in size] if isinstance(size, (list, tuple)) else next(remaining)
 
     return like(list(sizes) if isinstance(sizes, (list, tuple)) else [sizes])

@@ -1,6 +1,16 @@
 """The fully connected recurrent layer."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore.layers.recurrent import Recurrent
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import ActivationLike, ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._typing import LayerArguments, Seed
 
 
 class SimpleRNN(Recurrent):
@@ -51,12 +61,16 @@ class SimpleRNN(Recurrent):
 
     kernel_name = "simple_rnn"
 
-    def __init__(self, units, activation="tanh", use_bias=True, kernel_initializer="glorot_uniform",
-                 recurrent_initializer="orthogonal", bias_initializer="zeros", kernel_regularizer=None,
-                 recurrent_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None,
-                 recurrent_constraint=None, bias_constraint=None, dropout=0.0, recurrent_dropout=0.0,
-                 return_sequences=False, return_state=False, go_backwards=False, stateful=False, unroll=False,
-                 seed=None, **common):  # fmt: skip
+    def __init__(self, units: int, activation: ActivationLike = "tanh", use_bias: bool = True,
+                 kernel_initializer: InitializerLike = "glorot_uniform",
+                 recurrent_initializer: InitializerLike = "orthogonal", bias_initializer: InitializerLike = "zeros",
+                 kernel_regularizer: RegularizerLike = None, recurrent_regularizer: RegularizerLike = None,
+                 bias_regularizer: RegularizerLike = None, activity_regularizer: RegularizerLike = None,
+                 kernel_constraint: ConstraintLike = None, recurrent_constraint: ConstraintLike = None,
+                 bias_constraint: ConstraintLike = None, dropout: float = 0.0, recurrent_dropout: float = 0.0,
+                 return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False,
+                 stateful: bool = False, unroll: bool = False, seed: Seed = None,
+                 **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(
             units, activation, "sigmoid", use_bias, (kernel_initializer, kernel_regularizer, kernel_constraint),
             (recurrent_initializer, recurrent_regularizer, recurrent_constraint),

@@ -1,12 +1,26 @@
 """Symbolic tensors: what layers are called on to make a graph."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nncore._typing import AnyLayer, Config, Shape
+
 
 class Node:
     """One use of a layer: the tensors that go in and those that come out, and options of this use."""
 
-    def __init__(self, layer, inputs, output_shapes, options=None):
+    layer: AnyLayer
+    inputs: list[Tensor]
+    options: Config
+
+    def __init__(self, layer: Any, inputs: Sequence[Tensor], output_shapes: Sequence[Shape],
+                 options: Config | None = None) -> None:  # fmt: skip
         self.layer, self.inputs, self.options = layer, list(inputs), options or {}
-        self.outputs = [Tensor(shape, self, index) for index, shape in enumerate(output_shapes)]
+        self.outputs: list[Tensor] = [Tensor(shape, self, index) for index, shape in enumerate(output_shapes)]
 
 
 class Tensor:
@@ -15,65 +29,68 @@ class Tensor:
     Sums, differences, products and quotients of tensors, and of tensors and numbers, are tensors too.
     """
 
+    sample_shape: tuple[int, ...]
+    node: Node
+    index: int
     __array_priority__ = 100  # so that NumPy's numbers leave arithmetic to us
 
-    def __init__(self, sample_shape, node, index):
+    def __init__(self, sample_shape: Shape, node: Node, index: int) -> None:
         self.sample_shape, self.node, self.index = tuple(sample_shape), node, index
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int | None, ...]:
         """(None, ...): None is the axis of samples."""
         return (None, *self.sample_shape)
 
     @property
-    def dtype(self):
+    def dtype(self) -> None:
         """None: it is that of the model, which is made later."""
         return None
 
     @property
-    def name(self):
+    def name(self) -> str:
         """That of the layer which it comes from."""
         return self.node.layer.name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Tensor shape={self.shape} from {self.name!r}>"
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         raise TypeError("a symbolic tensor has no values to iterate over")
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         raise TypeError("a symbolic tensor has no values to test")
 
-    def __add__(self, other):
+    def __add__(self, other: Tensor | float) -> Tensor:
         return _arithmetic().add(self, other)
 
     __radd__ = __add__
 
-    def __sub__(self, other):
+    def __sub__(self, other: Tensor | float) -> Tensor:
         return _arithmetic().subtract(self, other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Tensor | float) -> Tensor:
         return _arithmetic().subtract(other, self)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Tensor | float) -> Tensor:
         return _arithmetic().multiply(self, other)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: Tensor | float) -> Tensor:
         return _arithmetic().divide(self, other)
 
-    def __neg__(self):
+    def __neg__(self) -> Tensor:
         return _arithmetic().multiply(self, -1.0)
 
 
-def _arithmetic():
+def _arithmetic() -> Any:
     from nncore.layers import arithmetic  # which is made of layers, and layers of tensors
 
     return arithmetic
 
 
-def is_symbolic(inputs):
+def is_symbolic(inputs: Any) -> bool:
     """Whether a layer is called to make a graph, and not on arrays."""
     if isinstance(inputs, dict):
         inputs = list(inputs.values())

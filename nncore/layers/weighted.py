@@ -1,7 +1,16 @@
 """Layers whose weights have initializers, regularizers and constraints of the user's choice."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore import constraints, initializers, regularizers
 from nncore.layers.layer import Layer
+
+if TYPE_CHECKING:
+    from nncore._likes import ConstraintLike, InitializerLike, RegularizerLike
+    from nncore._typing import Array, ArrayProperty, Config, Shape
+    from nncore._weight import Weight
 
 # What a constructor takes for each weight, by the ends of the arguments' names.
 _CHOICES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
@@ -14,20 +23,21 @@ class WeightedLayer(Layer):
     regularizer, constraint).
     """
 
-    _declared = ()
+    _declared: tuple[str, ...] = ()
 
-    def declare_weight(self, name, initializer, regularizer, constraint):
+    def declare_weight(self, name: str, initializer: InitializerLike, regularizer: RegularizerLike,
+                       constraint: ConstraintLike) -> None:  # fmt: skip
         """Sets the attributes <name>_initializer, <name>_regularizer and <name>_constraint, which `get_config` has."""
         for (choice, module), given in zip(_CHOICES.items(), (initializer, regularizer, constraint), strict=True):
             setattr(self, f"{name}_{choice}", module.get(given))
         self._declared = (*self._declared, name)
 
-    def make_weight(self, name, shape, declared=None):
+    def make_weight(self, name: str, shape: Shape, declared: str | None = None) -> Weight:
         """Makes a weight, in `build`, as it, or what is called `declared`, was declared; returns it."""
         return self.add_weight(name, shape, *(getattr(self, f"{declared or name}_{choice}") for choice in _CHOICES))
 
-    def get_config(self):
-        chosen = {
+    def get_config(self) -> Config:
+        chosen: Config = {
             f"{name}_{choice}": module.serialize(getattr(self, f"{name}_{choice}"))
             for choice, module in _CHOICES.items()
             for name in self._declared
@@ -35,10 +45,10 @@ class WeightedLayer(Layer):
         return {**chosen, **super().get_config()}
 
 
-def array_of(attribute, meaning):
+def array_of(attribute: str, meaning: str) -> ArrayProperty:
     """A property with this docstring: the array of the Weight in a layer's attribute, or None where that is None."""
 
-    def array(layer):
+    def array(layer: Layer) -> Array | None:
         weight = getattr(layer, attribute)
         return None if weight is None else weight.array
 
