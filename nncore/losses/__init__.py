@@ -4,6 +4,10 @@ Each row's value and its gradient come from one kernel; `Loss` says how those of
 classes have options and a reduction, the functions give the loss of each sample.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks, _custom_objects
 from nncore.losses import custom
 from nncore.losses.functions import (
@@ -46,6 +50,10 @@ from nncore.losses.regression import (
     MeanSquaredError,
     MeanSquaredLogarithmicError,
 )
+
+if TYPE_CHECKING:
+    from nncore._likes import LossLike
+    from nncore._typing import Config
 
 __all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
            "CategoricalHinge", "CosineSimilarity", "GaussianNLL", "Hinge", "Huber", "KLDivergence", "LogCosh", "Loss",
@@ -94,7 +102,7 @@ _BY_NAME = {
 }
 
 
-def get(identifier):
+def get(identifier: LossLike) -> Loss:
     """Returns the loss that a name, a function, a configuration or a loss stands for."""
     if isinstance(identifier, str) and identifier not in _BY_NAME:
         found = _custom_objects.find(identifier)
@@ -108,18 +116,18 @@ def get(identifier):
     return _checks.resolve("loss", identifier, Loss, _BY_NAME, _BY_CLASS)
 
 
-def _function_loss(function, **options):
+def _function_loss(function: str, **options: Any) -> Loss:
     found = _custom_objects.find(function)
     if not callable(found):
         raise ValueError(f"unknown loss {function!r}{_custom_objects.hint(function)}")
     return custom.FunctionLoss(found, **options)
 
 
-def serialize(loss):
+def serialize(loss: Loss) -> Config:
     """Returns {"class_name", "config"} of a loss."""
     return _checks.serialize(loss)
 
 
-def deserialize(config):
+def deserialize(config: LossLike) -> Loss:
     """Returns the loss that `serialize` described."""
     return get(config)

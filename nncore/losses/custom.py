@@ -1,12 +1,22 @@
 """Losses of the user's in Python: subclasses of Loss with `call` and `gradient`, and functions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore import _custom_objects
 from nncore.losses.loss import Loss
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def judge(loss, y_true, y_pred, weight, scale, losses, gradient=None):
+    from nncore._plan import Builder, Value
+    from nncore._typing import Array, Config, Reduction
+
+
+def judge(loss: Loss, y_true: Any, y_pred: Any, weight: Any, scale: float, losses: Any, gradient: Any = None) -> None:
     """Writes the loss of each row, and its gradient where that is wanted.
 
     A row's loss is weight times the mean of its samples' values, its gradient (rows, ...) is times scale / rows: as
@@ -35,7 +45,7 @@ def judge(loss, y_true, y_pred, weight, scale, losses, gradient=None):
         np.copyto(gradient, slopes * factor, casting="same_kind")
 
 
-def _checked(loss, method, result, wanted):
+def _checked(loss: Loss, method: str, result: Any, wanted: Any) -> Array:
     """What a method of the user's returned, as an array of numbers."""
     array = np.asarray(result)
     if array.dtype.kind not in "biuf":
@@ -44,7 +54,7 @@ def _checked(loss, method, result, wanted):
     return array
 
 
-def emit(loss, builder, arguments, gradient, source):
+def emit(loss: Loss, builder: Builder, arguments: dict[str, Any], gradient: Any, source: Value) -> None:
     """Adds the step of a loss in Python; `arguments` are those of a loss's kernel."""
     buffers = [(arguments["target"], loss.target_shape(source.shape)), (source.buffer, source.shape),
                (arguments["loss"], ())]  # fmt: skip
@@ -55,7 +65,7 @@ def emit(loss, builder, arguments, gradient, source):
         buffers.append((gradient, source.shape))
         loss.require_gradient()
 
-    def step(y_true, y_pred, losses, *others):
+    def step(y_true: Any, y_pred: Any, losses: Any, *others: Any) -> None:
         for array in (y_true, y_pred):
             array.flags.writeable = False
         weight = others[0] if weighted else None
@@ -73,11 +83,12 @@ class FunctionLoss(Loss):
         Returns ``(values, gradient)``, or the values alone, with which a model can be evaluated and not trained.
     """
 
-    def __init__(self, function, name=None, reduction="sum_over_batch_size"):
+    def __init__(self, function: Callable[..., Any], name: str | None = None,
+                 reduction: Reduction = "sum_over_batch_size") -> None:  # fmt: skip
         super().__init__(name or function.__name__, reduction)
         self.function = function
 
-    def values_and_gradients(self, y_true, y_pred, with_gradient):
+    def values_and_gradients(self, y_true: Array, y_pred: Array, with_gradient: bool) -> tuple[Any, Any]:
         found = self.function(y_true, y_pred)
         if isinstance(found, tuple) and len(found) == 2:
             return found
@@ -88,12 +99,12 @@ class FunctionLoss(Loss):
             )
         return found, None
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns the values alone."""
         return self.values_and_gradients(y_true, y_pred, False)[0]
 
-    def require_gradient(self):
+    def require_gradient(self) -> None:
         """Whether there is one shows when the function is called."""
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"function": _custom_objects.name_in_files(self.function), **super().get_config()}

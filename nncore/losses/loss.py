@@ -1,11 +1,24 @@
 """The base of the losses: one kernel computes each row's value and its gradient; here is what becomes of them."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore import _checks, _custom_objects, _kernels
 from nncore.layers.layer import unique_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from nncore._engine import Buffer
+    from nncore._plan import Builder, Value
+    from nncore._samples import Samples
+    from nncore._typing import Array, Config, Data, Dtype, Reduction, Shape
 
 __all__ = ["Loss"]
 
@@ -38,49 +51,51 @@ class Loss(_custom_objects.Configured):
         samples that are not ignored. "none" or None, on arrays only: the array of weight times loss of each sample.
     """
 
-    call = gradient = None  # of subclasses in Python
-    labels = False  # targets are class numbers, one for each prediction, and not an array like the prediction
-    logits_of = None  # the output activation behind which the logits are used
-    default_name = ""
-    kernel = ""
-    from_logits = False
-    ignore_class = None
+    call: Any = None  # a method of subclasses in Python
+    gradient: Any = None  # a method, too
+    labels: bool = False  # targets are class numbers, one for each prediction, and not an array like the prediction
+    logits_of: str | None = None  # the output activation behind which the logits are used
+    default_name: str = ""
+    kernel: str = ""
+    from_logits: bool = False
+    ignore_class: int | None = None
 
-    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+    def __init__(self, name: str | None = None, reduction: Reduction = "sum_over_batch_size",
+                 dtype: None = None) -> None:  # fmt: skip
         owner = type(self).__name__
         _checks.refuse(owner, dtype=dtype)
         if reduction not in REDUCTIONS:
             raise ValueError(f"{owner}: unknown reduction {reduction!r}; there are {', '.join(map(repr, REDUCTIONS))}")
         self.reduction = reduction
-        self.name = name or self.default_name or unique_name(owner)
+        self.name: str = name or self.default_name or unique_name(owner)
         if self.call is None and not self.kernel and not _custom_objects.is_ours(type(self)):
             raise TypeError(f"{owner} needs call(y_true, y_pred), which returns the value of each sample")
 
     # ---- what subclasses define
 
-    def kernel_for(self, logits):
+    def kernel_for(self, logits: bool) -> str:
         """Returns the kernel's name, for logits or for the output itself."""
         return f"{self.kernel}_logits" if logits else self.kernel
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         """Returns the kernel's arguments that follow from the shape and type of a prediction."""
         return {"features": math.prod(shape)}
 
-    def check_shape(self, shape):
+    def check_shape(self, shape: Shape) -> None:
         """Raises ValueError where the loss cannot judge predictions of this shape."""
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return self.config_for(Loss, {"reduction": self.reduction, "name": self.name})
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a loss from `get_config`."""
         return cls(**config)
 
     # ---- in a plan
 
-    def check_output(self, shape):
+    def check_output(self, shape: Shape) -> None:
         """Raises ValueError where the loss cannot stand behind a model's outputs of this shape."""
         if self.reduction in ("none", None):
             raise ValueError(
@@ -89,16 +104,17 @@ class Loss(_custom_objects.Configured):
             )
         self.check_shape(shape)
 
-    def target_shape(self, shape):
+    def target_shape(self, shape: Shape) -> Shape:
         """Returns the shape of a row's target for predictions of `shape`."""
         return shape[:-1] if self.labels else shape
 
     @property
-    def depends_on_minibatch(self):
+    def depends_on_minibatch(self) -> bool:
         """Whether the loss of all rows is another than the mean of the losses of minibatches that they are cut into."""
         return self.reduction in ("sum", "mean_with_sample_weight") or self.ignore_class is not None
 
-    def emit(self, builder, target, prediction, weight, scale, totals, number, samples=None):
+    def emit(self, builder: Builder, target: Buffer, prediction: Any, weight: Buffer | None, scale: float,
+             totals: Sequence[Any], number: int, samples: Samples | None = None) -> None:  # fmt: skip
         """Adds the loss and its gradient to a plan.
 
         Parameters
@@ -119,7 +135,7 @@ class Loss(_custom_objects.Configured):
             self._emit_of_samples(builder, target, source, logits, scale, totals, samples)
             return
         loss = builder.report(*totals)
-        arguments = {
+        arguments: dict[str, Any] = {
             "target": target,
             "prediction": source.buffer,
             "weight": weight,
@@ -130,7 +146,7 @@ class Loss(_custom_objects.Configured):
             **({} if self.call is not None else self.kernel_arguments(source.shape, builder.dtype)),
         }
 
-        def run(gradient):
+        def run(gradient: Buffer | None) -> None:
             if self.call is not None:
                 custom.emit(self, builder, arguments, gradient, source)
             else:
@@ -147,7 +163,8 @@ class Loss(_custom_objects.Configured):
             run(None)
         builder.forward_finite_check(loss)
 
-    def _emit_of_samples(self, builder, target, source, logits, scale, totals, samples):
+    def _emit_of_samples(self, builder: Builder, target: Buffer, source: Value, logits: bool, scale: float,
+                         totals: Sequence[Any], samples: Samples) -> None:  # fmt: skip
         """As `emit`, by a kernel whose rows are the samples."""
         if self.call is not None:
             raise ValueError(f"loss {self.name!r} in Python takes no masks of steps, and a sample_weight for each row")
@@ -168,16 +185,17 @@ class Loss(_custom_objects.Configured):
                 builder.forward("rescale_loss", count, x=x, features=width, x_stride=width, **sums)
         if learns:
             source.uses += 1
-            builder.take_gradient(source, gradient, builder.forward)
+            builder.take_gradient(source, gradient, builder.forward)  # type: ignore[arg-type]
         builder.forward_finite_check(loss, count)
 
-    def _emit_rescaling(self, builder, loss, gradient, source, weight, number):
+    def _emit_rescaling(self, builder: Builder, loss: Buffer, gradient: Buffer | None, source: Value,
+                        weight: Buffer | None, number: int) -> None:  # fmt: skip
         from nncore._plan import Later
 
         summed = self.reduction == "sum"
         ignoring = self.ignore_class is not None and not summed
         by_weight = weight is not None and self.reduction == "mean_with_sample_weight"
-        arguments = {
+        arguments: dict[str, Any] = {
             "labels": Later(f"y{number}") if ignoring else None,
             "label_type": Later(f"y{number}_type") if ignoring else 0,
             "label_stride_bytes": Later(f"y{number}_bytes") if ignoring else 0,
@@ -190,46 +208,46 @@ class Loss(_custom_objects.Configured):
         if gradient is not None:
             builder.forward("rescale_loss", x=gradient, features=source.width, x_stride=gradient.stride, **arguments)
 
-    def source(self, prediction):
+    def source(self, prediction: Any) -> tuple[Value, bool]:
         """The Value that the kernel reads, and whether it holds logits."""
         if self.logits_of and prediction.logits and prediction.logits[0] == self.logits_of:
             return prediction.logits[1], True
         return prediction, self.from_logits
 
-    def _target_shape(self, y_pred):
+    def _target_shape(self, y_pred: Array) -> Shape:
         return (len(y_pred), *self.target_shape(y_pred.shape[1:]))
 
     # ---- in Python
 
-    def values_and_gradients(self, y_true, y_pred, with_gradient):
+    def values_and_gradients(self, y_true: Array, y_pred: Array, with_gradient: bool) -> tuple[Any, Any]:
         """Returns what `call` and, if wanted, `gradient` return, the latter else None."""
         values = self.call(y_true, y_pred)
         if with_gradient:
             self.require_gradient()
         return values, self.gradient(y_true, y_pred) if with_gradient else None
 
-    def require_gradient(self):
+    def require_gradient(self) -> None:
         """Raises TypeError for a loss that training cannot minimise."""
         if self.gradient is None:
             raise TypeError(f"loss {self.name!r} has no gradient(y_true, y_pred), which training needs")
 
     # ---- on arrays
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Data, y_pred: Data, sample_weight: Data | None = None) -> float | Any:
         """Returns the loss of arrays: y_pred is (rows, ...); (rows,) is taken as (rows, 1)."""
         if self.reduction in ("none", None):
             return self.of_samples(y_true, y_pred, sample_weight)
         return self._reduced(y_true, y_pred, sample_weight, want_gradient=False)[0]
 
-    def value_and_gradient(self, y_true, y_pred, sample_weight=None):
+    def value_and_gradient(self, y_true: Data, y_pred: Data, sample_weight: Data | None = None) -> tuple[float, Array]:
         """Returns the loss and its gradient with respect to y_pred, of y_pred's shape."""
         if self.reduction in ("none", None):
             raise ValueError(f"loss {self.name!r} with reduction={self.reduction!r} is an array, which has no gradient")
         return self._reduced(y_true, y_pred, sample_weight, want_gradient=True)
 
-    def of_samples(self, y_true, y_pred, sample_weight=None):
+    def of_samples(self, y_true: Data, y_pred: Data, sample_weight: Data | None = None) -> Array:
         """Returns the array of weight times loss of each sample: (rows, ...) of y_pred without its last axis."""
-        leading = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)
+        leading = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)  # type: ignore[arg-type]
         y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
         samples = _samples(y_pred.shape[1:])
         if self.call is not None:
@@ -239,8 +257,9 @@ class Loss(_custom_objects.Configured):
                             None if weight is None else np.repeat(weight, samples))  # fmt: skip
         return loss.reshape(leading)
 
-    def _reduced(self, y_true, y_pred, sample_weight, want_gradient):
-        shape = np.shape(y_pred)
+    def _reduced(self, y_true: Data, y_pred: Data, sample_weight: Data | None,
+                 want_gradient: bool) -> tuple[float, Array | Any]:  # fmt: skip
+        shape = np.shape(y_pred)  # type: ignore[arg-type]
         y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
         rows = len(y_pred)
         scale = self._scale(y_pred.shape, target, weight)
@@ -249,7 +268,7 @@ class Loss(_custom_objects.Configured):
         _kernels.run("accumulate_sum", y_pred.dtype, {"values": loss, "total": total, "scale": 1.0}, (0, 1), rows=rows)
         return float(total[0]) / rows * scale, gradient if gradient is None else gradient.reshape(shape)
 
-    def _scale(self, shape, target, weight):
+    def _scale(self, shape: Shape, target: Array, weight: Array | None) -> float:
         """What the mean over all rows is multiplied with: as in the kernel rescale_loss."""
         if not self.depends_on_minibatch:
             return 1.0
@@ -262,7 +281,7 @@ class Loss(_custom_objects.Configured):
         count = float(counted.sum())
         return rows / count if count else 0.0
 
-    def _arrays(self, y_true, y_pred, sample_weight):
+    def _arrays(self, y_true: Data, y_pred: Data, sample_weight: Data | None) -> tuple[Array, Array, Array | None]:
         """Checked predictions (rows, ...), targets (rows, elements) and weights (rows,).
 
         Where each sample has a weight, the samples are the rows.
@@ -283,7 +302,8 @@ class Loss(_custom_objects.Configured):
         weight = _data.row_weights(sample_weight, rows, y_pred.dtype, shape[:-1] if self.call is None else ())
         return _data.apart(y_pred, target, weight)
 
-    def _run(self, target, y_pred, weight, scale=1.0, want_gradient=False):
+    def _run(self, target: Array, y_pred: Array, weight: Array | None, scale: float = 1.0,
+             want_gradient: bool = False) -> tuple[Array, Array | Any]:  # fmt: skip
         """The kernel's loss of each row, and its gradient if wanted."""
         rows, shape = len(y_pred), y_pred.shape[1:]
         loss = np.zeros(rows, y_pred.dtype)
@@ -312,7 +332,8 @@ class Loss(_custom_objects.Configured):
 class PlainLoss(Loss):
     """Base of losses that have no argument of their own."""
 
-    def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, reduction: Reduction = "sum_over_batch_size", name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
 
 
@@ -322,15 +343,15 @@ class ClassLoss(Loss):
     fewest = 2  # classes
     hint = ": BinaryCrossentropy is for a single unit"
 
-    def check_shape(self, shape):
+    def check_shape(self, shape: Shape) -> None:
         if shape[-1] < self.fewest:
             raise ValueError(
                 f"{type(self).__name__} needs outputs of at least {self.fewest} classes; got shape {shape}{self.hint}"
             )
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {"groups": _samples(shape), "classes": shape[-1]}
 
 
-def _samples(shape):
+def _samples(shape: Shape) -> int:
     return math.prod(shape[:-1])

@@ -4,10 +4,19 @@ Behind a softmax or sigmoid output a cross-entropy is computed from the logits, 
 neither overflows nor needs clipping. Elsewhere probabilities are kept 1e-7 from 0 and 1, and have no gradient beyond.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks
 from nncore.losses.loss import NO_LABEL, ClassLoss, Loss, PlainLoss
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._typing import Config, Dtype, Reduction, Shape
 
 __all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
            "KLDivergence", "Poisson", "SparseCategoricalCrossentropy"]  # fmt: skip
@@ -16,18 +25,19 @@ __all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossent
 class _Crossentropy(Loss):
     """What the cross-entropies share: logits or probabilities, smoothing."""
 
-    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, reduction="sum_over_batch_size", name=None,
-                 dtype=None):  # fmt: skip
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, axis: Literal[-1] = -1,
+                 reduction: Reduction = "sum_over_batch_size", name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
         owner = type(self).__name__
-        self.from_logits = _checks.boolean(owner, "from_logits", from_logits)
-        self.label_smoothing = _checks.real_number(owner, "label_smoothing", label_smoothing, 0, 1)
+        self.from_logits: bool = _checks.boolean(owner, "from_logits", from_logits)
+        self.label_smoothing: float = _checks.real_number(owner, "label_smoothing", label_smoothing, 0, 1)
         _checks.refuse(owner, axis=None if axis == -1 else axis)
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**super().kernel_arguments(shape, dtype), "label_smoothing": self.label_smoothing}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing, **super().get_config()}
 
 
@@ -47,7 +57,7 @@ class BinaryCrossentropy(_Crossentropy):
     """
 
     kernel = default_name = "binary_crossentropy"
-    logits_of = "sigmoid"
+    logits_of: str | None = "sigmoid"
 
 
 class BinaryFocalCrossentropy(_Crossentropy):
@@ -73,21 +83,23 @@ class BinaryFocalCrossentropy(_Crossentropy):
     """
 
     kernel = default_name = "binary_focal_crossentropy"
-    logits_of = "sigmoid"
+    logits_of: str | None = "sigmoid"
 
-    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0,
-                 axis=-1, reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
+    def __init__(self, apply_class_balancing: bool = False, alpha: float = 0.25, gamma: float = 2.0,
+                 from_logits: bool = False, label_smoothing: float = 0.0, axis: Literal[-1] = -1,
+                 reduction: Reduction = "sum_over_batch_size", name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         owner = type(self).__name__
-        self.apply_class_balancing = _checks.boolean(owner, "apply_class_balancing", apply_class_balancing)
-        self.alpha = _checks.real_number(owner, "alpha", alpha, 0, 1)
-        self.gamma = _checks.real_number(owner, "gamma", gamma, 0)
+        self.apply_class_balancing: bool = _checks.boolean(owner, "apply_class_balancing", apply_class_balancing)
+        self.alpha: float = _checks.real_number(owner, "alpha", alpha, 0, 1)
+        self.gamma: float = _checks.real_number(owner, "gamma", gamma, 0)
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**super().kernel_arguments(shape, dtype), "gamma": self.gamma, "alpha": self.alpha,
                 "balance": self.apply_class_balancing}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"apply_class_balancing": self.apply_class_balancing, "alpha": self.alpha, "gamma": self.gamma,
                 **super().get_config()}  # fmt: skip
 
@@ -106,7 +118,7 @@ class CategoricalCrossentropy(_Crossentropy, ClassLoss):
     """
 
     kernel = default_name = "categorical_crossentropy"
-    logits_of = "softmax"
+    logits_of: str | None = "softmax"
 
 
 class CategoricalFocalCrossentropy(_Crossentropy, ClassLoss):
@@ -130,18 +142,19 @@ class CategoricalFocalCrossentropy(_Crossentropy, ClassLoss):
     """
 
     kernel = default_name = "categorical_focal_crossentropy"
-    logits_of = "softmax"
+    logits_of: str | None = "softmax"
 
-    def __init__(self, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1,
-                 reduction="sum_over_batch_size", name=None, dtype=None):  # fmt: skip
+    def __init__(self, alpha: float | Sequence[float] = 0.25, gamma: float = 2.0, from_logits: bool = False,
+                 label_smoothing: float = 0.0, axis: Literal[-1] = -1, reduction: Reduction = "sum_over_batch_size",
+                 name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         owner = type(self).__name__
         several = isinstance(alpha, (list, tuple, np.ndarray)) and np.ndim(alpha) == 1
-        alphas = [_checks.real_number(owner, "alpha", value, 0) for value in (alpha if several else [alpha])]
-        self.alpha = alphas if several else alphas[0]
-        self.gamma = _checks.real_number(owner, "gamma", gamma, 0)
+        alphas = [_checks.real_number(owner, "alpha", value, 0) for value in (alpha if several else [alpha])]  # type: ignore[union-attr]
+        self.alpha: float | list[float] = alphas if several else alphas[0]
+        self.gamma: float = _checks.real_number(owner, "gamma", gamma, 0)
 
-    def check_shape(self, shape):
+    def check_shape(self, shape: Shape) -> None:
         super().check_shape(shape)
         if isinstance(self.alpha, list) and len(self.alpha) != shape[-1]:
             raise ValueError(
@@ -149,11 +162,11 @@ class CategoricalFocalCrossentropy(_Crossentropy, ClassLoss):
                 f"is {shape}"
             )
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         alpha = np.ascontiguousarray(np.broadcast_to(self.alpha, shape[-1:]), dtype)
         return {**super().kernel_arguments(shape, dtype), "gamma": self.gamma, "alpha": alpha}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"alpha": self.alpha, "gamma": self.gamma, **super().get_config()}
 
 
@@ -173,12 +186,14 @@ class SparseCategoricalCrossentropy(_Crossentropy, ClassLoss):
         The last one.
     """
 
+    ignore_class: int
     kernel = default_name = "sparse_categorical_crossentropy"
-    logits_of = "softmax"
+    logits_of: str | None = "softmax"
     labels = True
 
-    def __init__(self, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", axis=-1, name=None,
-                 dtype=None):  # fmt: skip
+    def __init__(self, from_logits: bool = False, ignore_class: int | None = None,
+                 reduction: Reduction = "sum_over_batch_size", axis: Literal[-1] = -1, name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
         if ignore_class is not None:
             owner = type(self).__name__
@@ -188,11 +203,11 @@ class SparseCategoricalCrossentropy(_Crossentropy, ClassLoss):
                 raise ValueError(f"{owner}: ignore_class must fit into 32 bits, not {ignore_class!r}")
             self.ignore_class = ignore_class.__index__()
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**ClassLoss.kernel_arguments(self, shape, dtype),
                 "ignored": NO_LABEL if self.ignore_class is None else self.ignore_class}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {"ignore_class": self.ignore_class, **super().get_config()}
         del config["label_smoothing"]
         return config

@@ -1,9 +1,15 @@
 """Losses of numbers: y is the target, p the prediction."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
 from nncore.losses.loss import ClassLoss, Loss, PlainLoss
+
+if TYPE_CHECKING:
+    from nncore._typing import Config, Dtype, Reduction, Shape
 
 __all__ = ["CosineSimilarity", "GaussianNLL", "Huber", "LogCosh", "MeanAbsoluteError", "MeanAbsolutePercentageError",
            "MeanSquaredError", "MeanSquaredLogarithmicError"]  # fmt: skip
@@ -25,6 +31,8 @@ class MeanAbsoluteError(PlainLoss):
     0 at p = y.
     """
 
+    kernel: str
+    default_name: str
     kernel, default_name = "absolute_error", "mean_absolute_error"
 
 
@@ -58,16 +66,19 @@ class Huber(Loss):
     Huber, Robust estimation of a location parameter, 1964.
     """
 
+    kernel: str
+    default_name: str
     kernel, default_name = "huber", "huber_loss"
 
-    def __init__(self, delta=1.0, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, delta: float = 1.0, reduction: Reduction = "sum_over_batch_size", name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
-        self.delta = _checks.real_number("Huber", "delta", delta, 0, low_open=True)
+        self.delta: float = _checks.real_number("Huber", "delta", delta, 0, low_open=True)
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**super().kernel_arguments(shape, dtype), "delta": self.delta}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"delta": self.delta, **super().get_config()}
 
 
@@ -92,11 +103,12 @@ class CosineSimilarity(ClassLoss):
     kernel = default_name = "cosine_similarity"
     hint = ""
 
-    def __init__(self, axis=-1, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, axis: Literal[-1] = -1, reduction: Reduction = "sum_over_batch_size", name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
         _checks.refuse("CosineSimilarity", axis=None if axis == -1 else axis)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"axis": -1, **super().get_config()}
 
 
@@ -126,30 +138,31 @@ class GaussianNLL(Loss):
 
     default_name = "gaussian_nll"
 
-    def __init__(self, variance=None, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, variance: float | None = None, reduction: Reduction = "sum_over_batch_size",
+                 name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
         if variance is not None:
             variance = _checks.real_number("GaussianNLL", "variance", variance, 0, low_open=True)
         self.variance = variance
 
-    def kernel_for(self, logits):
+    def kernel_for(self, logits: bool) -> str:
         return "gaussian_nll" if self.variance is None else "gaussian_nll_fixed"
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         if self.variance is None:
-            return ClassLoss.kernel_arguments(self, shape, dtype)
+            return ClassLoss.kernel_arguments(self, shape, dtype)  # type: ignore[arg-type]
         return {**super().kernel_arguments(shape, dtype), "variance": self.variance,
                 "offset": math.log(self.variance) / 2}  # fmt: skip
 
-    def check_shape(self, shape):
+    def check_shape(self, shape: Shape) -> None:
         if self.variance is None and shape[-1] % 2:
             raise ValueError(
                 f"GaussianNLL without a variance needs outputs of an even number of features, means and then "
                 f"log-variances; got shape {shape}"
             )
 
-    def target_shape(self, shape):
+    def target_shape(self, shape: Shape) -> Shape:
         return shape if self.variance is not None else (*shape[:-1], shape[-1] // 2)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"variance": self.variance, **super().get_config()}

@@ -4,7 +4,10 @@ Each has a state that minibatches add to, in a model's plans and in `update_stat
 follows from it. The classes have options; the functions give the value of each element or sample.
 """
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks, _custom_objects, losses
 from nncore.losses import (
@@ -78,6 +81,11 @@ from nncore.metrics.regression import (
     R2Score,
     RootMeanSquaredError,
 )
+
+if TYPE_CHECKING:
+    from nncore._likes import MetricLike
+    from nncore._typing import Config, Shape
+    from nncore.losses.loss import Loss
 
 __all__ = ["AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CategoricalAccuracy",
            "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity", "F1Score", "FBetaScore",
@@ -172,7 +180,7 @@ _OF_FUNCTION = {
 }
 
 
-def get(identifier):
+def get(identifier: MetricLike) -> Metric:
     """Returns the metric that a name, a function, a configuration or a metric stands for."""
     if isinstance(identifier, str) and identifier not in _BY_NAME:
         found = _custom_objects.find(identifier)
@@ -188,14 +196,14 @@ def get(identifier):
     return _checks.resolve("metric", identifier, Metric, _BY_NAME, _BY_CLASS)
 
 
-def _function_metric(function, **options):
+def _function_metric(function: str, **options: Any) -> Metric:
     found = _custom_objects.find(function)
     if not callable(found):
         raise ValueError(f"unknown metric {function!r}{_custom_objects.hint(function)}")
     return custom.FunctionMetric(found, **options)
 
 
-def for_model(identifier, loss, output_shape, weighted=False):
+def for_model(identifier: MetricLike, loss: Loss | None, output_shape: Shape, weighted: bool = False) -> Metric:
     """Like `get`, where "accuracy" and "acc" are the accuracy that fits the loss and the output, under that name.
 
     That is BinaryAccuracy for one unit; else SparseCategoricalAccuracy where the loss takes class numbers; else
@@ -214,7 +222,7 @@ def for_model(identifier, loss, output_shape, weighted=False):
     return metric
 
 
-def check_targets(metric, judge, output_shape):
+def check_targets(metric: Metric, judge: Loss | Metric, output_shape: Shape) -> None:
     """Raises ValueError where a metric needs other targets than the loss or metric that says what they look like."""
     if metric.in_python:
         metric.judge = judge
@@ -230,17 +238,17 @@ def check_targets(metric, judge, output_shape):
         )
 
 
-def _accuracy(loss, output_shape):
+def _accuracy(loss: Loss | None, output_shape: Shape) -> type[Metric]:
     if output_shape[-1:] == (1,):
         return BinaryAccuracy
     return SparseCategoricalAccuracy if loss is not None and loss.labels else CategoricalAccuracy
 
 
-def serialize(metric):
+def serialize(metric: Metric) -> Config:
     """Returns {"class_name", "config"} of a metric."""
     return _checks.serialize(metric)
 
 
-def deserialize(config):
+def deserialize(config: MetricLike) -> Metric:
     """Returns the metric that `serialize` described."""
     return get(config)

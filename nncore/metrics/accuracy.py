@@ -1,7 +1,14 @@
 """How often predictions are right."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 from nncore import _checks
 from nncore.metrics.metric import MeanMetric, groups
+
+if TYPE_CHECKING:
+    from nncore._typing import Config, Dtype, Shape
 
 __all__ = ["Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy",
            "SparseTopKCategoricalAccuracy", "TopKCategoricalAccuracy"]  # fmt: skip
@@ -24,14 +31,14 @@ class BinaryAccuracy(MeanMetric):
 
     default_name = kernel = "binary_accuracy"
 
-    def __init__(self, name=None, dtype=None, threshold=0.5):
+    def __init__(self, name: str | None = None, dtype: None = None, threshold: float = 0.5) -> None:
         super().__init__(name, dtype)
-        self.threshold = _checks.real_number("BinaryAccuracy", "threshold", threshold)
+        self.threshold: float = _checks.real_number("BinaryAccuracy", "threshold", threshold)
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**super().kernel_arguments(shape, dtype), "threshold": self.threshold}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "threshold": self.threshold}
 
 
@@ -40,7 +47,7 @@ class CategoricalAccuracy(MeanMetric):
 
     default_name = kernel = "categorical_accuracy"
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return groups(shape)
 
 
@@ -61,18 +68,18 @@ class TopKCategoricalAccuracy(MeanMetric):
 
     default_name = kernel = "top_k_categorical_accuracy"
 
-    def __init__(self, k=5, name=None, dtype=None):
+    def __init__(self, k: int = 5, name: str | None = None, dtype: None = None) -> None:
         super().__init__(name, dtype)
-        self.k = _checks.positive_integer(type(self).__name__, "k", k)
+        self.k: int = _checks.positive_integer(type(self).__name__, "k", k)
 
-    def check_output(self, shape):
+    def check_output(self, shape: Shape) -> None:
         if shape[-1] < self.k:
             raise ValueError(f"{type(self).__name__}: k={self.k} needs as many classes; got outputs of shape {shape}")
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**groups(shape), "k": self.k}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"k": self.k, **super().get_config()}
 
 
@@ -87,6 +94,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     default_name = kernel = "sparse_top_k_categorical_accuracy"
     labels = True
 
-    def __init__(self, k=5, name=None, dtype=None, from_sorted_ids=False):
+    def __init__(self, k: int = 5, name: str | None = None, dtype: None = None,
+                 from_sorted_ids: Literal[False] = False) -> None:  # fmt: skip
         super().__init__(k, name, dtype)
         _checks.refuse("SparseTopKCategoricalAccuracy", from_sorted_ids=from_sorted_ids or None)

@@ -4,10 +4,21 @@ Targets are positive where they are not 0. Each metric counts, for all threshold
 prediction is above; sums of these counts are the true and false positives of every threshold.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks
 from nncore.metrics.metric import StateMetric, groups, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from nncore._plan import Builder, Total
+    from nncore._samples import Samples
+    from nncore._typing import Array, Config, Data, Dtype, Shape
 
 __all__ = ["AUC", "FalseNegatives", "FalsePositives", "Precision", "PrecisionAtRecall", "Recall", "RecallAtPrecision",
            "SensitivityAtSpecificity", "SpecificityAtSensitivity", "TrueNegatives", "TruePositives"]  # fmt: skip
@@ -32,17 +43,18 @@ class ThresholdMetric(StateMetric):
     kernel = "count_above"
     by_class = False  # each class has counts of its own
 
-    def __init__(self, thresholds, class_id=None, top_k=None, name=None, dtype=None):
+    def __init__(self, thresholds: Any, class_id: int | None = None, top_k: int | None = None, name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(dtype, name)
         owner = type(self).__name__
         self.thresholds = thresholds
-        self.class_id = None if class_id is None else _checks.integer(owner, "class_id", class_id)
-        self.top_k = None if top_k is None else _checks.positive_integer(owner, "top_k", top_k)
+        self.class_id: int | None = None if class_id is None else _checks.integer(owner, "class_id", class_id)
+        self.top_k: int | None = None if top_k is None else _checks.positive_integer(owner, "top_k", top_k)
         self._order = np.argsort(thresholds, kind="stable")
         even = np.linspace(0, 1, len(thresholds))
         self._within_unit = len(thresholds) > 2 and np.allclose(thresholds, even, atol=EPSILON)
 
-    def check_output(self, shape):
+    def check_output(self, shape: Shape) -> None:
         for name, least in (("class_id", self.class_id), ("top_k", self.top_k and self.top_k - 1)):
             if least is not None and (not shape or shape[-1] <= least):
                 raise ValueError(
@@ -50,16 +62,16 @@ class ThresholdMetric(StateMetric):
                     f"{shape} have"
                 )
 
-    def state_size(self, shape):
+    def state_size(self, shape: Shape) -> int:
         return (shape[-1] if self.by_class else 1) * 2 * (len(self.thresholds) + 1)
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         first, last = (0, shape[-1]) if self.class_id is None else (self.class_id, self.class_id + 1)
         return {"thresholds": np.array(self.thresholds, dtype)[self._order], "count": len(self.thresholds),
                 "first_class": first, "last_class": last, "by_class": self.by_class, "top_k": self.top_k or 0,
                 **groups(shape)}  # fmt: skip
 
-    def _counts(self, state):
+    def _counts(self, state: Any) -> Any:
         """True and false positives, true and false negatives: each (thresholds,), or (thresholds, classes)."""
         count = len(self.thresholds)
         above = np.reshape(state, (-1, 2, count + 1)).copy()
@@ -77,17 +89,17 @@ class ThresholdMetric(StateMetric):
         return [x if self.by_class else x[:, 0] for x in (tp, fp, tn, fn)]
 
     @staticmethod
-    def _single(values):
+    def _single(values: Any) -> Any:
         """An array with a value for each threshold, or the one value."""
         return float(values[0]) if len(values) == 1 else values
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        if self.top_k is not None and np.ndim(y_pred) == 1:  # the classes of one row
+    def update_state(self, y_true: Data, y_pred: Data, sample_weight: Data | float | None = None) -> None:
+        if self.top_k is not None and np.ndim(y_pred) == 1:  # type: ignore[arg-type]  # the classes of one row
             y_true, y_pred = np.asarray(y_true)[None], np.asarray(y_pred)[None]
         super().update_state(y_true, y_pred, sample_weight)
 
 
-def _unit_thresholds(owner, thresholds, default):
+def _unit_thresholds(owner: Any, thresholds: Any, default: Any) -> Any:
     """A list of thresholds in 0 .. 1, from a number, a list or None."""
     if thresholds is None:
         return [default]
@@ -97,7 +109,7 @@ def _unit_thresholds(owner, thresholds, default):
     return [_checks.real_number(owner, "thresholds", threshold, 0, 1) for threshold in given]
 
 
-def _config_of(thresholds):
+def _config_of(thresholds: Any) -> Any:
     return thresholds.tolist() if isinstance(thresholds, np.ndarray) else thresholds
 
 
@@ -106,14 +118,15 @@ class _Count(ThresholdMetric):
 
     place = 0  # among _counts
 
-    def __init__(self, thresholds=None, name=None, dtype=None):
+    def __init__(self, thresholds: float | Sequence[float] | Array | None = None, name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         self.init_thresholds = thresholds
         super().__init__(_unit_thresholds(type(self).__name__, thresholds, 0.5), name=name, dtype=dtype)
 
-    def value(self, state, rows):
+    def value(self, state: Array, rows: int) -> Any:
         return self._single(self._counts(state)[self.place])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"thresholds": _config_of(self.init_thresholds), **super().get_config()}
 
 
@@ -124,6 +137,9 @@ class TruePositives(_Count):
     ----------
     thresholds : float in [0, 1], or a list of them, whose counts are an array; 0.5 unless given
     """
+
+    default_name: str
+    place: int
 
     default_name, place = "true_positives", 0
 
@@ -136,6 +152,9 @@ class FalsePositives(_Count):
     thresholds : float in [0, 1], or a list of them, whose counts are an array; 0.5 unless given
     """
 
+    default_name: str
+    place: int
+
     default_name, place = "false_positives", 1
 
 
@@ -146,6 +165,9 @@ class TrueNegatives(_Count):
     ----------
     thresholds : float in [0, 1], or a list of them, whose counts are an array; 0.5 unless given
     """
+
+    default_name: str
+    place: int
 
     default_name, place = "true_negatives", 2
 
@@ -158,6 +180,9 @@ class FalseNegatives(_Count):
     thresholds : float in [0, 1], or a list of them, whose counts are an array; 0.5 unless given
     """
 
+    default_name: str
+    place: int
+
     default_name, place = "false_negatives", 3
 
 
@@ -166,16 +191,17 @@ class _Share(ThresholdMetric):
 
     others = 0  # among _counts
 
-    def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
+    def __init__(self, thresholds: float | Sequence[float] | Array | None = None, top_k: int | None = None,
+                 class_id: int | None = None, name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         self.init_thresholds = thresholds
         default = 0.5 if top_k is None else BELOW_ALL
         super().__init__(_unit_thresholds(type(self).__name__, thresholds, default), class_id, top_k, name, dtype)
 
-    def value(self, state, rows):
+    def value(self, state: Array, rows: int) -> Any:
         counts = self._counts(state)
         return self._single(ratio(counts[0], counts[0] + counts[self.others]))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"thresholds": _config_of(self.init_thresholds), "top_k": self.top_k, "class_id": self.class_id,
                 **super().get_config()}  # fmt: skip
 
@@ -193,6 +219,9 @@ class Precision(_Share):
         Only this class is looked at.
     """
 
+    default_name: str
+    others: int
+
     default_name, others = "precision", 1
 
 
@@ -209,30 +238,37 @@ class Recall(_Share):
         Only this class is looked at.
     """
 
+    default_name: str
+    others: int
+
     default_name, others = "recall", 3
 
 
 class _Best(ThresholdMetric):
     """Base of the largest value of one ratio, over the thresholds at which another is large enough."""
 
+    constraint: str
+    wanted: str
+
     constraint = ""  # its name
 
-    def __init__(self, value, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, value: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         owner = type(self).__name__
         setattr(self, self.constraint, _checks.real_number(owner, self.constraint, value, 0, 1))
-        self.num_thresholds = _checks.positive_integer(owner, "num_thresholds", num_thresholds)
+        self.num_thresholds: int = _checks.positive_integer(owner, "num_thresholds", num_thresholds)
         thresholds = [0.5] if num_thresholds == 1 else list(np.arange(num_thresholds) / (num_thresholds - 1))
         super().__init__(thresholds, class_id, None, name, dtype)
         self._within_unit |= num_thresholds == 2
 
-    def value(self, state, rows):
+    def value(self, state: Array, rows: int) -> Any:
         tp, fp, tn, fn = self._counts(state)
         ratios = {"precision": (tp, fp), "recall": (tp, fn), "sensitivity": (tp, fn), "specificity": (tn, fp)}
         constrained, wanted = (ratio(a, a + b) for a, b in (ratios[self.constraint], ratios[self.wanted]))
         feasible = constrained >= getattr(self, self.constraint)
         return float(wanted[feasible].max(initial=0.0))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {self.constraint: getattr(self, self.constraint), "num_thresholds": self.num_thresholds,
                 "class_id": self.class_id, **super().get_config()}  # fmt: skip
 
@@ -252,9 +288,14 @@ class SensitivityAtSpecificity(_Best):
         Only this class is looked at.
     """
 
+    default_name: str
+    constraint: str
+    wanted: str
+
     default_name, constraint, wanted = "sensitivity_at_specificity", "specificity", "sensitivity"
 
-    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, specificity: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
@@ -270,9 +311,14 @@ class SpecificityAtSensitivity(_Best):
         Only this class is looked at.
     """
 
+    default_name: str
+    constraint: str
+    wanted: str
+
     default_name, constraint, wanted = "specificity_at_sensitivity", "sensitivity", "specificity"
 
-    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
 
@@ -288,9 +334,14 @@ class PrecisionAtRecall(_Best):
         Only this class is looked at.
     """
 
+    default_name: str
+    constraint: str
+    wanted: str
+
     default_name, constraint, wanted = "precision_at_recall", "recall", "precision"
 
-    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
@@ -306,9 +357,14 @@ class RecallAtPrecision(_Best):
         Only this class is looked at.
     """
 
+    default_name: str
+    constraint: str
+    wanted: str
+
     default_name, constraint, wanted = "recall_at_precision", "precision", "recall"
 
-    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, precision: float, num_thresholds: int = 200, class_id: int | None = None,
+                 name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 
 
@@ -341,34 +397,39 @@ class AUC(ThresholdMetric):
     Flach and Kull, Precision-recall-gain curves: PR analysis done right, 2015.
     """
 
+    num_thresholds: int
+    num_labels: int | None
+
     default_name = "auc"
 
-    def __init__(self, num_thresholds=200, curve="ROC", summation_method="interpolation", name=None, dtype=None,
-                 thresholds=None, multi_label=False, num_labels=None, label_weights=None,
-                 from_logits=False):  # fmt: skip
-        self.curve = _choice("curve", curve, ("ROC", "PR", "PRGAIN"), str.upper)
+    def __init__(self, num_thresholds: int = 200, curve: Literal["ROC", "PR"] = "ROC",
+                 summation_method: Literal["interpolation", "minoring", "majoring"] = "interpolation",
+                 name: str | None = None, dtype: None = None, thresholds: float | Sequence[float] | Array | None = None,
+                 multi_label: bool = False, num_labels: int | None = None, label_weights: Data | None = None,
+                 from_logits: bool = False) -> None:  # fmt: skip
+        self.curve: str = _choice("curve", curve, ("ROC", "PR", "PRGAIN"), str.upper)
         methods = ("interpolation", "minoring", "majoring")
-        self.summation_method = _choice("summation_method", summation_method, methods, str.lower)
+        self.summation_method: str = _choice("summation_method", summation_method, methods, str.lower)
         self.init_thresholds = thresholds
         if thresholds is None:
             self.num_thresholds = _checks.integer("AUC", "num_thresholds", num_thresholds, least=2)
             inner = list(np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1))
         else:
-            inner = sorted(_checks.real_number("AUC", "thresholds", threshold, 0, 1) for threshold in thresholds)
+            inner = sorted(_checks.real_number("AUC", "thresholds", threshold, 0, 1) for threshold in thresholds)  # type: ignore[union-attr]
             self.num_thresholds = len(inner) + 2
-        self.multi_label = _checks.boolean("AUC", "multi_label", multi_label)
-        self.from_logits = _checks.boolean("AUC", "from_logits", from_logits)
+        self.multi_label: bool = _checks.boolean("AUC", "multi_label", multi_label)
+        self.from_logits: bool = _checks.boolean("AUC", "from_logits", from_logits)
         if num_labels is not None and not self.multi_label:
             raise ValueError("AUC: num_labels is for multi_label=True")
         self.num_labels = None if num_labels is None else _checks.positive_integer("AUC", "num_labels", num_labels)
         if label_weights is not None:
-            label_weights = [_checks.real_number("AUC", "label_weights", w, 0) for w in label_weights]
+            label_weights = [_checks.real_number("AUC", "label_weights", w, 0) for w in label_weights]  # type: ignore[union-attr]
         self.label_weights = label_weights
-        self.by_class = self.multi_label or label_weights is not None
+        self.by_class: bool = self.multi_label or label_weights is not None
         super().__init__([-EPSILON, *inner, 1 + EPSILON], name=name, dtype=dtype)
         self._within_unit |= self.num_thresholds == 2 and thresholds is None
 
-    def check_output(self, shape):
+    def check_output(self, shape: Shape) -> None:
         if self.multi_label and len(shape) != 1:
             raise ValueError(f"AUC with multi_label=True needs outputs of shape (labels,); got {shape}")
         for name in ("num_labels", "label_weights"):
@@ -376,7 +437,8 @@ class AUC(ThresholdMetric):
             if given is not None and shape[-1] != (given if name == "num_labels" else len(given)):
                 raise ValueError(f"AUC: {name}={given} is not for the {shape[-1]} labels of outputs of shape {shape}")
 
-    def emit(self, builder, target, prediction, weight, total, samples=None):
+    def emit(self, builder: Builder, target: Any, prediction: Any, weight: Any, total: Total,
+             samples: Samples | None = None) -> None:  # fmt: skip
         if self.from_logits:
             logits = prediction
             prediction = builder.value(logits.shape, False)
@@ -384,12 +446,12 @@ class AUC(ThresholdMetric):
                             x_stride=logits.stride, y_stride=prediction.stride)  # fmt: skip
         super().emit(builder, target, prediction, weight, total, samples)
 
-    def _add(self, target, y_pred, weight, state):
+    def _add(self, target: Any, y_pred: Array, weight: Any, state: Array) -> None:
         from nncore import activations
 
         super()._add(target, activations.sigmoid(y_pred) if self.from_logits else y_pred, weight, state)
 
-    def value(self, state, rows):
+    def value(self, state: Array, rows: int) -> Any:
         counts = self._counts(state)
         if self.by_class and not self.multi_label:
             counts = [x @ self._weights(x.shape[1]) for x in counts]
@@ -399,11 +461,11 @@ class AUC(ThresholdMetric):
         weights = self._weights(len(areas))
         return float(ratio((areas * weights).sum(), weights.sum()))
 
-    def _weights(self, count):
+    def _weights(self, count: int) -> Any:
         given = np.ones(count) if self.label_weights is None else np.array(self.label_weights)
         return np.broadcast_to(given, count) if len(given) == count else np.ones(count)
 
-    def _areas(self, tp, fp, tn, fn):
+    def _areas(self, tp: Array, fp: Array, tn: Array, fn: Array) -> Any:
         """The areas between neighbouring thresholds."""
         recall, precision = ratio(tp, tp + fn), ratio(tp, tp + fp)
         if self.curve == "PR" and self.summation_method == "interpolation":
@@ -420,7 +482,7 @@ class AUC(ThresholdMetric):
                    "majoring": np.maximum(y[:-1], y[1:])}  # fmt: skip
         return (x[:-1] - x[1:]) * heights[self.summation_method]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = {name: getattr(self, name) for name in (
             "num_thresholds", "curve", "summation_method", "multi_label", "num_labels", "label_weights", "from_logits"
         )}  # fmt: skip
@@ -429,7 +491,7 @@ class AUC(ThresholdMetric):
         return {**config, **super().get_config()}
 
 
-def _interpolated_areas(tp, fp, fn):
+def _interpolated_areas(tp: Array, fp: Array, fn: Array) -> Array:
     """Areas under precision over recall, where true positives T are linear in all positives P between thresholds.
 
     With slope s = dT / dP and T = s P + c the precision is s + c / P, and its integral over recall T / (T + F), F false
@@ -444,7 +506,7 @@ def _interpolated_areas(tp, fp, fn):
     return ratio(slope * (difference + intercept * np.log(quotient)), tp[1:] + fn[1:])
 
 
-def _choice(name, value, choices, spelling):
+def _choice(name: str, value: str, choices: Iterable[str], spelling: Callable[[str], str]) -> str:
     if isinstance(value, str) and spelling(value) in choices:
         return spelling(value)
     raise ValueError(f"AUC: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")

@@ -1,9 +1,16 @@
 """F scores."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks
 from nncore.metrics.metric import StateMetric
+
+if TYPE_CHECKING:
+    from nncore._typing import Array, Config, Dtype, Shape
 
 __all__ = ["F1Score", "FBetaScore"]
 
@@ -30,30 +37,35 @@ class FBetaScore(StateMetric):
     van Rijsbergen, Information retrieval, 1979.
     """
 
+    default_name: str
+    kernel: str
+
     default_name, kernel = "fbeta_score", "f_score_sums"
 
-    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+    def __init__(self, average: Literal["micro", "macro", "weighted"] | None = None, beta: float = 1.0,
+                 threshold: float | None = None, name: str | None = "fbeta_score",
+                 dtype: None = None) -> None:  # fmt: skip
         super().__init__(dtype, name)
         owner = type(self).__name__
         if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(f"{owner}: average must be None, 'micro', 'macro' or 'weighted'; got {average!r}")
         self.average = average
-        self.beta = _checks.real_number(owner, "beta", beta, 0, low_open=True)
+        self.beta: float = _checks.real_number(owner, "beta", beta, 0, low_open=True)
         if threshold is not None:
             threshold = _checks.real_number(owner, "threshold", threshold, 0, 1, low_open=True)
         self.threshold = threshold
 
-    def check_output(self, shape):
+    def check_output(self, shape: Shape) -> None:
         if len(shape) != 1:
             raise ValueError(f"{type(self).__name__} needs outputs of shape (classes,); got {shape}")
 
-    def state_size(self, shape):
+    def state_size(self, shape: Shape) -> int:
         return 4 * shape[0]
 
-    def kernel_arguments(self, shape, dtype):
+    def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {"classes": shape[0], "by_largest": self.threshold is None, "threshold": self.threshold or 0.0}
 
-    def value(self, state, rows):
+    def value(self, state: Array, rows: int) -> Any:
         sums = np.reshape(state, (4, -1))
         if self.average == "micro":
             sums = sums.sum(axis=1, keepdims=True)
@@ -68,7 +80,7 @@ class FBetaScore(StateMetric):
             return float((scores * (support / (support.sum() + EPSILON))).sum())
         return float(scores.mean())
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"average": self.average, "beta": self.beta, "threshold": self.threshold, **super().get_config()}
 
 
@@ -86,10 +98,11 @@ class F1Score(FBetaScore):
 
     default_name = "f1_score"
 
-    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+    def __init__(self, average: Literal["micro", "macro", "weighted"] | None = None, threshold: float | None = None,
+                 name: str | None = "f1_score", dtype: None = None) -> None:  # fmt: skip
         super().__init__(average, 1.0, threshold, name, dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["beta"]
         return config

@@ -1,14 +1,21 @@
 """The accuracies as functions: of each element or sample, without a mean."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from nncore import _checks, _data
+
+if TYPE_CHECKING:
+    from nncore._typing import Array, Data, Shape
 
 __all__ = ["binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
            "sparse_top_k_categorical_accuracy", "top_k_categorical_accuracy"]  # fmt: skip
 
 
-def binary_accuracy(y_true, y_pred, threshold=0.5):
+def binary_accuracy(y_true: Data, y_pred: Data, threshold: float = 0.5) -> Array:
     """`BinaryAccuracy` of each element: whether y_pred > threshold is what y_true, 0 or 1, says."""
     y_pred, y_true = _arrays(y_true, y_pred)
     if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
@@ -18,26 +25,27 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
     return ((y_pred > threshold) == y_true).astype(np.float32)
 
 
-def categorical_accuracy(y_true, y_pred):
+def categorical_accuracy(y_true: Data, y_pred: Data) -> Array:
     """`CategoricalAccuracy` of each sample: y_pred is (..., classes), the result (...)."""
     y_pred, y_true = _arrays(y_true, y_pred)
     return _match("categorical_accuracy", y_true.argmax(axis=-1), y_pred, y_true.shape[:-1])
 
 
-def sparse_categorical_accuracy(y_true, y_pred):
+def sparse_categorical_accuracy(y_true: Data, y_pred: Data) -> Array:
     """`SparseCategoricalAccuracy` of each sample: y_pred is (..., classes), y_true and the result (...)."""
     y_pred, y_true = _arrays(y_true, y_pred)
     y_true = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
     return _match("sparse_categorical_accuracy", y_true, y_pred, y_true.shape)
 
 
-def top_k_categorical_accuracy(y_true, y_pred, k=5):
+def top_k_categorical_accuracy(y_true: Data, y_pred: Data, k: int = 5) -> Array:
     """`TopKCategoricalAccuracy` of each sample: y_pred is (..., classes), the result (...)."""
     y_pred, y_true = _arrays(y_true, y_pred)
     return _match("top_k_categorical_accuracy", y_true.argmax(axis=-1), y_pred, y_true.shape[:-1], k)
 
 
-def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+def sparse_top_k_categorical_accuracy(y_true: Data, y_pred: Data, k: int = 5,
+                                      from_sorted_ids: Literal[False] = False) -> Array:  # fmt: skip
     """`SparseTopKCategoricalAccuracy` of each sample: y_pred is (..., classes), y_true and the result (...)."""
     _checks.refuse("sparse_top_k_categorical_accuracy", from_sorted_ids=from_sorted_ids or None)
     y_pred, y_true = _arrays(y_true, y_pred)
@@ -46,14 +54,14 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     return _match("sparse_top_k_categorical_accuracy", labels, y_pred, labels.shape, k)
 
 
-def _arrays(y_true, y_pred):
+def _arrays(y_true: Data, y_pred: Data) -> tuple[Array, Array]:
     y_true, y_pred = _data.as_array(y_true, "y_true"), _data.as_array(y_pred, "y_pred")
     if y_pred.ndim == 0:
         raise ValueError("y_pred must be an array of at least one axis; got a number")
     return y_pred, y_true
 
 
-def _match(owner, classes, y_pred, shape, k=None):
+def _match(owner: str, classes: Array, y_pred: Array, shape: Shape, k: int | None = None) -> Array:
     if shape != y_pred.shape[:-1]:
         raise ValueError(f"{owner}: y_true is of samples {shape}, and y_pred of samples {y_pred.shape[:-1]}")
     if k is None:

@@ -1,5 +1,9 @@
 """Metrics of probabilities, t being the target and p the prediction, and of margins: each is its loss's mean."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 from nncore import _checks, losses
 from nncore.metrics.metric import LossMetric
 
@@ -18,9 +22,13 @@ class BinaryCrossentropy(LossMetric):
         s: targets become t (1 - s) + s / 2.
     """
 
+    default_name: str
+    loss_class: Any
+
     default_name, loss_class = "binary_crossentropy", losses.BinaryCrossentropy
 
-    def __init__(self, name=None, dtype=None, from_logits=False, label_smoothing=0):
+    def __init__(self, name: str | None = None, dtype: None = None, from_logits: bool = False,
+                 label_smoothing: float = 0) -> None:  # fmt: skip
         super().__init__(name, dtype, from_logits=from_logits, label_smoothing=label_smoothing)
 
 
@@ -37,9 +45,13 @@ class CategoricalCrossentropy(LossMetric):
         The last one.
     """
 
+    default_name: str
+    loss_class: Any
+
     default_name, loss_class = "categorical_crossentropy", losses.CategoricalCrossentropy
 
-    def __init__(self, name=None, dtype=None, from_logits=False, label_smoothing=0, axis=-1):
+    def __init__(self, name: str | None = None, dtype: None = None, from_logits: bool = False,
+                 label_smoothing: float = 0, axis: Literal[-1] = -1) -> None:  # fmt: skip
         super().__init__(name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
 
 
@@ -54,9 +66,13 @@ class SparseCategoricalCrossentropy(LossMetric):
         The last one.
     """
 
+    default_name: str
+    loss_class: Any
+
     default_name, loss_class = "sparse_categorical_crossentropy", losses.SparseCategoricalCrossentropy
 
-    def __init__(self, name=None, dtype=None, from_logits=False, ignore_class=None, axis=-1):
+    def __init__(self, name: str | None = None, dtype: None = None, from_logits: bool = False,
+                 ignore_class: None = None, axis: Literal[-1] = -1) -> None:  # fmt: skip
         _checks.refuse("SparseCategoricalCrossentropy", ignore_class=ignore_class)
         super().__init__(name, dtype, from_logits=from_logits, axis=axis)
 
@@ -64,11 +80,17 @@ class SparseCategoricalCrossentropy(LossMetric):
 class KLDivergence(LossMetric):
     """Mean over rows of sum_i t_i log(t_i / p_i), both kept within 1e-7 .. 1."""
 
+    default_name: str
+    loss_class: Any
+
     default_name, loss_class = "kl_divergence", losses.KLDivergence
 
 
 class Poisson(LossMetric):
     """Mean over rows and features of p - t log(p + 1e-7)."""
+
+    default_name: str
+    loss_class: Any
 
     default_name, loss_class = "poisson", losses.Poisson
 
@@ -76,16 +98,25 @@ class Poisson(LossMetric):
 class Hinge(LossMetric):
     """Mean over rows and units of max(1 - t p, 0), with t -1 or 1; 0 counts as -1."""
 
+    default_name: str
+    loss_class: Any
+
     default_name, loss_class = "hinge", losses.Hinge
 
 
 class SquaredHinge(LossMetric):
     """Mean over rows and units of max(1 - t p, 0)², with t -1 or 1; 0 counts as -1."""
 
+    default_name: str
+    loss_class: Any
+
     default_name, loss_class = "squared_hinge", losses.SquaredHinge
 
 
 class CategoricalHinge(LossMetric):
     """Mean over rows of max(max_i (1 - t_i) p_i - sum_i t_i p_i + 1, 0), with t one-hot."""
+
+    default_name: str
+    loss_class: Any
 
     default_name, loss_class = "categorical_hinge", losses.CategoricalHinge

@@ -1,8 +1,15 @@
 """Means and sums of values that are given."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from nncore._typing import Data, Shape
 
 __all__ = ["Mean", "Sum"]
 
@@ -10,17 +17,19 @@ __all__ = ["Mean", "Sum"]
 class _Reduction(Metric):
     """Adds up values (rows, ...), with weights of shape () or (rows, ...) that broadcast to them."""
 
-    def __init__(self, name=None, dtype=None):
+    _reduce: Any  # a function of subclasses
+
+    def __init__(self, name: str | None = None, dtype: None = None) -> None:
         super().__init__(dtype, name)
         self.reset_state()
 
-    def check_output(self, shape):
+    def check_output(self, shape: Shape) -> Any:
         raise ValueError(f"{type(self).__name__} is of values, not of targets and predictions: it cannot be compiled")
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         self._state, self._rows = np.zeros(2), 0
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: Any, sample_weight: Data | float | None = None) -> None:  # type: ignore[override]
         """Adds values."""
         from nncore import _data
 
@@ -35,14 +44,14 @@ class _Reduction(Metric):
                 weight = np.broadcast_to(weight, values.shape)
             except ValueError:
                 raise ValueError(
-                    f"{type(self).__name__}: sample_weight of shape {np.shape(sample_weight)} does not broadcast to "
+                    f"{type(self).__name__}: sample_weight of shape {np.shape(sample_weight)} does not broadcast to "  # type: ignore[arg-type]
                     f"values of shape {values.shape}"
                 ) from None
             values = values * weight
             count = float(self._reduce(weight, tuple(range(1, weight.ndim))).sum())
         self._state += float(self._reduce(values, tuple(range(1, values.ndim))).sum()), count
 
-    def __call__(self, values, sample_weight=None):
+    def __call__(self, values: Data | float, sample_weight: Data | float | None = None) -> float:  # type: ignore[override]
         """Adds values and returns the result so far."""
         self.update_state(values, sample_weight)
         return self.result()
@@ -61,10 +70,10 @@ class Sum(_Reduction):
     default_name = "sum"
 
     @staticmethod
-    def _reduce(values, axes):
+    def _reduce(values: Any, axes: Any) -> Any:
         return values.sum(axis=axes)
 
-    def result(self):
+    def result(self) -> float:
         """Returns the sum."""
         return float(self._state[0])
 
@@ -84,9 +93,9 @@ class Mean(_Reduction):
     default_name = "mean"
 
     @staticmethod
-    def _reduce(values, axes):
+    def _reduce(values: Any, axes: Any) -> Any:
         return values.mean(axis=axes)
 
-    def result(self):
+    def result(self) -> float:
         """Returns the mean."""
         return float(self._state[0] / self._state[1]) if self._state[1] else 0.0
