@@ -1,5 +1,9 @@
 """Optimizers: how gradients change weights. One to a file."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore import _checks
 from nncore.optimizers import schedules
 from nncore.optimizers.adadelta import Adadelta
@@ -17,6 +21,10 @@ from nncore.optimizers.optimizer import Optimizer
 from nncore.optimizers.rmsprop import RMSprop
 from nncore.optimizers.sgd import SGD
 
+if TYPE_CHECKING:
+    from nncore._likes import OptimizerLike
+    from nncore._typing import Config
+
 __all__ = ["SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon",
            "Nadam", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]  # fmt: skip
 
@@ -25,16 +33,16 @@ _BY_CLASS = {cls.__name__: cls for cls in _CLASSES}
 _BY_NAME = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
-def get(identifier):
+def get(identifier: OptimizerLike) -> Optimizer:
     """Returns the optimizer that a name, a configuration or an optimizer stands for."""
     return _checks.resolve("optimizer", identifier, Optimizer, _BY_NAME, _BY_CLASS)
 
 
-def serialize(optimizer):
+def serialize(optimizer: Optimizer) -> Config:
     """Returns {"class_name", "config"} of an optimizer."""
     return _checks.serialize(optimizer)
 
 
-def deserialize(config):
+def deserialize(config: OptimizerLike) -> Optimizer:
     """Returns the optimizer that `serialize` described, without state."""
     return get(config)

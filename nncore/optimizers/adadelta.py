@@ -1,7 +1,17 @@
 """Adadelta."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.optimizers.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import LearningRate
+    from nncore._typing import Array, Config, OptimizerArguments
 
 
 class Adadelta(Optimizer):
@@ -20,17 +30,18 @@ class Adadelta(Optimizer):
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
-    slots = ("accumulated_grad", "accumulated_delta_var")
+    slots: tuple[str, ...] = ("accumulated_grad", "accumulated_delta_var")
 
-    def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-7, **common):
+    def __init__(self, learning_rate: LearningRate = 0.001, rho: float = 0.95, epsilon: float = 1e-7,
+                 **common: Unpack[OptimizerArguments]) -> None:  # fmt: skip
         super().__init__(learning_rate, **common)
-        self.rho = _checks.real_number("Adadelta", "rho", rho, 0, 1, high_open=True)
-        self.epsilon = _checks.real_number("Adadelta", "epsilon", epsilon, 0)
+        self.rho: float = _checks.real_number("Adadelta", "rho", rho, 0, 1, high_open=True)
+        self.epsilon: float = _checks.real_number("Adadelta", "epsilon", epsilon, 0)
 
-    def update_steps(self, parameter, columns, state):
+    def update_steps(self, parameter: Array, columns: int, state: dict[str, Array]) -> list[Any]:
         return [("adadelta", {"parameter": parameter, "squared_gradient": state["accumulated_grad"],
                               "squared_change": state["accumulated_delta_var"], "columns": columns, "rho": self.rho,
                               "epsilon": self.epsilon})]  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

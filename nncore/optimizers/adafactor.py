@@ -1,12 +1,20 @@
 """Adafactor."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore import _checks, _engine
 from nncore._plan import Job, Tiles
 from nncore.optimizers.optimizer import Optimizer, norm_parts
+
+if TYPE_CHECKING:
+    from nncore._likes import LearningRate
+    from nncore._typing import Array, Config
+    from nncore.optimizers.optimizer import Target
 
 # Blocks of the phases over memory: few enough that each can add up what all of them left.
 MEANS, NORMS = 256, 32768
@@ -34,32 +42,36 @@ class Adafactor(Optimizer):
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
+    beta_2_decay: float
+    clip_threshold: float
     needs_matrices = True
 
-    def __init__(self, learning_rate=0.001, beta_2_decay=-0.8, epsilon_1=1e-30, epsilon_2=1e-3, clip_threshold=1.0,
-                 relative_step=True, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None,
-                 use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name=None):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, beta_2_decay: float = -0.8, epsilon_1: float = 1e-30,
+                 epsilon_2: float = 1e-3, clip_threshold: float = 1.0, relative_step: bool = True,
+                 weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
+                 global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,
+                 ema_overwrite_frequency: int | None = None, loss_scale_factor: None = None,
+                 gradient_accumulation_steps: int | None = None, name: str | None = None) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
                          ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name)  # fmt: skip
         self.beta_2_decay = _checks.real_number("Adafactor", "beta_2_decay", beta_2_decay, high=0, high_open=True)
-        self.epsilon_1 = _checks.real_number("Adafactor", "epsilon_1", epsilon_1, 0)
-        self.epsilon_2 = _checks.real_number("Adafactor", "epsilon_2", epsilon_2, 0)
+        self.epsilon_1: float = _checks.real_number("Adafactor", "epsilon_1", epsilon_1, 0)
+        self.epsilon_2: float = _checks.real_number("Adafactor", "epsilon_2", epsilon_2, 0)
         self.clip_threshold = _checks.real_number("Adafactor", "clip_threshold", clip_threshold, 0, low_open=True)
-        self.relative_step = _checks.boolean("Adafactor", "relative_step", relative_step)
+        self.relative_step: bool = _checks.boolean("Adafactor", "relative_step", relative_step)
 
-    def slots_of(self, variable, path):
+    def slots_of(self, variable: Array, path: str | None) -> tuple[str, ...]:
         return ("velocity",) if variable.ndim < 2 else ("row_means", "column_means")
 
-    def _initial(self, slot, variable):
+    def _initial(self, slot: str, variable: Array) -> Array:
         shape = variable.shape
         shapes = {"row_means": shape[:-1], "column_means": (*shape[:-2], *shape[-1:])}
         return _engine.aligned_zeros(shapes.get(slot, shape), variable.dtype)
 
-    def opening(self):
+    def opening(self) -> list[Any]:
         return [*super().opening(), ("adafactor_coefficients", {"decay": self.beta_2_decay})]
 
-    def update_phases(self, target):
+    def update_phases(self, target: Target) -> list[Any]:
         if target.parameter.ndim < 2:
             return self._phases_of_vector(target)
         parameter, tiles, state = target.parameter, target.tiles, target.state
@@ -90,7 +102,8 @@ class Adafactor(Optimizer):
             [("adafactor_matrix", {**common, **self._norms(blocks, parameter)})],
         ]
 
-    def _means_job(self, squares, means, factors, matrices, units, part_units, summed):
+    def _means_job(self, squares: Any, means: Any, factors: Any, matrices: Any, units: Any, part_units: Any,
+                   summed: Any) -> Any:  # fmt: skip
         """The job of `adafactor_means`, and the sums that its blocks leave."""
         length = means.shape[-1]
         blocks = Tiles(matrices, length, 1, min(length, MEANS))
@@ -101,7 +114,7 @@ class Adafactor(Optimizer):
             "epsilon": self.epsilon_1,
         })]), sums  # fmt: skip
 
-    def _phases_of_vector(self, target):
+    def _phases_of_vector(self, target: Target) -> Any:
         common = {"parameter": target.parameter, "columns": target.columns, **norm_parts(target.tiles),
                   "direction": self.work(target, "direction", target.parameter.shape)}  # fmt: skip
         return [
@@ -110,12 +123,12 @@ class Adafactor(Optimizer):
             [("adafactor", {**common, **self._norms(target.tiles, target.parameter)})],
         ]  # fmt: skip
 
-    def _norms(self, tiles, parameter):
+    def _norms(self, tiles: Any, parameter: Any) -> Any:
         """What a kernel needs to go by the norms of so many parts."""
         return {"count": tiles.count, "elements": parameter.size, "epsilon": self.epsilon_2,
                 "clip_threshold": self.clip_threshold}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "beta_2_decay": self.beta_2_decay, "epsilon_1": self.epsilon_1,
                 "epsilon_2": self.epsilon_2, "clip_threshold": self.clip_threshold,
                 "relative_step": self.relative_step}  # fmt: skip

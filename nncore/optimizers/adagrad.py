@@ -1,7 +1,17 @@
 """Adagrad."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.optimizers.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import LearningRate
+    from nncore._typing import Array, Config, OptimizerArguments
 
 
 class Adagrad(Optimizer):
@@ -22,25 +32,26 @@ class Adagrad(Optimizer):
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
-    slots = ("accumulator",)
+    slots: tuple[str, ...] = ("accumulator",)
 
-    def __init__(self, learning_rate=0.001, initial_accumulator_value=0.0, epsilon=1e-8, *, epsilon_inside_sqrt=True,
-                 **common):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, initial_accumulator_value: float = 0.0,
+                 epsilon: float = 1e-8, *, epsilon_inside_sqrt: bool = True,
+                 **common: Unpack[OptimizerArguments]) -> None:  # fmt: skip
         super().__init__(learning_rate, **common)
-        self.initial_accumulator_value = _checks.real_number("Adagrad", "initial_accumulator_value",
+        self.initial_accumulator_value: float = _checks.real_number("Adagrad", "initial_accumulator_value",
                                                              initial_accumulator_value, 0)  # fmt: skip
-        self.epsilon = _checks.real_number("Adagrad", "epsilon", epsilon, 0)
-        self.epsilon_inside_sqrt = _checks.boolean("Adagrad", "epsilon_inside_sqrt", epsilon_inside_sqrt)
+        self.epsilon: float = _checks.real_number("Adagrad", "epsilon", epsilon, 0)
+        self.epsilon_inside_sqrt: bool = _checks.boolean("Adagrad", "epsilon_inside_sqrt", epsilon_inside_sqrt)
 
-    def _initial(self, slot, variable):
+    def _initial(self, slot: str, variable: Array) -> Array:
         array = super()._initial(slot, variable)
         array[...] = self.initial_accumulator_value
         return array
 
-    def update_steps(self, parameter, columns, state):
+    def update_steps(self, parameter: Array, columns: int, state: dict[str, Array]) -> list[Any]:
         return [("adagrad", {"parameter": parameter, "accumulator": state["accumulator"], "columns": columns,
                              "epsilon_inside_sqrt": self.epsilon_inside_sqrt, "epsilon": self.epsilon})]  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "initial_accumulator_value": self.initial_accumulator_value,
                 "epsilon": self.epsilon, "epsilon_inside_sqrt": self.epsilon_inside_sqrt}  # fmt: skip

@@ -1,6 +1,16 @@
 """Adam with decoupled weight decay."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore.optimizers.adam import Adam
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import LearningRate
+    from nncore._typing import Config, SharedOptimizerArguments
 
 
 class AdamW(Adam):
@@ -25,14 +35,15 @@ class AdamW(Adam):
 
     corrected = False
 
-    def __init__(self, learning_rate=0.001, weight_decay=0.004, beta_1=0.9, beta_2=0.999, epsilon=1e-7, amsgrad=False,
-                 **common):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, weight_decay: float | None = 0.004, beta_1: float = 0.9,
+                 beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False,
+                 **common: Unpack[SharedOptimizerArguments]) -> None:  # fmt: skip
         if weight_decay is None:
             raise ValueError("AdamW: weight_decay must be a number, not None")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, epsilon_inside_sqrt=False,
                          weight_decay=weight_decay, **common)  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         del config["epsilon_inside_sqrt"]
         return config

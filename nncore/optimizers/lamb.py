@@ -1,7 +1,16 @@
 """Lamb."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.optimizers.optimizer import Optimizer, norm_parts
+
+if TYPE_CHECKING:
+    from nncore._likes import LearningRate
+    from nncore._typing import Config
+    from nncore.optimizers.optimizer import Target
 
 
 class Lamb(Optimizer):
@@ -21,26 +30,28 @@ class Lamb(Optimizer):
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
-    slots = ("momentum", "velocity")
+    slots: tuple[str, ...] = ("momentum", "velocity")
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=None, clipnorm=None,
-                 clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None,
-                 loss_scale_factor=None, gradient_accumulation_steps=None, name=None):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
+                 epsilon: float = 1e-7, weight_decay: float | None = None, clipnorm: float | None = None,
+                 clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
+                 ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None, loss_scale_factor: None = None,
+                 gradient_accumulation_steps: int | None = None, name: str | None = None) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
                          ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name)  # fmt: skip
-        self.beta_1 = _checks.real_number("Lamb", "beta_1", beta_1, 0, 1, high_open=True)
-        self.beta_2 = _checks.real_number("Lamb", "beta_2", beta_2, 0, 1, high_open=True)
-        self.epsilon = _checks.real_number("Lamb", "epsilon", epsilon, 0)
+        self.beta_1: float = _checks.real_number("Lamb", "beta_1", beta_1, 0, 1, high_open=True)
+        self.beta_2: float = _checks.real_number("Lamb", "beta_2", beta_2, 0, 1, high_open=True)
+        self.epsilon: float = _checks.real_number("Lamb", "epsilon", epsilon, 0)
 
-    def opening(self):
+    def opening(self) -> list[Any]:
         return [*super().opening(), ("lamb_coefficients", {"beta_1": self.beta_1, "beta_2": self.beta_2})]
 
-    def update_phases(self, target):
+    def update_phases(self, target: Target) -> list[Any]:
         tiles, state = target.tiles, target.state
         common = {"parameter": target.parameter, "first_moment": state["momentum"], "second_moment": state["velocity"],
                   "epsilon": self.epsilon, "columns": target.columns, **norm_parts(tiles)}  # fmt: skip
         moments = {**common, "beta_1": self.beta_1, "beta_2": self.beta_2, **tiles.numbering}
         return [[("lamb_moments", moments)], [("lamb", {**common, "count": tiles.count})]]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

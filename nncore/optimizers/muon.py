@@ -1,7 +1,10 @@
 """Muon."""
 
+from __future__ import annotations
+
 import math
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +12,13 @@ from nncore import _checks, _engine
 from nncore._plan import Job, Tiles
 from nncore.optimizers.adam import Adam
 from nncore.optimizers.optimizer import Optimizer, optional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._likes import LearningRate
+    from nncore._typing import Array, Config
+    from nncore.optimizers.optimizer import Target
 
 # Elements of a product along each side of a block, and from so many elements of the product on: small products are
 # cut finely, to be shared among threads, and large ones so that operands stay in cache.
@@ -61,31 +71,34 @@ class Muon(Optimizer):
 
     needs_matrices = True
 
-    def __init__(self, learning_rate=0.001, adam_beta_1=0.9, adam_beta_2=0.999, adam_weight_decay=0.004, epsilon=1e-7,
-                 weight_decay=0.004, clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False,
-                 ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name=None, exclude_layers=None, exclude_embeddings=True,
-                 muon_a=3.4445, muon_b=-4.7750, muon_c=2.0315, adam_lr_ratio=1, momentum=0.95, ns_steps=5,
-                 nesterov=True, rms_rate=0.2):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate = 0.001, adam_beta_1: float = 0.9, adam_beta_2: float = 0.999,
+                 adam_weight_decay: float = 0.004, epsilon: float = 1e-7, weight_decay: float | None = 0.004,
+                 clipnorm: float | None = None, clipvalue: float | None = None, global_clipnorm: float | None = None,
+                 use_ema: bool = False, ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None,
+                 loss_scale_factor: None = None, gradient_accumulation_steps: int | None = None,
+                 name: str | None = None, exclude_layers: str | Sequence[str] | None = None,
+                 exclude_embeddings: bool = True, muon_a: float = 3.4445, muon_b: float = -4.7750,
+                 muon_c: float = 2.0315, adam_lr_ratio: float = 1, momentum: float = 0.95, ns_steps: int = 5,
+                 nesterov: bool = True, rms_rate: float = 0.2) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
                          ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name)  # fmt: skip
-        self.adam_beta_1 = _checks.real_number("Muon", "adam_beta_1", adam_beta_1, 0, 1, high_open=True)
-        self.adam_beta_2 = _checks.real_number("Muon", "adam_beta_2", adam_beta_2, 0, 1, high_open=True)
-        self.adam_weight_decay = optional("Muon", "adam_weight_decay", adam_weight_decay)
-        self.epsilon = _checks.real_number("Muon", "epsilon", epsilon, 0)
-        self.exclude_layers = _expressions(exclude_layers)
-        self.exclude_embeddings = _checks.boolean("Muon", "exclude_embeddings", exclude_embeddings)
-        self.muon_a = _checks.real_number("Muon", "muon_a", muon_a)
-        self.muon_b = _checks.real_number("Muon", "muon_b", muon_b)
-        self.muon_c = _checks.real_number("Muon", "muon_c", muon_c)
-        self.adam_lr_ratio = _checks.real_number("Muon", "adam_lr_ratio", adam_lr_ratio, 0)
-        self.momentum = _checks.real_number("Muon", "momentum", momentum, 0, 1, high_open=True)
-        self.ns_steps = _checks.integer("Muon", "ns_steps", ns_steps)
-        self.nesterov = _checks.boolean("Muon", "nesterov", nesterov)
-        self.rms_rate = optional("Muon", "rms_rate", rms_rate)
+        self.adam_beta_1: float = _checks.real_number("Muon", "adam_beta_1", adam_beta_1, 0, 1, high_open=True)
+        self.adam_beta_2: float = _checks.real_number("Muon", "adam_beta_2", adam_beta_2, 0, 1, high_open=True)
+        self.adam_weight_decay: float | None = optional("Muon", "adam_weight_decay", adam_weight_decay)
+        self.epsilon: float = _checks.real_number("Muon", "epsilon", epsilon, 0)
+        self.exclude_layers: list[str] = _expressions(exclude_layers)
+        self.exclude_embeddings: bool = _checks.boolean("Muon", "exclude_embeddings", exclude_embeddings)
+        self.muon_a: float = _checks.real_number("Muon", "muon_a", muon_a)
+        self.muon_b: float = _checks.real_number("Muon", "muon_b", muon_b)
+        self.muon_c: float = _checks.real_number("Muon", "muon_c", muon_c)
+        self.adam_lr_ratio: float = _checks.real_number("Muon", "adam_lr_ratio", adam_lr_ratio, 0)
+        self.momentum: float = _checks.real_number("Muon", "momentum", momentum, 0, 1, high_open=True)
+        self.ns_steps: int = _checks.integer("Muon", "ns_steps", ns_steps)
+        self.nesterov: bool = _checks.boolean("Muon", "nesterov", nesterov)
+        self.rms_rate: float | None = optional("Muon", "rms_rate", rms_rate)
         self._adam = Adam(0.0, self.adam_beta_1, self.adam_beta_2, self.epsilon, epsilon_inside_sqrt=False)
 
-    def slots_of(self, variable, path):
+    def slots_of(self, variable: Array, path: str | None) -> tuple[str, ...]:
         """A velocity is kept for variables that Adam updates."""
         if self.exclude_layers and path is None:
             raise ValueError(
@@ -95,18 +108,18 @@ class Muon(Optimizer):
         by_adam = (
             variable.ndim != 2
             or (self.exclude_embeddings and "embedding" in (path or "").lower())
-            or any(re.search(expression, path) for expression in self.exclude_layers)
+            or any(re.search(expression, path) for expression in self.exclude_layers)  # type: ignore[arg-type]
         )
         return ("momentum", "velocity") if by_adam else ("momentum",)
 
-    def decay_of(self, target):
+    def decay_of(self, target: Target) -> float | None:
         return self.adam_weight_decay if "velocity" in target.state else self.weight_decay
 
-    def opening(self):
+    def opening(self) -> list[Any]:
         return [*super().opening(), ("muon_coefficients", {"beta_1": self.adam_beta_1, "beta_2": self.adam_beta_2,
                                                            "ratio": self.adam_lr_ratio})]  # fmt: skip
 
-    def update_phases(self, target):
+    def update_phases(self, target: Target) -> list[Any]:
         parameter, tiles, state, _ = target
         if "velocity" in state:
             return [self._adam.update_steps(parameter, tiles.columns, state)]
@@ -126,7 +139,7 @@ class Muon(Optimizer):
             [("muon", {"parameter": parameter, "direction": direction, "columns": columns, "rate": rate})],
         ]
 
-    def _newton_schulz(self, target, direction):
+    def _newton_schulz(self, target: Target, direction: Any) -> Any:
         """The phases of the iterations, and steps over the parameter's tiles that come before them.
 
         The iterate is kept tall, the transpose y of x for a matrix of fewer rows than columns and else x itself, so
@@ -160,7 +173,7 @@ class Muon(Optimizer):
                                            "packed_stride": target.columns, "packed_panel": 0}))  # fmt: skip
         return phases, entry
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "adam_beta_1": self.adam_beta_1,
@@ -180,13 +193,13 @@ class Muon(Optimizer):
         }
 
 
-def _blocks(rows, columns):
+def _blocks(rows: int, columns: int) -> Tiles:
     """The blocks of a product."""
     block = COARSE_BLOCK if rows * columns >= COARSE_ELEMENTS else FINE_BLOCK
     return Tiles(rows, columns, min(rows, block), min(columns, block))
 
 
-def _expressions(given):
+def _expressions(given: str | Sequence[str] | None) -> list[str]:
     """The list of regular expressions."""
     if given is None:
         return []

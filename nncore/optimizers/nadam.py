@@ -1,15 +1,24 @@
 """Nadam."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore import _checks
 from nncore.optimizers.optimizer import Optimizer
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import LearningRate
+    from nncore._typing import Array, Config, OptimizerArguments
+
 
 @functools.cache
-def _momentum_products():
+def _momentum_products() -> Array:
     """(1 - 0.96 / 2)(1 - 0.96² / 2)... of 1, 2, 3, ... factors, until a further one is 1.
 
     By multiplications one after the other, which round alike everywhere.
@@ -19,9 +28,9 @@ def _momentum_products():
         product *= 1 - decay / 2
         products.append(product)
         decay *= 0.96
-    products = np.array(products)
-    products.flags.writeable = False
-    return products
+    table = np.array(products)
+    table.flags.writeable = False
+    return table
 
 
 class Nadam(Optimizer):
@@ -42,23 +51,24 @@ class Nadam(Optimizer):
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
     """
 
-    slots = ("momentum", "velocity")
+    slots: tuple[str, ...] = ("momentum", "velocity")
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **common):
+    def __init__(self, learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
+                 epsilon: float = 1e-7, **common: Unpack[OptimizerArguments]) -> None:  # fmt: skip
         super().__init__(learning_rate, **common)
-        self.beta_1 = _checks.real_number("Nadam", "beta_1", beta_1, 0, 1, high_open=True)
-        self.beta_2 = _checks.real_number("Nadam", "beta_2", beta_2, 0, 1, high_open=True)
-        self.epsilon = _checks.real_number("Nadam", "epsilon", epsilon, 0)
+        self.beta_1: float = _checks.real_number("Nadam", "beta_1", beta_1, 0, 1, high_open=True)
+        self.beta_2: float = _checks.real_number("Nadam", "beta_2", beta_2, 0, 1, high_open=True)
+        self.epsilon: float = _checks.real_number("Nadam", "epsilon", epsilon, 0)
 
-    def opening(self):
+    def opening(self) -> list[Any]:
         products = _momentum_products()
         return [*super().opening(), ("nadam_coefficients", {"products": products, "count": len(products),
                                                             "beta_1": self.beta_1, "beta_2": self.beta_2})]  # fmt: skip
 
-    def update_steps(self, parameter, columns, state):
+    def update_steps(self, parameter: Array, columns: int, state: dict[str, Array]) -> list[Any]:
         return [("nadam", {"parameter": parameter, "first_moment": state["momentum"],
                            "second_moment": state["velocity"], "columns": columns, "beta_1": self.beta_1,
                            "beta_2": self.beta_2, "epsilon": self.epsilon})]  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

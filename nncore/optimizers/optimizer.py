@@ -1,6 +1,8 @@
 """What all optimizers have in common: the step count, the state, and updates outside of a model's training."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,15 @@ from nncore._plan import TILE_ELEMENTS, Tiles, at_updates, jobs_of
 from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
 from nncore.optimizers.schedules.schedule import rate_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from nncore._engine import Plan
+    from nncore._likes import LearningRate
+    from nncore._typing import Array, Config, Data, ShapeLike
 
 # Elements and columns of a tile of a gradient that is given, where rows and columns count: rows enough for what is left
 # of each tile's columns, columns enough to go through memory in order.
@@ -21,16 +32,16 @@ class Target(NamedTuple):
 
     parameter: np.ndarray
     tiles: Tiles  # of the matrix that it counts as
-    state: dict  # arrays by slot
+    state: dict[str, Array]  # arrays by slot
     given: object = None  # where the whole gradient lies that comes in, an argument for steps; it need not be stored
 
     @property
-    def columns(self):
+    def columns(self) -> int:
         """Columns of that matrix, as kernels want them."""
         return self.tiles.columns
 
 
-def _place(variable):
+def _place(variable: Array) -> tuple[Any, ...]:
     """Where an array's elements are: the same for every view of the whole of it."""
     return variable.__array_interface__["data"][0], variable.shape, variable.dtype
 
@@ -65,22 +76,26 @@ class Optimizer:
         At least 2.
     """
 
-    slots = ()  # names of the arrays kept for each weight
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    slots: tuple[str, ...] = ()  # names of the arrays kept for each weight
     needs_matrices = False  # whether the update of a weight is more than one of its elements in any order
 
-    def __init__(self, learning_rate, weight_decay=None, clipnorm=None, clipvalue=None, global_clipnorm=None,
-                 use_ema=False, ema_momentum=0.99, ema_overwrite_frequency=None, loss_scale_factor=None,
-                 gradient_accumulation_steps=None, name=None):  # fmt: skip
+    def __init__(self, learning_rate: LearningRate, weight_decay: float | None = None, clipnorm: float | None = None,
+                 clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
+                 ema_momentum: float = 0.99, ema_overwrite_frequency: int | None = None, loss_scale_factor: None = None,
+                 gradient_accumulation_steps: int | None = None, name: str | None = None) -> None:  # fmt: skip
         owner = type(self).__name__
         _checks.refuse(owner, loss_scale_factor=loss_scale_factor)
         self._schedule = learning_rate if isinstance(learning_rate, schedules.LearningRateSchedule) else None
-        self._tables = []  # of rates that are computed before a run
+        self._tables: list[Any] = []  # of rates that are computed before a run
         self._rate_steps = [] if self._schedule is None else self._schedule.opening(self._tables)
         self._learning_rate = 0.0
         if self._schedule is None:
-            self.learning_rate = learning_rate
-        self.name = name or owner.lower()
-        self.weight_decay = optional(owner, "weight_decay", weight_decay)
+            self.learning_rate = learning_rate  # type: ignore[assignment]
+        self.name: str = name or owner.lower()
+        self.weight_decay: float | None = optional(owner, "weight_decay", weight_decay)
         clippings = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         given = [name for name, value in clippings.items() if value is not None]
         if len(given) > 1:
@@ -88,8 +103,8 @@ class Optimizer:
         self.clipnorm, self.clipvalue, self.global_clipnorm = (
             optional(owner, name, value, low_open=True) for name, value in clippings.items()
         )
-        self.use_ema = _checks.boolean(owner, "use_ema", use_ema)
-        self.ema_momentum = _checks.real_number(owner, "ema_momentum", ema_momentum, 0, 1)
+        self.use_ema: bool = _checks.boolean(owner, "use_ema", use_ema)
+        self.ema_momentum: float = _checks.real_number(owner, "ema_momentum", ema_momentum, 0, 1)
         self.ema_overwrite_frequency = ema_overwrite_frequency
         if ema_overwrite_frequency is not None:
             if not self.use_ema:
@@ -103,28 +118,28 @@ class Optimizer:
             if steps < 2:
                 raise ValueError(f"{owner}: gradient_accumulation_steps must be at least 2, or None; got {steps}")
             self.gradient_accumulation_steps = steps
-        self.counter = np.zeros(1, np.int64)  # training steps done; the engine counts in it
-        self._state = []  # of each variable: {slot: array}
-        self._variables = []
-        self._undecayed = []  # variables, and names of some
-        self._work = {}  # of each variable, by name
-        self._apply_plan = None
-        self._update = None  # the way of a repeated `apply`
+        self.counter: Array = np.zeros(1, np.int64)  # training steps done; the engine counts in it
+        self._state: list[Any] = []  # of each variable: {slot: array}
+        self._variables: list[Any] = []
+        self._undecayed: list[Any] = []  # variables, and names of some
+        self._work: dict[Any, Any] = {}  # of each variable, by name
+        self._apply_plan: Any = None
+        self._update: Update | None = None  # the way of a repeated `apply`
 
     # ---- what subclasses define
 
-    def opening(self):
+    def opening(self) -> list[Any]:
         """Returns the steps (kernel, arguments) that open each minibatch.
 
         They are those of the schedule; a subclass whose updates have coefficients adds the step that computes them.
         """
         return list(self._rate_steps)
 
-    def update_steps(self, parameter, columns, state):
+    def update_steps(self, parameter: Array, columns: int, state: dict[str, Array]) -> list[Any]:
         """Returns the steps (kernel, arguments) that update a tile of `parameter`, with its state arrays by name."""
         raise NotImplementedError
 
-    def update_phases(self, target):
+    def update_phases(self, target: Target) -> list[Any]:
         """Returns lists of steps over the tiles of a Target, one for each phase; in the first the gradient is at hand.
 
         For optimizers whose update needs a whole gradient or a whole parameter. A phase begins when those before it
@@ -133,14 +148,14 @@ class Optimizer:
         """
         return [self.update_steps(target.parameter, target.columns, target.state)]
 
-    def work(self, target, name, shape):
+    def work(self, target: Target, name: Any, shape: ShapeLike) -> Array:
         """An array in which a phase leaves something for later ones: one for all plans, as they take turns."""
         key = (*_place(target.parameter), name)
         if key not in self._work:
             self._work[key] = _engine.aligned_zeros(shape, target.parameter.dtype)
         return self._work[key]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {
             "learning_rate": self._learning_rate if self._schedule is None else schedules.serialize(self._schedule),
@@ -156,7 +171,7 @@ class Optimizer:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes an optimizer, without state, from `get_config`."""
         rate = config.get("learning_rate")
         return cls(**{**config, "learning_rate": schedules.deserialize(rate)} if isinstance(rate, dict) else config)
@@ -164,12 +179,12 @@ class Optimizer:
     # ---- state
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> float:
         """α of the next update, a float. May be set between calls of a model's methods where it is no schedule."""
         return self._learning_rate if self._schedule is None else rate_at(self._schedule, self.iterations)
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: float) -> None:
         if self._schedule is not None or isinstance(value, schedules.LearningRateSchedule):
             raise TypeError(
                 f"{type(self).__name__}: learning_rate can be set where the optimizer was made with a number, and to a "
@@ -177,7 +192,7 @@ class Optimizer:
             )
         self._learning_rate = _checks.real_number(type(self).__name__, "learning_rate", value, 0)
 
-    def prepare(self, steps):
+    def prepare(self, steps: int) -> tuple[int, float]:
         """Gets ready for training steps; to be called before each run.
 
         Returns
@@ -189,21 +204,21 @@ class Optimizer:
         return steps, self._learning_rate
 
     @property
-    def update_every(self):
+    def update_every(self) -> int:
         """Training steps whose gradients make one update."""
         return self.gradient_accumulation_steps or 1
 
     @property
-    def iterations(self):
+    def iterations(self) -> int:
         """Updates done."""
         return int(self.counter[0]) // self.update_every
 
     @property
-    def variables(self):
+    def variables(self) -> list[Array]:
         """The state arrays, variable by variable."""
         return [array for state in self._state for array in state.values()]
 
-    def build(self, variables, paths=None):
+    def build(self, variables: Sequence[Array], paths: Sequence[str | None] | None = None) -> None:
         """Makes the state for a list of weights. Later lists may lack some of them, or have more.
 
         `paths` are the weights' names in their model, "layer/weight", where they are of one.
@@ -225,14 +240,14 @@ class Optimizer:
             self._state.append(state)
             self._variables.append(variable)
 
-    def slots_of(self, variable, path):
+    def slots_of(self, variable: Array, path: str | None) -> tuple[str, ...]:
         """Names of the arrays that are kept for this variable."""
         return self.slots
 
-    def _initial(self, slot, variable):
+    def _initial(self, slot: str, variable: Array) -> Array:
         return _engine.aligned_zeros(variable.shape, variable.dtype)
 
-    def state_of(self, variable):
+    def state_of(self, variable: Array) -> dict[str, Array]:
         """The state arrays of one variable, by name."""
         place = _place(variable)
         for known, state in zip(self._variables, self._state, strict=True):
@@ -240,7 +255,8 @@ class Optimizer:
                 return state
         raise KeyError("the optimizer was not built for this variable")
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+    def exclude_from_weight_decay(self, var_list: Sequence[Array] | None = None,
+                                  var_names: Sequence[str] | None = None) -> None:  # fmt: skip
         """Leaves variables without weight decay: those of a list, and those in whose name one of some texts is.
 
         Has to be called before the first update. Names are those of weights in their layer: "kernel", "bias".
@@ -249,17 +265,17 @@ class Optimizer:
             raise ValueError("exclude_from_weight_decay has to be called before the first update")
         self._undecayed += [*(var_list or ()), *(var_names or ())]
 
-    def decay_of(self, target):
+    def decay_of(self, target: Target) -> float | None:
         """λ of a variable that has not been excluded from weight decay."""
         return self.weight_decay
 
-    def _decay(self, target, name):
+    def _decay(self, target: Target, name: str) -> float | None:
         for excluded in self._undecayed:
             if excluded in name if isinstance(excluded, str) else _place(excluded) == _place(target.parameter):
                 return 0
         return self.decay_of(target)
 
-    def finalize_variable_values(self, trainable_variables):
+    def finalize_variable_values(self, trainable_variables: Sequence[Array]) -> None:
         """Puts the running averages in the variables' place, where there are any."""
         if self.use_ema and self.iterations:
             for variable in trainable_variables:
@@ -267,7 +283,7 @@ class Optimizer:
 
     # ---- the whole update
 
-    def phases(self, targets, names=None):
+    def phases(self, targets: Sequence[Target], names: Sequence[str] | None = None) -> list[Any]:
         """The update of all variables: for each Target, a list of phases as of `update_phases`.
 
         `names` are the variables' own, for `exclude_from_weight_decay`.
@@ -296,7 +312,7 @@ class Optimizer:
             result.append(update)
         return result
 
-    def _accumulation(self, target):
+    def _accumulation(self, target: Target) -> list[Any]:
         accumulated = target.state["accumulated"]
         return [
             ("store_gradient", {"target": accumulated, "columns": target.columns, "accumulate": True}, 0, None,
@@ -305,7 +321,7 @@ class Optimizer:
              0, None, _engine.UPDATING),
         ]  # fmt: skip
 
-    def _clipping(self, targets):
+    def _clipping(self, targets: Sequence[Target]) -> list[Any]:
         """For each Target: steps before the update; and where they need whole gradients, those of the next phase."""
         if self.clipvalue is not None:
             return [([("clip_by_value", {"columns": t.columns, "limit": self.clipvalue})], []) for t in targets]
@@ -330,7 +346,7 @@ class Optimizer:
 
     # ---- updates outside of a model's training
 
-    def apply(self, gradients, trainable_variables):
+    def apply(self, gradients: Sequence[Data], trainable_variables: Sequence[Array]) -> None:
         """Updates variables in place.
 
         Parameters
@@ -380,18 +396,18 @@ class Optimizer:
         plan.run(1, counter=self.counter, learning_rate=self.prepare(1)[1], threads=threads)
         self._update = Update(plan, loads, variables, self.counter, threads)
 
-    def targets(self, variables, tiles):
+    def targets(self, variables: Sequence[Array], tiles: Sequence[Tiles]) -> list[Target]:
         """Targets of variables that the optimizer was built for."""
         return [Target(v, t, self.state_of(v)) for v, t in zip(variables, tiles, strict=True)]
 
-    def _tiles_of(self, variable):
+    def _tiles_of(self, variable: Array) -> Tiles:
         """How an array is cut: into neighbouring elements, as long as the update need not know rows from columns."""
         rows, columns = matrix_shape(variable.shape) if self.needs_matrices else (1, variable.size)
         elements, most = MATRIX_TILE if self.needs_matrices else (TILE_ELEMENTS, TILE_ELEMENTS)
         width = max(1, min(columns, most))
         return Tiles(rows, columns, max(1, min(rows, elements // width)), width)
 
-    def _make_apply_plan(self, variables):
+    def _make_apply_plan(self, variables: Sequence[Array]) -> tuple[Plan, list[Any]]:
         plan = _engine.Plan(variables[0].dtype, 1, self.update_every)
         for kernel, arguments in self.opening():
             plan.step(kernel, arguments)
@@ -399,7 +415,8 @@ class Optimizer:
         tiles = [self._tiles_of(variable) for variable in variables]
         given = _engine.BIND_LATER if self.update_every == 1 else None
         updates = self.phases([target._replace(given=given) for target in self.targets(variables, tiles)])
-        loads = [[] for _ in variables]  # of each gradient: the steps and the names of their arguments
+        # of each gradient: the steps and the names of their arguments
+        loads: list[list[tuple[int, str]]] = [[] for _ in variables]
         for number in range(max(map(len, updates))):
             plan.phase()
             for cut, phases, places in zip(tiles, updates, loads, strict=True):
@@ -412,11 +429,11 @@ class Optimizer:
         return plan.finish(), loads
 
 
-def optional(owner, name, value, low_open=False):
+def optional(owner: str, name: str, value: Any, low_open: bool = False) -> float | None:
     """A number that is not negative, or None."""
     return None if value is None else _checks.real_number(owner, name, value, 0, low_open=low_open)
 
 
-def norm_parts(tiles):
+def norm_parts(tiles: Tiles) -> dict[str, Array]:
     """Places for the sums of squares of the parameter and of its direction that a phase leaves for later ones."""
     return {name: _engine.aligned_zeros(tiles.count, np.float64) for name in ("parameter_parts", "direction_parts")}

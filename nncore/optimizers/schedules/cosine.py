@@ -1,6 +1,13 @@
 """Schedules by half a wave of a cosine."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore.optimizers.schedules.schedule import KernelSchedule, duration, number
+
+if TYPE_CHECKING:
+    from nncore._typing import Config
 
 
 class CosineDecay(KernelSchedule):
@@ -23,24 +30,25 @@ class CosineDecay(KernelSchedule):
         W.
     """
 
+    warmup_target: float | None
     kernel = "cosine_decay"
 
-    def __init__(self, initial_learning_rate, decay_steps, alpha=0.0, name="CosineDecay", warmup_target=None,
-                 warmup_steps=0):  # fmt: skip
-        self.initial_learning_rate = number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = duration(self, "decay_steps", decay_steps)
-        self.alpha = number(self, "alpha", alpha)
+    def __init__(self, initial_learning_rate: float, decay_steps: float, alpha: float = 0.0, name: str = "CosineDecay",
+                 warmup_target: float | None = None, warmup_steps: float = 0) -> None:  # fmt: skip
+        self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: float = duration(self, "decay_steps", decay_steps)
+        self.alpha: float = number(self, "alpha", alpha)
         self.name = name
         self.warmup_target = None if warmup_target is None else number(self, "warmup_target", warmup_target)
-        self.warmup_steps = number(self, "warmup_steps", warmup_steps)
+        self.warmup_steps: float = number(self, "warmup_steps", warmup_steps)
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         warm = self.warmup_target is not None
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "alpha": self.alpha,
                 "peak": self.warmup_target if warm else self.initial_learning_rate,
                 "warmup_steps": self.warmup_steps if warm else 0.0}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps,
                 "alpha": self.alpha, "name": self.name, "warmup_target": self.warmup_target,
                 "warmup_steps": self.warmup_steps}  # fmt: skip
@@ -67,18 +75,19 @@ class CosineDecayRestarts(KernelSchedule):
 
     kernel = "cosine_decay_restarts"
 
-    def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name="SGDRDecay"):
-        self.initial_learning_rate = number(self, "initial_learning_rate", initial_learning_rate)
-        self.first_decay_steps = duration(self, "first_decay_steps", first_decay_steps)
-        self.t_mul = number(self, "t_mul", t_mul, 1)
-        self.m_mul = number(self, "m_mul", m_mul)
-        self.alpha = number(self, "alpha", alpha)
+    def __init__(self, initial_learning_rate: float, first_decay_steps: float, t_mul: float = 2.0, m_mul: float = 1.0,
+                 alpha: float = 0.0, name: str = "SGDRDecay") -> None:  # fmt: skip
+        self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps: float = duration(self, "first_decay_steps", first_decay_steps)
+        self.t_mul: float = number(self, "t_mul", t_mul, 1)
+        self.m_mul: float = number(self, "m_mul", m_mul)
+        self.alpha: float = number(self, "alpha", alpha)
         self.name = name
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "first_steps": self.first_decay_steps, "longer": self.t_mul,
                 "higher": self.m_mul, "alpha": self.alpha}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"initial_learning_rate": self.initial_learning_rate, "first_decay_steps": self.first_decay_steps,
                 "t_mul": self.t_mul, "m_mul": self.m_mul, "alpha": self.alpha, "name": self.name}  # fmt: skip

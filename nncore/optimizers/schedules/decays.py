@@ -1,24 +1,32 @@
 """Schedules by powers of the step."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.optimizers.schedules.schedule import KernelSchedule, duration, number
+
+if TYPE_CHECKING:
+    from nncore._typing import Config
 
 
 class _PeriodicDecay(KernelSchedule):
     """Base of those that count periods of `decay_steps`, whole ones where `staircase`."""
 
-    def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None):
-        self.initial_learning_rate = number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = duration(self, "decay_steps", decay_steps)
-        self.decay_rate = number(self, "decay_rate", decay_rate)
-        self.staircase = _checks.boolean(type(self).__name__, "staircase", staircase)
-        self.name = name or type(self).__name__
+    def __init__(self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False,
+                 name: str | None = None) -> None:  # fmt: skip
+        self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: float = duration(self, "decay_steps", decay_steps)
+        self.decay_rate: float = number(self, "decay_rate", decay_rate)
+        self.staircase: bool = _checks.boolean(type(self).__name__, "staircase", staircase)
+        self.name: str = name or type(self).__name__
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "decay_rate": self.decay_rate,
                 "staircase": self.staircase}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps,
                 "decay_rate": self.decay_rate, "staircase": self.staircase, "name": self.name}  # fmt: skip
 
@@ -78,20 +86,20 @@ class PolynomialDecay(KernelSchedule):
 
     kernel = "polynomial_decay"
 
-    def __init__(self, initial_learning_rate, decay_steps, end_learning_rate=0.0001, power=1.0, cycle=False,
-                 name="PolynomialDecay"):  # fmt: skip
-        self.initial_learning_rate = number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = duration(self, "decay_steps", decay_steps)
-        self.end_learning_rate = number(self, "end_learning_rate", end_learning_rate)
-        self.power = number(self, "power", power)
-        self.cycle = _checks.boolean("PolynomialDecay", "cycle", cycle)
+    def __init__(self, initial_learning_rate: float, decay_steps: float, end_learning_rate: float = 0.0001,
+                 power: float = 1.0, cycle: bool = False, name: str = "PolynomialDecay") -> None:  # fmt: skip
+        self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: float = duration(self, "decay_steps", decay_steps)
+        self.end_learning_rate: float = number(self, "end_learning_rate", end_learning_rate)
+        self.power: float = number(self, "power", power)
+        self.cycle: bool = _checks.boolean("PolynomialDecay", "cycle", cycle)
         self.name = name
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "end": self.end_learning_rate,
                 "power": self.power, "cycle": self.cycle}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps,
                 "end_learning_rate": self.end_learning_rate, "power": self.power, "cycle": self.cycle,
                 "name": self.name}  # fmt: skip
@@ -110,16 +118,16 @@ class LinearDecay(KernelSchedule):
 
     kernel = "polynomial_decay"
 
-    def __init__(self, initial_learning_rate, decay_steps, name="LinearDecay"):
-        self.initial_learning_rate = number(self, "initial_learning_rate", initial_learning_rate)
-        self.decay_steps = duration(self, "decay_steps", decay_steps)
+    def __init__(self, initial_learning_rate: float, decay_steps: float, name: str = "LinearDecay") -> None:
+        self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps: float = duration(self, "decay_steps", decay_steps)
         self.name = name
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "end": 0.0, "power": 1.0,
                 "cycle": False}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps,
                 "name": self.name}  # fmt: skip
 
@@ -135,12 +143,12 @@ class InverseSquareRootDecay(KernelSchedule):
 
     kernel = "inverse_square_root_decay"
 
-    def __init__(self, initial_learning_rate, name="InverseSquareRootDecay"):
-        self.initial_learning_rate = number(self, "initial_learning_rate", initial_learning_rate)
+    def __init__(self, initial_learning_rate: float, name: str = "InverseSquareRootDecay") -> None:
+        self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
         self.name = name
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"initial_learning_rate": self.initial_learning_rate, "name": self.name}

@@ -1,10 +1,18 @@
 """A schedule of constant pieces."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore.optimizers.schedules.schedule import KernelSchedule, number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._typing import Config
 
 
 class PiecewiseConstantDecay(KernelSchedule):
@@ -18,22 +26,22 @@ class PiecewiseConstantDecay(KernelSchedule):
 
     kernel = "piecewise_constant"
 
-    def __init__(self, boundaries, values, name="PiecewiseConstant"):
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
         boundaries, values = list(boundaries), list(values)
         if not boundaries or len(values) != len(boundaries) + 1:
             raise ValueError(
                 "PiecewiseConstantDecay: boundaries must be at least one, and values one more; got "
                 f"{len(boundaries)} boundaries and {len(values)} values"
             )
-        self.boundaries = [number(self, f"boundaries[{i}]", b) for i, b in enumerate(boundaries)]
-        self.values = [number(self, f"values[{i}]", v) for i, v in enumerate(values)]
+        self.boundaries: list[float] = [number(self, f"boundaries[{i}]", b) for i, b in enumerate(boundaries)]
+        self.values: list[float] = [number(self, f"values[{i}]", v) for i, v in enumerate(values)]
         if any(a >= b for a, b in itertools.pairwise(self.boundaries)):
             raise ValueError(f"PiecewiseConstantDecay: boundaries must increase; got {boundaries}")
         self.name = name
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"boundaries": np.array(self.boundaries), "values": np.array(self.values),
                 "count": len(self.boundaries)}  # fmt: skip
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"boundaries": list(self.boundaries), "values": list(self.values), "name": self.name}

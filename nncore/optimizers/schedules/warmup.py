@@ -1,7 +1,16 @@
 """A line from 0 up to any schedule."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.optimizers.schedules.schedule import KernelSchedule, LearningRateSchedule, rate_at
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from nncore._typing import Config
 
 
 class Warmup(KernelSchedule):
@@ -17,23 +26,24 @@ class Warmup(KernelSchedule):
         W.
     """
 
+    before: LearningRateSchedule
     kernel = "warmup"
 
-    def __init__(self, schedule, steps, name="Warmup"):
+    def __init__(self, schedule: LearningRateSchedule, steps: float, name: str = "Warmup") -> None:
         if not isinstance(schedule, LearningRateSchedule):
             raise TypeError(f"Warmup: schedule must be a LearningRateSchedule, not {schedule!r}")
         self.schedule = self.before = schedule
-        self.steps = _checks.positive_integer("Warmup", "steps", steps)
+        self.steps: int = _checks.positive_integer("Warmup", "steps", steps)
         self.name = name
 
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         return {"peak": rate_at(self.schedule, self.steps), "steps": self.steps}
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"schedule": _checks.serialize(self.schedule), "steps": self.steps, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         from nncore.optimizers import schedules  # which imports this module
 
         return cls(**{**config, "schedule": schedules.deserialize(config["schedule"])})
