@@ -1,11 +1,19 @@
 """Training that goes on after its process has ended."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from typing import TYPE_CHECKING, Literal
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback, needed_where
 from nncore.callbacks.frequency import Frequency
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nncore._typing import Logs, PathLikeStr
 
 
 class BackupAndRestore(Callback):
@@ -36,20 +44,21 @@ class BackupAndRestore(Callback):
         For bad arguments; when training begins, for a backup that is damaged or of another model.
     """
 
-    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
+    def __init__(self, backup_dir: PathLikeStr, save_freq: Literal["epoch"] | int = "epoch",
+                 double_checkpoint: bool = False, delete_checkpoint: bool = True) -> None:  # fmt: skip
         if not os.fspath(backup_dir):
             raise ValueError("BackupAndRestore: backup_dir must name a folder; it is empty")
         import pathlib  # which takes long, and few programs need
 
-        self.backup_dir = pathlib.Path(backup_dir)
+        self.backup_dir: Path = pathlib.Path(backup_dir)
         self.save_freq = save_freq
         self._frequency = Frequency("BackupAndRestore", "save_freq", save_freq)
-        self.double_checkpoint = _checks.boolean("BackupAndRestore", "double_checkpoint", double_checkpoint)
-        self.delete_checkpoint = _checks.boolean("BackupAndRestore", "delete_checkpoint", delete_checkpoint)
+        self.double_checkpoint: bool = _checks.boolean("BackupAndRestore", "double_checkpoint", double_checkpoint)
+        self.delete_checkpoint: bool = _checks.boolean("BackupAndRestore", "delete_checkpoint", delete_checkpoint)
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         from nncore.models import saving  # here, as models import the callbacks
 
         self._frequency.seen = 0
@@ -67,20 +76,20 @@ class BackupAndRestore(Callback):
                 if path == kept[-1]:
                     raise
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self._rate is not None:  # other callbacks have begun the epoch a second time, and may have changed it twice
             self.model.optimizer.learning_rate, self._rate = self._rate, None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self._frequency.by_epoch:
             self._save()
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not self._frequency.by_epoch and self._frequency.now():
             self._save()
 
-    def _save(self):
+    def _save(self) -> None:
         from nncore.models import saving
 
         self.backup_dir.mkdir(parents=True, exist_ok=True)
@@ -88,7 +97,7 @@ class BackupAndRestore(Callback):
             os.replace(self._latest, self._previous)
         saving.save_model(self.model, self._latest, overwrite=True, position=self.model._position)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if not self.delete_checkpoint:
             return
         self._remove_unfinished()
@@ -97,7 +106,7 @@ class BackupAndRestore(Callback):
         with contextlib.suppress(OSError):  # it is not there, or has files of others
             self.backup_dir.rmdir()
 
-    def _remove_unfinished(self):
+    def _remove_unfinished(self) -> None:
         """Removes what a process has left that was killed while it wrote a backup."""
         for path in self.backup_dir.glob(f".{self._latest.name}.*.part"):
             path.unlink(missing_ok=True)

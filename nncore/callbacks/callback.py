@@ -1,23 +1,35 @@
 """The hooks that a callback may have."""
 
+from __future__ import annotations
 
-def needed_where(condition):
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nncore._typing import Logs
+    from nncore.models.model import Model
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+
+def needed_where(condition: Callable[[Any], bool]) -> Callable[[F], F]:
     """Marks a hook that does nothing unless `condition(callback)`, so that nobody need call it then."""
 
-    def mark(hook):
-        hook.needed_where = condition
+    def mark(hook: F) -> F:
+        hook.needed_where = condition  # type: ignore[attr-defined]
         return hook
 
     return mark
 
 
-def is_needed(callback, hook):
+def is_needed(callback: Any, hook: str) -> bool:
     """Whether a hook of a callback does anything: it is overwritten, and not marked as idle."""
     condition = getattr(getattr(callback, hook), "needed_where", None)
     return condition is None or condition(callback)
 
 
-def _never(_):
+def _never(_: object) -> bool:
     return False
 
 
@@ -33,76 +45,76 @@ class Callback:
     threads are refused meanwhile. A hook cannot compile the model, and cannot add or remove layers.
     """
 
-    model = None
-    params = None
+    model: Model | Any = None
+    params: dict[str, Any] | Any = None
 
-    def set_model(self, model):
+    def set_model(self, model: Model | Any) -> None:
         """Called with the model before any hook."""
         self.model = model
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         """Called with a dict before any hook: "verbose", "epochs", "steps", "rows"."""
         self.params = params
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called before the first epoch of `fit`; `logs` is empty."""
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """Called after the last epoch of `fit`, with the logs of that epoch; not where `fit` raises."""
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before each epoch, which are counted from 0; `logs` is empty."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after each epoch, with its loss and metrics; those of the validation data are named val_..."""
 
     @needed_where(_never)
-    def on_batch_begin(self, batch, logs=None):
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Another name of `on_train_batch_begin`, which calls it."""
 
     @needed_where(_never)
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Another name of `on_train_batch_end`, which calls it."""
 
     @needed_where(lambda callback: is_needed(callback, "on_batch_begin"))
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before each minibatch of `fit`, which are counted from 0 in each epoch; `logs` is empty."""
         self.on_batch_begin(batch, logs=logs)
 
     @needed_where(lambda callback: is_needed(callback, "on_batch_end"))
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after each minibatch of `fit`, with the epoch's means so far."""
         self.on_batch_end(batch, logs=logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         """Called before `evaluate`, and before the validation data in `fit`; `logs` is empty."""
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after `evaluate`, and after the validation data in `fit`, with loss and metrics."""
 
     @needed_where(_never)
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before each minibatch of `evaluate`, and of the validation data in `fit`; `logs` is empty."""
 
     @needed_where(_never)
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after each minibatch of `evaluate`, and of the validation data in `fit`, with the means so far.
 
         ``self.model.stop_evaluating = True`` ends the evaluation here.
         """
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Called before `predict`; `logs` is empty."""
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         """Called after `predict`; `logs` is empty."""
 
     @needed_where(_never)
-    def on_predict_batch_begin(self, batch, logs=None):
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before each minibatch of `predict`; `logs` is empty."""
 
     @needed_where(_never)
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after each minibatch of `predict`; ``logs["outputs"]`` are its outputs.
 
         ``self.model.stop_predicting = True`` ends the prediction here.

@@ -1,11 +1,22 @@
 """Several callbacks as one."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from nncore.callbacks.callback import Callback, is_needed
 from nncore.callbacks.history import History
 from nncore.callbacks.progress import ProgbarLogger
 
+if TYPE_CHECKING:
+    from nncore._likes import Callbacks
+    from nncore._typing import Logs
+    from nncore.models.model import Model
 
-def _flat(callbacks):
+    C = TypeVar("C", bound=Callback)
+
+
+def _flat(callbacks: Any) -> list[Callback]:
     if isinstance(callbacks, CallbackList):
         return list(callbacks.callbacks)
     if isinstance(callbacks, (list, tuple)):
@@ -37,8 +48,9 @@ class CallbackList(Callback):
         For what is no `Callback`.
     """
 
-    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
-        self.callbacks = _flat(callbacks or [])
+    def __init__(self, callbacks: Callbacks = None, add_history: bool = False, add_progbar: bool = False,
+                 model: Any = None, **params: Any) -> None:  # fmt: skip
+        self.callbacks: list[Callback] = _flat(callbacks or [])
         if add_history and self.history is None:
             self.callbacks.append(History())
         if add_progbar and self._first(ProgbarLogger) is None:
@@ -48,98 +60,98 @@ class CallbackList(Callback):
         if model is not None:
             self.set_model(model)
 
-    def _first(self, kind):
+    def _first(self, kind: type[C]) -> C | None:
         return next((callback for callback in self.callbacks if isinstance(callback, kind)), None)
 
     @property
-    def history(self):
+    def history(self) -> History | None:
         """The first `History` among the callbacks; None without one."""
         return self._first(History)
 
-    def set_model(self, model):
+    def set_model(self, model: Model | Any) -> None:
         super().set_model(model)
         if self.history is not None:
             model.history = self.history
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         for callback in self.callbacks:
             callback.set_params(params)
 
-    def needs_batch_hook(self, kind):
+    def needs_batch_hook(self, kind: str) -> bool:
         """Whether a callback has a hook for each minibatch of `kind`: "train", "test" or "predict"."""
         hooks = (f"on_{kind}_batch_begin", f"on_{kind}_batch_end")
         return any(is_needed(callback, hook) for callback in self.callbacks for hook in hooks)
 
-    def _in_turn(self, hook, *arguments, logs):
+    def _in_turn(self, hook: str, *arguments: Any, logs: Logs | None) -> None:
         logs = dict(logs or {})
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments, logs)
 
-    def _in_turn_of_batches(self, hook, batch, logs):
+    def _in_turn_of_batches(self, hook: str, batch: int, logs: Logs | None) -> None:
         logs = dict(logs or {})
         for callback in self.callbacks:
             getattr(callback, hook)(batch, logs=logs)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._in_turn("on_train_begin", logs=logs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._in_turn("on_train_end", logs=logs)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._in_turn("on_epoch_begin", epoch, logs=logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._in_turn("on_epoch_end", epoch, logs=logs)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs | None = None) -> None:
         self._in_turn("on_test_begin", logs=logs)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         self._in_turn("on_test_end", logs=logs)
 
-    def on_predict_begin(self, logs=None):
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
         self._in_turn("on_predict_begin", logs=logs)
 
-    def on_predict_end(self, logs=None):
+    def on_predict_end(self, logs: Logs | None = None) -> None:
         self._in_turn("on_predict_end", logs=logs)
 
-    def on_batch_begin(self, batch, logs=None):
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_batch_begin", batch, logs)
 
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_batch_end", batch, logs)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_train_batch_begin", batch, logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_train_batch_end", batch, logs)
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_test_batch_begin", batch, logs)
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_test_batch_end", batch, logs)
 
-    def on_predict_batch_begin(self, batch, logs=None):
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_predict_batch_begin", batch, logs)
 
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_predict_batch_end", batch, logs)
 
     # ---- beyond Keras: what the bars hear of
 
-    def progress(self, rows, logs):
+    def progress(self, rows: int, logs: Logs) -> None:
         """Tells the progress bars how many rows of the epoch are done."""
         for callback in self.callbacks:
             if isinstance(callback, ProgbarLogger):
                 callback.progress(rows, logs)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the progress bars' lines, where training ends without `on_train_end`."""
         for callback in self.callbacks:
             if isinstance(callback, ProgbarLogger):

@@ -1,11 +1,17 @@
 """Epochs in a table."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from nncore._typing import Logs, PathLikeStr
 
 
 class CSVLogger(Callback):
@@ -23,20 +29,20 @@ class CSVLogger(Callback):
         True goes on in a file that exists, without a second row of names; False writes it anew.
     """
 
-    def __init__(self, filename, separator=",", append=False):
+    def __init__(self, filename: PathLikeStr, separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"CSVLogger: separator must be one character, not {separator!r}")
-        self.filename = os.fspath(filename)
+        self.filename: str = os.fspath(filename)
         self.sep = separator
-        self.append = _checks.boolean("CSVLogger", "append", append)
-        self.keys = None
+        self.append: bool = _checks.boolean("CSVLogger", "append", append)
+        self.keys: list[str] | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.keys = None
         if not self.append:
             self._open("w").close()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import csv  # which few programs need
 
         logs = logs or {}
@@ -50,11 +56,11 @@ class CSVLogger(Callback):
                 writer.writerow(["epoch", *self.keys])
             writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
 
-    def _open(self, mode):
+    def _open(self, mode: str) -> Any:
         return open(self.filename, mode, newline="", encoding="utf-8")
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if hasattr(value, "__iter__") and not isinstance(value, str) and np.ndim(value):
         return f'"[{", ".join(map(str, value))}]"'
     return value

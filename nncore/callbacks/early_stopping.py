@@ -1,7 +1,14 @@
 """An end to training that has stopped to improve."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 from nncore import _checks
 from nncore.callbacks.monitor import Monitor
+
+if TYPE_CHECKING:
+    from nncore._typing import Array, Logs, Mode
 
 
 class EarlyStopping(Monitor):
@@ -32,26 +39,33 @@ class EarlyStopping(Monitor):
         For bad arguments; when training begins, where "auto" cannot know what is better.
     """
 
-    def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None,
-                 restore_best_weights=False, start_from_epoch=0):  # fmt: skip
+    wait: int
+    stopped_epoch: int
+    best_epoch: int
+    best: float | None
+    best_weights: list[Array] | None
+
+    def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0,
+                 verbose: Literal[0, 1] | bool = 0, mode: Mode = "auto", baseline: float | None = None,
+                 restore_best_weights: bool = False, start_from_epoch: int = 0) -> None:  # fmt: skip
         super().__init__(monitor, mode, min_delta)
         owner = type(self).__name__
-        self.patience = _checks.integer(owner, "patience", patience)
+        self.patience: int = _checks.integer(owner, "patience", patience)
         self.verbose = verbose
-        self.baseline = None if baseline is None else _checks.real_number(owner, "baseline", baseline)
-        self.restore_best_weights = _checks.boolean(owner, "restore_best_weights", restore_best_weights)
-        self.start_from_epoch = _checks.integer(owner, "start_from_epoch", start_from_epoch)
+        self.baseline: float | None = None if baseline is None else _checks.real_number(owner, "baseline", baseline)
+        self.restore_best_weights: bool = _checks.boolean(owner, "restore_best_weights", restore_best_weights)
+        self.start_from_epoch: int = _checks.integer(owner, "start_from_epoch", start_from_epoch)
         self._reset()
 
-    def _reset(self):
+    def _reset(self) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin(logs)
         self._reset()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         value = self.value_in(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -66,7 +80,7 @@ class EarlyStopping(Monitor):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
             print(f"EarlyStopping: training ends after epoch {self.stopped_epoch + 1}")
         if self.best_weights is not None:

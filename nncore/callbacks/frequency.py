@@ -1,5 +1,9 @@
 """How often a callback does something."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from nncore import _checks
 
 
@@ -11,21 +15,23 @@ class Frequency:
     value : "epoch" or int
     """
 
-    def __init__(self, owner, name, value):
+    batches: int | Any
+
+    def __init__(self, owner: str, name: str, value: Any) -> None:
         if isinstance(value, str) or value is None or isinstance(value, bool):
             if value != "epoch":
                 raise ValueError(f"{owner}: {name} must be 'epoch' or a number of minibatches, not {value!r}")
             self.batches = None
         else:
             self.batches = _checks.positive_integer(owner, name, value)
-        self.seen = 0
+        self.seen: int = 0
 
     @property
-    def by_epoch(self):
+    def by_epoch(self) -> bool:
         """Whether it is at the end of each epoch."""
         return self.batches is None
 
-    def now(self):
+    def now(self) -> bool:
         """Counts a minibatch; whether its turn has come."""
         self.seen += 1
         return self.seen % self.batches == 0

@@ -1,6 +1,13 @@
 """What happened in training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from nncore._typing import Logs
 
 
 class History(Callback):
@@ -10,14 +17,14 @@ class History(Callback):
     is given to several calls of `fit` appends to `history` in each.
     """
 
-    def __init__(self):
-        self.history = {}
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []
 
-    def on_train_begin(self, logs=None):
-        self.epoch = []
-
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)

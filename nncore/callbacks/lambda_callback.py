@@ -1,7 +1,16 @@
 """A callback made of functions."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _checks
 from nncore.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nncore._typing import Logs
 
 _HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 
@@ -28,8 +37,12 @@ class LambdaCallback(Callback):
     >>> callback = nn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
     """
 
-    def __init__(self, on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None,
-                 on_train_batch_begin=None, on_train_batch_end=None, **kwargs):  # fmt: skip
+    def __init__(self, on_epoch_begin: Callable[[int, Logs], Any] | None = None,
+                 on_epoch_end: Callable[[int, Logs], Any] | None = None,
+                 on_train_begin: Callable[[Logs], Any] | None = None, on_train_end: Callable[[Logs], Any] | None = None,
+                 on_train_batch_begin: Callable[..., Any] | None = None,
+                 on_train_batch_end: Callable[..., Any] | None = None,
+                 **kwargs: Callable[..., Any] | None) -> None:  # fmt: skip
         hooks = {"on_epoch_begin": on_epoch_begin, "on_epoch_end": on_epoch_end, "on_train_begin": on_train_begin,
                  "on_train_end": on_train_end, "on_train_batch_begin": on_train_batch_begin,
                  "on_train_batch_end": on_train_batch_end, **kwargs}  # fmt: skip

@@ -1,10 +1,18 @@
 """The learning rate, epoch by epoch."""
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback
 from nncore.callbacks.monitor import Monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nncore._typing import Logs, Mode
 
 
 class LearningRateScheduler(Callback):
@@ -23,14 +31,15 @@ class LearningRateScheduler(Callback):
         For a schedule that cannot be called so, and for what it returns if that is no learning rate.
     """
 
-    def __init__(self, schedule, verbose=0):
+    def __init__(self, schedule: Callable[[int], float] | Callable[[int, float], float],
+                 verbose: Literal[0, 1] | bool = 0) -> None:  # fmt: skip
         if not callable(schedule):
             raise TypeError(f"LearningRateScheduler: schedule must be a function, not {schedule!r}")
-        self.schedule = schedule
+        self.schedule: Callable[..., float] = schedule
         self.verbose = verbose
         self._takes_rate = _takes_two(schedule)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, float(optimizer.learning_rate)) if self._takes_rate else self.schedule(epoch)
         rate = _checks.real_number("LearningRateScheduler", "what schedule returns", rate, 0)
@@ -38,12 +47,12 @@ class LearningRateScheduler(Callback):
         if self.verbose:
             print(f"LearningRateScheduler: epoch {epoch + 1}: the learning rate is {rate:.5g}")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
 
-def _takes_two(function):
+def _takes_two(function: Callable[..., Any]) -> bool:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C do not tell
@@ -86,23 +95,28 @@ class ReduceLROnPlateau(Monitor):
         For bad arguments; when training begins, where "auto" cannot know what is better.
     """
 
-    def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto", min_delta=1e-4, cooldown=0,
-                 min_lr=0.0):  # fmt: skip
+    cooldown_counter: int
+    wait: int
+    best: float | None
+
+    def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10,
+                 verbose: Literal[0, 1] | bool = 0, mode: Mode = "auto", min_delta: float = 1e-4, cooldown: int = 0,
+                 min_lr: float = 0.0) -> None:  # fmt: skip
         super().__init__(monitor, mode, min_delta)
         owner = type(self).__name__
-        self.factor = _checks.real_number(owner, "factor", factor, 0, 1, high_open=True)
-        self.patience = _checks.integer(owner, "patience", patience)
+        self.factor: float = _checks.real_number(owner, "factor", factor, 0, 1, high_open=True)
+        self.patience: int = _checks.integer(owner, "patience", patience)
         self.verbose = verbose
-        self.cooldown = _checks.integer(owner, "cooldown", cooldown)
-        self.min_lr = _checks.real_number(owner, "min_lr", min_lr, 0)
+        self.cooldown: int = _checks.integer(owner, "cooldown", cooldown)
+        self.min_lr: float = _checks.real_number(owner, "min_lr", min_lr, 0)
         self.cooldown_counter = self.wait = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin(logs)
         self.best = None
         self.cooldown_counter = self.wait = 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         value = self.value_in(logs)
@@ -118,7 +132,7 @@ class ReduceLROnPlateau(Monitor):
             if self.wait >= self.patience and logs["learning_rate"] > self.min_lr:
                 self._reduce(epoch, logs["learning_rate"])
 
-    def _reduce(self, epoch, rate):
+    def _reduce(self, epoch: int, rate: float) -> None:
         rate = max(rate * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = rate
         self.cooldown_counter = self.cooldown
@@ -126,6 +140,6 @@ class ReduceLROnPlateau(Monitor):
         if self.verbose:
             print(f"ReduceLROnPlateau: epoch {epoch + 1}: the learning rate is {rate:.5g}")
 
-    def in_cooldown(self):
+    def in_cooldown(self) -> bool:
         """Whether epochs are not counted, as the learning rate has just been reduced."""
         return self.cooldown_counter > 0

@@ -1,12 +1,18 @@
 """Files of the model while it trains."""
 
+from __future__ import annotations
+
 import os
 import string
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
 from nncore.callbacks.callback import needed_where
 from nncore.callbacks.frequency import Frequency
 from nncore.callbacks.monitor import Monitor
+
+if TYPE_CHECKING:
+    from nncore._typing import Logs, Mode, PathLikeStr
 
 
 class ModelCheckpoint(Monitor):
@@ -46,37 +52,41 @@ class ModelCheckpoint(Monitor):
         Where `filepath` names what is not in the logs.
     """
 
-    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False, save_weights_only=False,
-                 mode="auto", save_freq="epoch", initial_value_threshold=None):  # fmt: skip
+    best: float | None
+
+    def __init__(self, filepath: PathLikeStr, monitor: str = "val_loss", verbose: Literal[0, 1] | bool = 0,
+                 save_best_only: bool = False, save_weights_only: bool = False, mode: Mode = "auto",
+                 save_freq: Literal["epoch"] | int = "epoch",
+                 initial_value_threshold: float | None = None) -> None:  # fmt: skip
         super().__init__(monitor, mode)
         owner = type(self).__name__
-        self.filepath = os.fspath(filepath)
+        self.filepath: str = os.fspath(filepath)
         _check_template(owner, self.filepath)
         self.verbose = verbose
-        self.save_best_only = _checks.boolean(owner, "save_best_only", save_best_only)
-        self.save_weights_only = _checks.boolean(owner, "save_weights_only", save_weights_only)
+        self.save_best_only: bool = _checks.boolean(owner, "save_best_only", save_best_only)
+        self.save_weights_only: bool = _checks.boolean(owner, "save_weights_only", save_weights_only)
         self.save_freq = save_freq
         self._frequency = Frequency(owner, "save_freq", save_freq)
         if initial_value_threshold is not None:
             self.best = _checks.real_number(owner, "initial_value_threshold", initial_value_threshold)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self._frequency.by_epoch:
             self._save({"epoch": epoch + 1}, logs or {})
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if not self._frequency.by_epoch and self._frequency.now():
             self._save({"epoch": self._epoch + 1, "batch": batch + 1}, logs or {})
 
-    def _save(self, numbers, logs):
+    def _save(self, numbers: dict[str, int], logs: Any) -> None:
         if self.save_best_only and not self._is_best(logs):
             return
         path = self._path({**numbers, **logs})
@@ -88,7 +98,7 @@ class ModelCheckpoint(Monitor):
             self.model.save(path)
         self._say(f"saved {path}")
 
-    def _is_best(self, logs):
+    def _is_best(self, logs: Logs | None) -> bool:
         value = self.value_in(logs)
         if value is None:
             return True
@@ -100,11 +110,11 @@ class ModelCheckpoint(Monitor):
         self.best = value
         return True
 
-    def _say(self, text):
+    def _say(self, text: str) -> None:
         if self.verbose:
             print(f"ModelCheckpoint: epoch {self._epoch + 1}: {text}")
 
-    def _path(self, values):
+    def _path(self, values: Any) -> str:
         try:
             return self.filepath.format(**values)
         except KeyError as error:
@@ -114,7 +124,7 @@ class ModelCheckpoint(Monitor):
             ) from None
 
 
-def _check_template(owner, template):
+def _check_template(owner: str, template: str) -> None:
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
     except ValueError as error:

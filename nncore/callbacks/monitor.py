@@ -1,9 +1,15 @@
 """What callbacks share that watch one value of the logs."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from nncore._typing import Logs, Mode
 
 # Of Keras's metrics, by class: what is better. Those of neither kind, counts and sums, need a mode.
 _MORE_IS_BETTER = frozenset((
@@ -21,7 +27,7 @@ _LESS_IS_BETTER = frozenset((
 _MODES = ("auto", "min", "max")
 
 
-def _direction(metric):
+def _direction(metric: object) -> str | None:
     """"max" or "min" by the class of a metric, or the nearest base that says; None where none does."""
     for base in type(metric).__mro__:
         if base.__name__ in _MORE_IS_BETTER:
@@ -49,20 +55,20 @@ class Monitor(Callback):
         For another mode; when training begins, where "auto" cannot know.
     """
 
-    def __init__(self, monitor, mode, min_delta=0):
+    def __init__(self, monitor: str, mode: Mode, min_delta: float = 0) -> None:
         owner = type(self).__name__
         if mode not in _MODES:
             raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max', not {mode!r}")
         self.monitor = monitor
         self.mode = mode
-        self.min_delta = abs(_checks.real_number(owner, "min_delta", min_delta))
-        self.best = None
+        self.min_delta: float = abs(_checks.real_number(owner, "min_delta", min_delta))
+        self.best: float | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._sought = self._find_mode() if self.mode == "auto" else self.mode
         self._warned = False
 
-    def _find_mode(self):
+    def _find_mode(self) -> str:
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return "min"
@@ -76,7 +82,7 @@ class Monitor(Callback):
             "mode='min' or mode='max'"
         )
 
-    def value_in(self, logs):
+    def value_in(self, logs: Logs | None) -> Any:
         """The watched value; None, and one warning in a training, where the logs have none."""
         value = (logs or {}).get(self.monitor)
         if value is None and not self._warned:
@@ -88,7 +94,7 @@ class Monitor(Callback):
             )
         return value
 
-    def improves(self, value, reference):
+    def improves(self, value: float, reference: float | None) -> bool:
         """Whether `value` is better than `reference` by more than `min_delta`; anything is better than None."""
         if reference is None:
             return True

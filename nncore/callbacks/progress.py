@@ -1,14 +1,22 @@
 """The progress bar."""
 
+from __future__ import annotations
+
 import contextlib
 import signal
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nncore._typing import Logs
 
 
 class ProgbarLogger(Callback):
@@ -18,16 +26,16 @@ class ProgbarLogger(Callback):
     end of each epoch; 0, nothing.
     """
 
-    def __init__(self):
-        self.verbose = 1
-        self._bar = None
+    def __init__(self) -> None:
+        self.verbose: int = 1
+        self._bar: Any = None
 
-    def set_params(self, params):
+    def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
         verbose = params.get("verbose", 1)
         self.verbose = 1 if verbose == "auto" else verbose
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._start = time.perf_counter()
         self._title = f"Epoch {epoch + 1}/{self.params['epochs']}"
         if self.verbose == 1:
@@ -37,14 +45,14 @@ class ProgbarLogger(Callback):
                 self._bar = tqdm(total=self.params.get("rows"), desc=self._title, unit=" rows", unit_scale=True,
                                  dynamic_ncols=True, mininterval=0.05)  # fmt: skip
 
-    def progress(self, rows, logs):
+    def progress(self, rows: int, logs: Logs) -> None:
         """Moves the bar to `rows` rows of this epoch."""
         if self._bar is not None:
             with _interrupts_wait():
                 self._bar.set_postfix_str(_numbers(logs), refresh=False)
                 self._bar.update(rows - self._bar.n)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self._bar is not None:
             with _interrupts_wait():
                 self._bar.set_postfix_str(_numbers(logs or {}))
@@ -53,10 +61,10 @@ class ProgbarLogger(Callback):
             seconds = time.perf_counter() - self._start
             print(f"{self._title} - {seconds:.2f}s - {_numbers(logs or {})}", file=sys.stdout, flush=True)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the bar's line, if there is a bar: that of an epoch that was not finished."""
         if self._bar is not None:
             with _interrupts_wait():
@@ -65,7 +73,7 @@ class ProgbarLogger(Callback):
 
 
 @contextlib.contextmanager
-def _interrupts_wait():
+def _interrupts_wait() -> Iterator[None]:
     """Ctrl-C acts behind the block: a bar cut short leaves half a line, or an object that cannot be closed."""
     handler = signal.getsignal(signal.SIGINT)
     # Only Python's main thread is interrupted, and only it may set handlers.
@@ -82,11 +90,11 @@ def _interrupts_wait():
             handler(*came[0])
 
 
-def _numbers(logs):
+def _numbers(logs: Logs) -> str:
     return ", ".join(f"{name}={_number(value)}" for name, value in logs.items())
 
 
-def _number(value):
+def _number(value: Any) -> str:
     """Four digits behind the point, of a number or of each in an array."""
     if np.ndim(value):
         return f"[{' '.join(map(_number, value))}]"

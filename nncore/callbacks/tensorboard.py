@@ -1,13 +1,19 @@
 """Event files for TensorBoard."""
 
+from __future__ import annotations
+
 import os
 import time
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback, needed_where
 from nncore.callbacks.frequency import Frequency
+
+if TYPE_CHECKING:
+    from nncore._typing import Logs, PathLikeStr
 
 
 class TensorBoard(Callback):
@@ -38,55 +44,58 @@ class TensorBoard(Callback):
         For bad arguments.
     """
 
-    def __init__(self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
-                 write_steps_per_second=False, update_freq="epoch", profile_batch=0, embeddings_freq=0,
-                 embeddings_metadata=None):  # fmt: skip
+    write_steps_per_second: bool
+
+    def __init__(self, log_dir: PathLikeStr = "logs", histogram_freq: int = 0, write_graph: bool = True,
+                 write_images: bool = False, write_steps_per_second: bool = False,
+                 update_freq: Literal["batch", "epoch"] | int = "epoch", profile_batch: Literal[0] = 0,
+                 embeddings_freq: int = 0, embeddings_metadata: None = None) -> None:  # fmt: skip
         _checks.refuse("TensorBoard", write_images=write_images or None, profile_batch=profile_batch or None,
                        embeddings_freq=embeddings_freq or None, embeddings_metadata=embeddings_metadata)  # fmt: skip
-        self.log_dir = os.fspath(log_dir)
-        self.histogram_freq = _checks.integer("TensorBoard", "histogram_freq", histogram_freq)
-        self.write_graph = _checks.boolean("TensorBoard", "write_graph", write_graph)
+        self.log_dir: str = os.fspath(log_dir)
+        self.histogram_freq: int = _checks.integer("TensorBoard", "histogram_freq", histogram_freq)
+        self.write_graph: bool = _checks.boolean("TensorBoard", "write_graph", write_graph)
         self.write_steps_per_second = _checks.boolean("TensorBoard", "write_steps_per_second", write_steps_per_second)
         self.update_freq = 1 if update_freq == "batch" else update_freq
         self._frequency = Frequency("TensorBoard", "update_freq", self.update_freq)
-        self._writers = {}
+        self._writers: dict[Any, Any] = {}
         self._training = False
 
-    def _writer(self, part):
+    def _writer(self, part: str) -> Any:
         if part not in self._writers:
             self._writers[part] = _summary_writer()(os.path.join(self.log_dir, part))
         return self._writers[part]
 
-    def _write(self, part, prefix, logs, step, suffix=""):
+    def _write(self, part: str, prefix: str, logs: Logs, step: int, suffix: str = "") -> None:
         writer = self._writer(part)
         for name, value in logs.items():
             for place, number in np.ndenumerate(value):
                 writer.add_scalar("_".join(map(str, (f"{prefix}_{name}", *place))) + suffix, number, step)
 
-    def _close(self):
+    def _close(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._training = True
         self._frequency.seen = 0
         _summary_writer()
         if self.write_graph:
-            lines = []
+            lines: list[Any] = []
             self.model.summary(print_fn=lines.append)
             indented = "\n".join(lines).replace("\n", "\n    ")  # as Markdown shows a table of spaces
             self._writer("train").add_text("model", f"    {indented}", 0)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._training = False
         self._close()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._first_step = self.model.optimizer.iterations
         self._epoch_begin = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = dict(logs or {})
         validation = {name.removeprefix("val_"): logs.pop(name) for name in list(logs) if name.startswith("val_")}
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
@@ -105,11 +114,11 @@ class TensorBoard(Callback):
             writer.flush()  # what a run that is killed leaves behind
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._batch_begin = time.perf_counter()
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if self._frequency.by_epoch or not self._frequency.now():
             return
         logs = dict(logs or {})
@@ -117,7 +126,7 @@ class TensorBoard(Callback):
             logs["steps_per_second"] = 1 / (time.perf_counter() - self._batch_begin)
         self._write("train", "batch", logs, self._frequency.seen)
 
-    def on_test_end(self, logs=None):
+    def on_test_end(self, logs: Logs | None = None) -> None:
         if self.model.optimizer is not None:
             step = self.model.optimizer.iterations
             self._write("validation", "evaluation", logs or {}, step, suffix="_vs_iterations")
@@ -125,7 +134,7 @@ class TensorBoard(Callback):
             self._close()
 
 
-def _summary_writer():
+def _summary_writer() -> Any:
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:

@@ -1,9 +1,15 @@
 """An end to training whose loss is lost."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from nncore import config
 from nncore.callbacks.callback import Callback, needed_where
+
+if TYPE_CHECKING:
+    from nncore._typing import Logs
 
 
 class TerminateOnNaN(Callback):
@@ -18,11 +24,11 @@ class TerminateOnNaN(Callback):
         False sets ``model.stop_training``; True raises RuntimeError, so that no `on_train_end` is called.
     """
 
-    def __init__(self, raise_error=False):
+    def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
 
     @needed_where(lambda callback: config.get_nonfinite() == "ignore")
-    def on_batch_end(self, batch, logs=None):
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is None or math.isfinite(loss):
             return
