@@ -1,6 +1,9 @@
 """A model: layers in a graph, compiled for training."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,6 +18,21 @@ from nncore.models import saving
 from nncore.models.objective import Objective
 from nncore.models.single_calls import SingleCalls, all_layers, single
 from nncore.models.training import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._calls import Call
+    from nncore._likes import LossLike, MetricsLike, OptimizerLike, Tensors
+    from nncore._plan import Builder, Value
+    from nncore._typing import AnyLayer, Array, BatchShape, Config, Data, ModelDtype, PathLikeStr, Seed, Shape
+    from nncore._weight import Weight
+    from nncore.callbacks.callback_list import CallbackList
+    from nncore.callbacks.history import History
+    from nncore.models.programs import Program
+    from nncore.optimizers.optimizer import Optimizer
 
 
 class Model(Trainable, Symbolic, SingleCalls, Training):
@@ -41,7 +59,15 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     (None, 1)
     """
 
-    def __init__(self, inputs=None, outputs=None, *, name=None, trainable=True, dtype="float32", seed=None):
+    history: History | Any
+
+    dtype: np.dtype[Any]
+    dtype_policy: str
+    optimizer: Optimizer | Any
+    loss: Any
+
+    def __init__(self, inputs: Tensors | None = None, outputs: Tensors | None = None, *, name: str | None = None,
+                 trainable: bool = True, dtype: ModelDtype = "float32", seed: Seed = None) -> None:  # fmt: skip
         self._open(name, trainable, dtype, seed)
         if inputs is None and outputs is None and self.call is not None:
             return
@@ -56,63 +82,64 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         if not self._trainable:
             self.trainable = False
 
-    def _open(self, name, trainable, dtype, seed):
+    def _open(self, name: str | None, trainable: bool, dtype: ModelDtype, seed: Seed) -> None:
         """Everything but the graph."""
         self.dtype, self.dtype_policy = _check_dtype(dtype)
-        self.seed = config.get_seed() if seed is None else config.check_seed(seed)
-        self.name = name or unique_name({"Model": "Functional"}.get(type(self).__name__, type(self).__name__))
-        self.graph = None
+        self.seed: int = config.get_seed() if seed is None else config.check_seed(seed)
+        self.name: str = name or unique_name({"Model": "Functional"}.get(type(self).__name__, type(self).__name__))
+        self.graph: Graph | Any = None
         self._trainable = _checks.boolean(type(self).__name__, "trainable", trainable)
         self.optimizer = self.loss = None
-        self.objective = None
-        self.compiled = False
-        self._switches = None  # {layer: trainable} of when it was compiled
+        self.objective: Objective | Any = None
+        self.compiled: bool = False
+        self._switches: dict[Any, bool] | None = None  # {layer: trainable} of when it was compiled
         self._warned = False  # since then
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
-        self._position = None  # where `fit` is, for backups
-        self._compilation = {}
+        self._position: Config | None = None  # where `fit` is, for backups
+        self._compilation: Config = {}
         self._reset_programs()
 
-    def _reset_programs(self):
-        self._programs = {}
-        self._calls = {}  # of each kind, and which layers are trainable: the Call for the form of data that it got last
+    def _reset_programs(self) -> None:
+        self._programs: dict[Any, Program] = {}
+        # of each kind, and which layers are trainable: the Call for the form of data that it got last
+        self._calls: dict[Any, Call] = {}
         self._switches_seen = self._switches_checked = -1  # Trainable.switches of when they were looked at
-        self._trainable_now = None
-        self._pending = None  # (program, rows) of a `forward` whose `backward` may follow
+        self._trainable_now: tuple[bool, ...] | None = None
+        self._pending: tuple[Program, int] | None = None  # (program, rows) of a `forward` whose `backward` may follow
         self._forwards = np.zeros(1, np.int64)  # counts training passes of `forward`, for dropout
         self._lock = Exclusive(f"model {self.name!r}")
-        self._no_callbacks = None  # the empty list of them
+        self._no_callbacks: CallbackList | None = None  # the empty list of them
 
-    def _exclusively(self):
+    def _exclusively(self) -> Exclusive:
         """Refuses a second thread, which would change what the first one reads."""
         return self._lock
 
-    def _forget_programs(self):
+    def _forget_programs(self) -> None:
         self._programs.clear()
         self._calls.clear()
 
     # ---- structure
 
     @property
-    def trainable(self):
+    def trainable(self) -> bool:
         """Whether training changes the weights. Setting it sets it for every layer, and has an effect on `fit` and
         `train_on_batch` of models that are compiled afterwards."""
         return self._trainable
 
     @trainable.setter
-    def trainable(self, value):
-        Trainable.trainable.fset(self, value)
+    def trainable(self, value: bool) -> None:
+        Trainable.trainable.fset(self, value)  # type: ignore[attr-defined]
         for layer in self.layers:
             layer.trainable = self._trainable
 
     @property
-    def layers(self):
+    def layers(self) -> list[AnyLayer]:
         """The layers, in Keras's order: by the longest way to an output; of a model with `call`, of its attributes."""
         if self.call is not None:
             return composite.sublayers_of(self)
         return [] if self.graph is None else list(self.graph.layers)
 
-    def get_layer(self, name=None, index=None):
+    def get_layer(self, name: str | None = None, index: int | None = None) -> AnyLayer:
         """Returns the layer of this name or at this index."""
         layers = self.layers
         if (name is None) == (index is None):
@@ -127,55 +154,55 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         raise ValueError(f"there is no layer {name!r}.{_checks.suggest(name, [layer.name for layer in layers])}")
 
     @property
-    def built(self):
+    def built(self) -> bool:
         """Whether the shape of the inputs is known and the weights exist."""
         return self.graph is not None
 
-    def _require_built(self):
+    def _require_built(self) -> None:
         if not self.built:
             raise ValueError(
                 f"model {self.name!r} has no shape yet: begin it with nn.Input((features,)), or call "
                 "build((None, features))"
             )
 
-    def _build_graph(self, graph):
+    def _build_graph(self, graph: Graph) -> None:
         graph.build(WeightMaker(self.dtype, self.seed))
         self._use_graph(graph)
 
-    def _use_graph(self, graph):
+    def _use_graph(self, graph: Graph) -> None:
         self.graph = graph
         self.objective = None
         self._forget_programs()
 
     # ---- subclasses with `call`
 
-    def take(self, inputs):
+    def take(self, inputs: Any) -> None:
         if self.call is not None and not self.built:
             composite.take(self, inputs)
 
-    def prepare(self, shapes):
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         """Gives the model its shape, as a layer of another one."""
         if self.call is not None and not self.built:
             self._build_for_shapes(shapes)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Sequence[int | None] | Sequence[Sequence[int | None]] | None = None) -> None:
         """Gives a model with `call` its shape: (None, ...), None for the axis of samples; a list for several inputs."""
         if self.built:
             return
         several = isinstance(input_shape, list) and all(isinstance(shape, (list, tuple)) for shape in input_shape)
-        shapes = input_shape if several else [input_shape]
+        shapes: Any = input_shape if several else [input_shape]
         for shape in shapes:
             if shape is None or len(shape) < 2 or shape[0] is not None:
                 raise ValueError(f"build needs a shape (None, ...), None for the axis of samples; got {shape}")
         self.merges = several
         self._build_for_shapes([tuple(shape[1:]) for shape in shapes])
 
-    def _build_for_shapes(self, shapes):
+    def _build_for_shapes(self, shapes: Sequence[Shape]) -> None:
         graphs = composite.prepare(self, shapes)
         composite.build_graphs(self, graphs, WeightMaker(self.dtype, self.seed))
         self._use_graph(graphs[0])
 
-    def _build_from_data(self, x):
+    def _build_from_data(self, x: Any) -> None:
         if self.call is None:
             self._require_built()
         if isinstance(x, dict):
@@ -185,69 +212,69 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self._build_for_shapes([array.shape[1:] if array.ndim > 1 else (1,) for array in arrays])
 
     @property
-    def inputs(self):
+    def inputs(self) -> list[Tensor]:
         """The symbolic tensors that go in."""
         self._require_built()
         return list(self.graph.inputs)
 
     @property
-    def outputs(self):
+    def outputs(self) -> list[Tensor]:
         """The symbolic tensors that come out."""
         self._require_built()
         return list(self.graph.outputs)
 
     @property
-    def input(self):
+    def input(self) -> Tensor | Any:
         """The symbolic tensor that goes in, or the list of several."""
         return single(self.inputs)
 
     @property
-    def output(self):
+    def output(self) -> Tensor | Any:
         """The symbolic tensor that comes out, or the list of several."""
         return single(self.outputs)
 
     @property
-    def input_names(self):
+    def input_names(self) -> list[str]:
         """Names of the inputs' layers."""
         return [tensor.name for tensor in self.inputs]
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str]:
         """Names of the layers that the outputs come from; counted where one gives several."""
-        names = []
+        names: list[Any] = []
         for tensor in self.outputs:
             count = sum(name == tensor.name or name.startswith(f"{tensor.name}_#") for name in names)
             names.append(f"{tensor.name}_#{count}" if count else tensor.name)
         return names
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> BatchShape | Any:
         """(None, ...): None is the axis of samples. A list of them where there are several inputs."""
         return single([tensor.shape for tensor in self.inputs])
 
     @property
-    def output_shape(self):
+    def output_shape(self) -> BatchShape | Any:
         """(None, ...): None is the axis of samples. A list of them where there are several outputs."""
         return single([tensor.shape for tensor in self.outputs])
 
     # ---- as a layer of another model
 
     @property
-    def merges(self):
+    def merges(self) -> bool:
         """Whether it takes a list of tensors."""
         return len(self.graph.inputs) > 1 if self.built else self._merges
 
     @merges.setter
-    def merges(self, value):
+    def merges(self, value: bool) -> None:
         self._merges = value
 
     _merges = False  # before it is built
 
-    def readers(self, place):
+    def readers(self, place: int) -> tuple[list[Any], bool]:
         """Who reads the input at this place, as `Graph.readers` says it."""
         return self.graph.readers(place)
 
-    def sample_shapes(self, shapes):
+    def sample_shapes(self, shapes: Any) -> list[Shape]:  # type: ignore[override]
         """Shapes of a sample of each output."""
         self._require_built()
         if list(shapes) != self.graph.input_shapes:
@@ -257,18 +284,18 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             )
         return list(self.graph.output_shapes)
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: WeightMaker) -> None:
         """Checks that it can be part of a model with weights of another WeightMaker."""
         if self.dtype != weights.dtype:
             raise ValueError(
                 f"model {self.name!r} has weights of {self.dtype}; the model around it has {weights.dtype}"
             )
 
-    def emit(self, builder, *xs):
+    def emit(self, builder: Builder, *xs: Any) -> Any:
         """Adds the model's steps to a plan; returns the output's Value, or a list of several."""
         return single(self.emit_graph(builder, xs))
 
-    def emit_graph(self, builder, xs):
+    def emit_graph(self, builder: Builder, xs: Sequence[Value]) -> list[Value]:
         """Adds the model's steps to a plan; returns the outputs' Values."""
         if self.call is not None:
             return composite.emit_graph(self, builder, xs)
@@ -278,12 +305,12 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     # ---- weights
 
-    def _as_compiled(self):
+    def _as_compiled(self) -> Any:
         """Inside, layers are trainable as they were when the model was compiled."""
         self._check_switches()
         return trainable_as(self._switches)
 
-    def _check_switches(self):
+    def _check_switches(self) -> None:
         """Warns where a layer was switched and compile() seems to be forgotten."""
         if self._switches_checked == Trainable.switches:
             return
@@ -299,71 +326,75 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
                 stacklevel=4,
             )
 
-    def weight_list(self, trainable_only=False):
+    def weight_list(self, trainable_only: bool = False) -> list[Weight]:
         """The Weight objects, layer by layer; once each, also where models among the layers share some."""
         self._require_built()
         return list(dict.fromkeys(w for layer in self.layers for w in layer.weight_list(trainable_only)))
 
     @property
-    def weights(self):
+    def weights(self) -> list[Array]:
         """All weights: arrays that view the engine's memory; writing into one changes the model."""
         return [w.array for w in self.weight_list()]
 
     variables = weights
 
-    def paths_of(self, arrays):
+    def paths_of(self, arrays: Sequence[Array]) -> list[str]:
         """The names "layer/weight" of weights, given as their arrays."""
         paths = {id(w.array): f"{layer.name}/{w.name}" for layer in all_layers(self) for w in layer.weight_list()}
         return [paths[id(array)] for array in arrays]
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[Array]:
         """The weights that training changes."""
         return [w.array for w in self.weight_list(trainable_only=True)]
 
     trainable_weights = trainable_variables
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[Array]:
         """The weights that training does not change."""
         trainable = {id(w) for w in self.weight_list(trainable_only=True)}
         return [w.array for w in self.weight_list() if id(w) not in trainable]
 
     non_trainable_weights = non_trainable_variables
 
-    def get_weights(self):
+    def get_weights(self) -> list[Array]:
         """Returns copies of all weights."""
         return [array.copy() for array in self.weights]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[Data]) -> None:
         """Copies a list of arrays of the right shapes into the weights."""
         with self._exclusively():
             copy_into(self.weight_list(), weights, f"model {self.name!r}")
 
-    def count_params(self):
+    def count_params(self) -> int:
         """Returns how many numbers the weights hold."""
         return sum(w.array.size for w in self.weight_list())
 
     @property
-    def gradients(self):
+    def gradients(self) -> list[Array]:
         """Arrays beside `trainable_variables`, to which `backward` adds."""
         return [self._gradient(w) for w in self.weight_list(trainable_only=True)]
 
     @staticmethod
-    def _gradient(weight):
+    def _gradient(weight: Weight) -> Array:
         if weight.gradient is None:
             weight.gradient = _engine.aligned_zeros(weight.array.shape, weight.array.dtype)
         return weight.gradient
 
-    def zero_gradients(self):
+    def zero_gradients(self) -> None:
         """Sets `gradients` to zero."""
         for gradient in self.gradients:
             gradient[...] = 0
 
     # ---- compilation
 
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
-                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):  # fmt: skip
+    def compile(self, optimizer: OptimizerLike = "rmsprop",
+                loss: LossLike | Sequence[LossLike | None] | Mapping[str, LossLike | None] | None = None,
+                loss_weights: float | Sequence[float | None] | Mapping[str, float] | None = None,
+                metrics: MetricsLike | None = None, weighted_metrics: MetricsLike | None = None,
+                run_eagerly: Literal[False] = False, steps_per_execution: int = 1,
+                jit_compile: Literal["auto"] | bool = "auto", auto_scale_loss: bool = True) -> None:  # fmt: skip
         """Chooses optimizer, losses and metrics; and which layers `fit` and `train_on_batch` train.
 
         Those are the layers that are trainable now. Setting `trainable` later has an effect on models that are compiled
@@ -405,11 +436,11 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
                 layer.compiled_as = trainable
             self._forget_programs()
 
-    def _resolve(self, compilation):
+    def _resolve(self, compilation: Config) -> Objective:
         return Objective(self.output_names, self.graph.output_shapes, compilation["loss"], compilation["loss_weights"],
                          compilation["metrics"], compilation["weighted_metrics"])  # fmt: skip
 
-    def _require_compiled(self, what):
+    def _require_compiled(self, what: str) -> None:
         if self.compiled and self.objective is None:
             self.objective = self._resolve(self._compilation)
             self._reset_metrics()
@@ -417,17 +448,17 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         if not self.compiled or not self.objective.with_loss:
             raise ValueError(f"{what} needs a loss: call model.compile(optimizer, loss) first")
 
-    def _reset_metrics(self):
+    def _reset_metrics(self) -> None:
         """Has metrics in Python forget all rows."""
         if self.objective is not None:  # else that comes with the first data
             self.objective.reset_state()
 
     @property
-    def metrics_names(self):
+    def metrics_names(self) -> list[str]:
         """"loss", then the metrics' names: the order of evaluate's results."""
         return ["loss"] if self.objective is None else self.objective.names
 
-    def summary(self, line_length=80, print_fn=print):
+    def summary(self, line_length: int = 80, print_fn: Callable[[str], Any] = print) -> None:
         """Prints a table of the layers, their output shapes and their numbers of weights."""
         from nncore.models.summary import summary  # which most programs never need
 
@@ -436,7 +467,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     # ---- architecture
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the architecture: layers and their configurations, and how they are connected."""
         from nncore import layers
 
@@ -451,11 +482,11 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             "outputs": outputs,
         }
 
-    def _own_config(self):
+    def _own_config(self) -> Any:
         return {"name": self.name, "trainable": self.trainable, "dtype": self.dtype_policy, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a model, with new weights, from `get_config`."""
         from nncore import layers
 
@@ -463,7 +494,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         if cls.call is not None:
             return cls(**config)
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
-        tensors = []
+        tensors: list[Any] = []
         for number, inputs, *options in config.pop("nodes"):
             layer = made[number]
             if inputs:
@@ -477,7 +508,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         return cls._with_switches(made, inputs, outputs, **config)
 
     @classmethod
-    def _with_switches(cls, layers, *arguments, **options):
+    def _with_switches(cls, layers: Sequence[Any], *arguments: Any, **options: Any) -> Self:
         """A model made of layers, each of which stays trainable or frozen as it is."""
         switches = [layer.trainable for layer in layers]
         model = cls(*arguments, **options)
@@ -488,31 +519,31 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     # ---- copies and files
 
-    def save(self, filepath, overwrite=True):
+    def save(self, filepath: PathLikeStr, overwrite: bool = True) -> None:
         """Writes architecture, weights, compilation and the optimizer's state to one safetensors file."""
         with self._exclusively():
             saving.save_model(self, filepath, overwrite)
 
-    def save_weights(self, filepath, overwrite=True):
+    def save_weights(self, filepath: PathLikeStr, overwrite: bool = True) -> None:
         """Writes the weights to a safetensors file."""
         with self._exclusively():
             saving.save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath):
+    def load_weights(self, filepath: PathLikeStr) -> None:
         """Reads weights that `save_weights` or `save` wrote for a model of the same shapes."""
         with self._exclusively():
             saving.load_weights(self, filepath)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         with self._exclusively(), _custom_objects.recording() as objects:
             state = saving.state_of(self)
             return {**state, "custom_objects": objects}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         with _custom_objects.CustomObjectScope(state["custom_objects"]):
             saving.restore(self, state)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         import copy
 
         twin = type(self).__new__(type(self))
@@ -521,7 +552,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         return twin
 
 
-def _tensors(which, given):
+def _tensors(which: str, given: Any) -> list[Tensor]:
     """Symbolic tensors as a list."""
     if isinstance(given, dict):
         given = list(given.values())
@@ -534,7 +565,7 @@ def _tensors(which, given):
     return tensors
 
 
-def _check_dtype(dtype):
+def _check_dtype(dtype: ModelDtype) -> tuple[np.dtype[Any], str]:
     """The dtype of the weights, and the name of the policy."""
     if isinstance(dtype, str) and dtype == "mixed_bfloat16":
         config.warn_without_bfloat16()

@@ -1,31 +1,43 @@
 """What a compiled model minimises and reports: losses and metrics of its outputs."""
 
+from __future__ import annotations
+
 import itertools
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nncore import _checks, _data, _ports
 from nncore._samples import Samples, needs_samples
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nncore._data import Source
+    from nncore._engine import Buffer
+    from nncore._plan import Builder, Value
+    from nncore._typing import Array, Shape
+    from nncore.losses.loss import Loss
+    from nncore.metrics.metric import Metric
+
 
 class Output(NamedTuple):
     """An output with what is wanted of it."""
 
     name: str
-    shape: tuple  # of a sample
-    loss: object  # Loss or None
+    shape: Shape  # of a sample
+    loss: Loss | None
     weight: float  # of the loss
-    all_metrics: list
+    all_metrics: list[Any]
 
     @property
-    def judged(self):
+    def judged(self) -> bool:
         """Whether it has targets."""
         return self.loss is not None or bool(self.all_metrics)
 
     @property
-    def target_of(self):
+    def target_of(self) -> Any:
         """The loss or metric that says what targets look like."""
         return self.loss or self.all_metrics[0]
 
@@ -39,14 +51,15 @@ class Objective:
     loss, loss_weights, given_metrics, weighted_metrics : as `Model.compile` takes them
     """
 
-    def __init__(self, names, shapes, loss, loss_weights, given_metrics, weighted_metrics):
+    def __init__(self, names: Sequence[str], shapes: Sequence[Shape], loss: Any, loss_weights: Any, given_metrics: Any,
+                 weighted_metrics: Any) -> None:  # fmt: skip
         from nncore import losses, metrics  # as programs that only predict need none
 
         chosen = _per_output("loss", loss, names, lambda x: isinstance(x, (list, tuple, dict)) and not _is_config(x))
         weights = _per_output("loss_weights", loss_weights, names, lambda x: isinstance(x, (list, tuple, dict)))
         plain = _metrics_per_output("metrics", given_metrics, names)
         weighted = _metrics_per_output("weighted_metrics", weighted_metrics, names)
-        self.outputs = []
+        self.outputs: list[Output] = []
         for number, (name, shape) in enumerate(zip(names, shapes, strict=True)):
             of_output = None if chosen[number] is None else losses.get(chosen[number])
             _check_loss(of_output, shape)
@@ -57,35 +70,35 @@ class Objective:
             for metric in all_metrics:
                 metrics.check_targets(metric, of_output or all_metrics[0], shape)
             self.outputs.append(Output(name, shape, of_output, weight, all_metrics))
-        self.judged = [output for output in self.outputs if output.judged]
-        self.losses = [output.loss for output in self.outputs]
+        self.judged: list[Output] = [output for output in self.outputs if output.judged]
+        self.losses: list[Loss | None] = [output.loss for output in self.outputs]
 
     @property
-    def with_loss(self):
+    def with_loss(self) -> bool:
         """Whether there is anything to minimise."""
         return any(loss is not None for loss in self.losses)
 
     @property
-    def plain(self):
+    def plain(self) -> bool:
         """Whether each reported value is the mean over rows of one total."""
         return len(self.outputs) == 1 and all(metric.is_plain_mean for metric in self.outputs[0].all_metrics)
 
     @property
-    def depends_on_minibatch(self):
+    def depends_on_minibatch(self) -> bool:
         """Whether a loss of all rows is another than the mean of those of minibatches that they are cut into."""
         return any(loss is not None and loss.depends_on_minibatch for loss in self.losses) or bool(self._in_python)
 
     @property
-    def _in_python(self):
+    def _in_python(self) -> list[Any]:
         return [metric for output in self.outputs for metric in output.all_metrics if metric.in_python]
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Has metrics in Python forget all rows; those of others are in the totals."""
         for metric in self._in_python:
             metric.reset_state()
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """"loss", the losses of several outputs, and the metrics' names."""
         several = len(self.outputs) > 1
         names = ["loss"]
@@ -94,9 +107,10 @@ class Objective:
         return names + list(self.metrics)
 
     @property
-    def metrics(self):
+    def metrics(self) -> dict[str, Any]:
         """The metrics by the names under which they are reported; of equal names Keras's way to tell them apart."""
-        several, named = len(self.outputs) > 1, {}
+        several = len(self.outputs) > 1
+        named: dict[str, Any] = {}
         for weighted in (False, True):
             for output in self.outputs:
                 for metric in output.all_metrics:
@@ -108,7 +122,8 @@ class Objective:
 
     # ---- in a plan
 
-    def emit(self, builder, values, weighted, with_metrics=True):
+    def emit(self, builder: Builder, values: Sequence[Value], weighted: Sequence[int],
+             with_metrics: bool = True) -> None:  # fmt: skip
         """Adds losses and metrics to a plan.
 
         Parameters
@@ -138,7 +153,7 @@ class Objective:
             for metric in output.all_metrics:
                 metric.emit(builder, target, value, weight, builder.total(metric.state_size(output.shape)), samples)
 
-    def values(self, totals, rows):
+    def values(self, totals: Array, rows: int) -> list[Any]:
         """The reported values in the order of `names`, from the totals over so many rows."""
         place = 1
         values = [float(totals[0]) / rows]
@@ -156,7 +171,8 @@ class Objective:
 
     # ---- targets
 
-    def targets(self, y, sample_weight, class_weight, rows, dtype):
+    def targets(self, y: Any, sample_weight: Any, class_weight: Any, rows: int,
+                dtype: np.dtype[Any]) -> tuple[list[Any], list[Any]]:  # fmt: skip
         """Checked targets and weights of the rows: a Source or None, and an array or None, for each output."""
         names = [output.name for output in self.outputs]
         judged = [output.name for output in self.judged]
@@ -166,7 +182,8 @@ class Objective:
             weights = _data.per_name("sample_weight", sample_weight, judged, missing=None)
         if class_weight and len(names) > 1:
             raise ValueError("class_weight is for models of one output")
-        sources, row_weights = [None] * len(names), [None] * len(names)
+        sources: list[Any] = [None] * len(names)
+        row_weights: list[Any] = [None] * len(names)
         for output, data, weight in zip(self.judged, ys, weights, strict=True):
             number = names.index(output.name)
             name = "y" if len(judged) == 1 else f"y of output {output.name!r}"
@@ -183,7 +200,7 @@ class Objective:
         return sources, row_weights
 
 
-def _check_weights(output, weight):
+def _check_weights(output: Output, weight: Any) -> None:
     """Raises where a metric of an output cannot take a weight for each sample."""
     for metric in output.all_metrics if weight is not None and weight.ndim > 1 else ():
         if metric.weighted and not metric.takes_samples():
@@ -193,7 +210,7 @@ def _check_weights(output, weight):
             )
 
 
-def _gather_target(builder, name, output, gapless):
+def _gather_target(builder: Builder, name: str, output: Output, gapless: bool) -> Buffer:
     judge = output.target_of
     width = math.prod(judge.target_shape(output.shape))
     buffer = builder.buffer(width, "int32" if judge.labels else None, gapless or judge.labels)
@@ -201,7 +218,7 @@ def _gather_target(builder, name, output, gapless):
     return buffer
 
 
-def _check_loss(loss, shape):
+def _check_loss(loss: Any, shape: Shape) -> None:
     if loss is None:
         return
     loss.check_output(shape)
@@ -209,7 +226,7 @@ def _check_loss(loss, shape):
         raise ValueError(f"loss {loss.name!r} needs outputs of at least one axis")
 
 
-def _free_name(prefix, metric, taken):
+def _free_name(prefix: str, metric: Metric, taken: dict[str, Any]) -> str:
     """name, name_1, name_2, ...; of weighted metrics name, weighted_name, weighted_name_1, ..."""
     name = f"{prefix}{metric.name}"
     if name in taken and metric.weighted:
@@ -218,11 +235,11 @@ def _free_name(prefix, metric, taken):
     return next(name for name in names if name not in taken)
 
 
-def _is_config(x):
+def _is_config(x: Any) -> bool:
     return isinstance(x, dict) and set(x) == {"class_name", "config"}
 
 
-def _per_output(what, given, names, is_many):
+def _per_output(what: str, given: Any, names: Sequence[str], is_many: Callable[[Any], bool]) -> list[Any]:
     """One thing for each output: of a list in order, of a dict by name, else the same for all."""
     if given is None:
         return [None] * len(names)
@@ -238,7 +255,7 @@ def _per_output(what, given, names, is_many):
     return list(given)
 
 
-def _metrics_per_output(what, given, names):
+def _metrics_per_output(what: str, given: Any, names: Sequence[str]) -> list[Any]:
     """A list of metrics for each output."""
     if given is None:
         return [[] for _ in names]
@@ -256,24 +273,24 @@ def _metrics_per_output(what, given, names):
     )
 
 
-def _as_list(entry):
+def _as_list(entry: Any) -> list[Any]:
     if entry is None:
         return []
     return list(entry) if isinstance(entry, (list, tuple)) else [entry]
 
 
-def finite_targets(sources):
+def finite_targets(sources: Sequence[Source | None]) -> None:
     """Raises for a NaN or an infinity among the targets."""
     for source in sources:
         if source is not None:
             _data.check_finite(source, "y")
 
 
-def weighted(row_weights):
+def weighted(row_weights: Sequence[Array | None]) -> tuple[int, ...]:
     """For each output, how many weights a row has, or 0: what plans differ in."""
     return tuple(0 if weight is None else weight[:1].size for weight in row_weights)
 
 
-def slice_weights(row_weights, part):
+def slice_weights(row_weights: Sequence[Array | None], part: slice) -> list[Any]:
     """The weights of a slice of the rows."""
     return [None if weight is None else np.ascontiguousarray(weight[part]) for weight in row_weights]

@@ -1,7 +1,19 @@
 """The plans of a model: one for each thing that it does, made when first needed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _engine, _ports, config
 from nncore._plan import Builder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._data import Source
+    from nncore._plan import Value
+    from nncore._typing import Array
+    from nncore.models.model import Model
 
 PREDICT_ROWS = 512  # of a chunk: enough to share among threads, little enough to stay in cache
 
@@ -17,7 +29,10 @@ class Program:
     weighted : for each output, how many weights a row has
     """
 
-    def __init__(self, model, kind, rows, weighted):
+    builder: Builder
+    masked: bool
+
+    def __init__(self, model: Model, kind: str, rows: int, weighted: Sequence[int]) -> None:
         training = kind in ("train", "gradients", "forward_training")
         backward = kind != "predict" and kind != "test"
         self.builder = builder = Builder(
@@ -58,7 +73,7 @@ class Program:
             builder.opening_steps += model.optimizer.opening()
             own_matrices = model.optimizer.needs_matrices
 
-            def update(weights):
+            def update(weights: Any) -> Any:
                 tiles = [builder.update_tiles(weight) for weight in weights]
                 targets = model.optimizer.targets([weight.array for weight in weights], tiles)
                 return model.optimizer.phases(targets, [weight.name for weight in weights])
@@ -66,20 +81,20 @@ class Program:
         store = {"gradients": "set", "forward": "add", "forward_training": "add"}.get(kind)
         builder.finish(update, store, own_matrices=own_matrices)
 
-    def _take_gradients(self, ys):
+    def _take_gradients(self, ys: Sequence[Value]) -> None:
         for number, y in enumerate(ys):
             _ports.gather_gradient(self.builder, f"dy{number}", y)
 
-    def _send_gradients(self, xs):
+    def _send_gradients(self, xs: Sequence[Value]) -> None:
         for number, x in enumerate(xs):
             _ports.store_gradient(self.builder, f"dx{number}", x)
 
-    def bind_inputs(self, sources):
+    def bind_inputs(self, sources: Sequence[Source]) -> None:
         """Sets where inputs come from."""
         for number, source in enumerate(sources):
             _ports.bind_source(self.builder, f"x{number}", source)
 
-    def bind_targets(self, sources, weights):
+    def bind_targets(self, sources: Sequence[Source | None], weights: Sequence[Array | None]) -> None:
         """Sets where targets and the weights of rows come from."""
         for number, (source, weight) in enumerate(zip(sources, weights, strict=True)):
             if source is not None:
@@ -87,11 +102,11 @@ class Program:
             if weight is not None:
                 self.builder.bind(**{f"weight{number}": weight})
 
-    def bind_arrays(self, name, arrays):
+    def bind_arrays(self, name: str, arrays: Sequence[Array]) -> None:
         """Sets where outputs go to ("output", "dx") or their gradients come from ("dy")."""
         self.builder.bind(**{f"{name}{number}": array for number, array in enumerate(arrays)})
 
-    def run(self, end, *, backward=None, **options):
+    def run(self, end: int, *, backward: bool | None = None, **options: Any) -> tuple[int, bool]:
         """Runs the plan with as many threads as pay.
 
         `backward` says which half of a plan in two calls: False the forward pass, True the backward pass.

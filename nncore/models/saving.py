@@ -5,17 +5,26 @@ Weights are the tensors ``weights.<number>``, in the order of `model.weights`; t
 ``nncore``, with the SHA-256 of all of it. What only files need is imported when a file is touched.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nncore import _checks, _custom_objects, _files, layers
 from nncore._version import __version__
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nncore._typing import Array, Config, PathLikeStr
+    from nncore.models.model import Model
+
 FORMAT = 1
 
 
-def state_of(model):
+def state_of(model: Any) -> Config:
     """Everything that makes the model, as JSON-able data and arrays."""
     tensors = {}
     if model.built:
@@ -39,9 +48,11 @@ def state_of(model):
     return {"state": state, "tensors": {name: np.array(array) for name, array in tensors.items()}}
 
 
-def _shared_layers(model):
+def _shared_layers(model: Model) -> dict[int, Any]:
     """Numbers of the layers that stand in more than one of the models that a model is made of: {id: number}."""
-    seen, shared, models = set(), {}, [model]
+    seen: set[int] = set()
+    shared: dict[int, Any] = {}
+    models = [model]
     for one in models:
         for layer in one.layers:
             if id(layer) in seen:
@@ -52,7 +63,7 @@ def _shared_layers(model):
     return shared
 
 
-def restore(model, saved):
+def restore(model: Any, saved: Config) -> None:
     """Makes `model`, an object without content, what `state_of` described."""
     state, tensors = saved["state"], saved["tensors"]
     with layers.sharing({}):
@@ -75,7 +86,7 @@ def restore(model, saved):
     _fill(model, state, tensors)
 
 
-def _fill(model, state, tensors):
+def _fill(model: Model, state: Any, tensors: dict[str, Array]) -> None:
     """Copies weights, the optimizer's state and counts into a model of the same architecture and compilation."""
     expected = {f"weights.{i}" for i in range(len(model.weights))} if model.built else set()
     if {name for name in tensors if not name.startswith("optimizer.")} != expected:
@@ -100,13 +111,13 @@ def _fill(model, state, tensors):
     model._forwards[0] = state["forwards"]
 
 
-def _numbers(optimizer, model):
+def _numbers(optimizer: Any, model: Model) -> list[int]:
     """Which of the model's weights the optimizer keeps state for, in its own order."""
     places = {array.__array_interface__["data"][0]: number for number, array in enumerate(model.weights)}
     return [places[variable.__array_interface__["data"][0]] for variable in optimizer._variables]
 
 
-def _described(given):
+def _described(given: Any) -> Any:
     """Losses, metrics and their like as JSON-able data: names as they are, objects as their configurations."""
     if isinstance(given, dict):
         return {key: _described(value) for key, value in given.items()}
@@ -117,7 +128,7 @@ def _described(given):
     return _custom_objects.name_in_files(given) if callable(given) else given
 
 
-def resume(model, path):
+def resume(model: Model, path: PathLikeStr) -> Config:
     """Puts `model` where the model was that `save_model` wrote with a position; returns the position.
 
     The position has the learning rate as well, where that is a number, which callbacks may have changed. Raises
@@ -137,21 +148,21 @@ def resume(model, path):
     return position
 
 
-def save_model(model, path, overwrite, **also):
+def save_model(model: Model, path: PathLikeStr, overwrite: bool, **also: Any) -> None:
     """Writes the whole model, and what else is to be in the description."""
     model._require_built()
     saved = state_of(model)
     _write(path, {**saved["state"], **also}, saved["tensors"], overwrite)
 
 
-def save_weights(model, path, overwrite):
+def save_weights(model: Model, path: PathLikeStr, overwrite: bool) -> None:
     """Writes the weights."""
     model._require_built()
     tensors = {f"weights.{i}": array for i, array in enumerate(model.weights)}
     _write(path, {"format": FORMAT, "nncore": __version__}, tensors, overwrite)
 
 
-def load_weights(model, path):
+def load_weights(model: Model, path: PathLikeStr) -> None:
     """Reads weights into a built model."""
     model._require_built()
     _, tensors = _read(path)
@@ -164,7 +175,8 @@ def load_weights(model, path):
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+def load_model(filepath: PathLikeStr, custom_objects: dict[str, Any] | None = None, compile: bool = True,
+               safe_mode: Literal[True] = True) -> Model:  # fmt: skip
     """Returns the model that `model.save` wrote: ready to predict, or to go on training with the same bits.
 
     Parameters
@@ -204,18 +216,18 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     return model
 
 
-def _digest(state_text, tensors):
+def _digest(state_text: str, tensors: dict[str, Array]) -> str:
     import hashlib
 
     digest = hashlib.sha256(state_text.encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     return digest.hexdigest()
 
 
-def _write(path, state, tensors, overwrite):
+def _write(path: PathLikeStr, state: Any, tensors: dict[str, Array], overwrite: bool) -> None:
     import json
     import pathlib
 
@@ -231,7 +243,7 @@ def _write(path, state, tensors, overwrite):
     _files.replace(path, content)
 
 
-def _read(path):
+def _read(path: PathLikeStr) -> tuple[Config, dict[str, Array]]:
     """The description and the tensors of a file, checked."""
     import json
 

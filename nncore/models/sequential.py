@@ -1,11 +1,22 @@
 """A chain of layers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import _data, layers
 from nncore._graph import Graph
 from nncore.layers.input import Input, InputLayer
 from nncore.layers.layer import Layer
 from nncore.layers.tensor import Tensor
 from nncore.models.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from nncore._typing import AnyLayer, Config, ModelDtype, Seed, Shape
 
 
 class Sequential(Model):
@@ -27,9 +38,12 @@ class Sequential(Model):
     (1, 3)
     """
 
-    def __init__(self, layers=None, trainable=True, name=None, *, dtype="float32", seed=None):
-        self._layers = []
-        self._input = None
+    graph: Graph | Any
+
+    def __init__(self, layers: Sequence[Layer | Model | Tensor] | None = None, trainable: bool = True,
+                 name: str | None = None, *, dtype: ModelDtype = "float32", seed: Seed = None) -> None:  # fmt: skip
+        self._layers: list[Any] = []
+        self._input: InputLayer | None = None
         self._open(name, trainable, dtype, seed)
         for layer in layers or ():
             self._append(layer)
@@ -37,14 +51,14 @@ class Sequential(Model):
         if not self._trainable:
             self.trainable = False
 
-    def add(self, layer):
+    def add(self, layer: Layer | Model | Tensor) -> None:
         """Appends a layer."""
         self._lock.refuse_borrower("get a layer")
         with self._exclusively():
             self._append(layer)
             self._try_to_build()
 
-    def pop(self):
+    def pop(self) -> AnyLayer:
         """Removes the last layer and returns it."""
         if not self._layers:
             raise ValueError("the model has no layers")
@@ -56,11 +70,11 @@ class Sequential(Model):
             return layer
 
     @property
-    def layers(self):
+    def layers(self) -> list[AnyLayer]:
         """The layers in order, without that of the input."""
         return list(self._layers)
 
-    def _append(self, layer):
+    def _append(self, layer: Layer | Model | Tensor) -> None:
         if isinstance(layer, Tensor) and isinstance(layer.node.layer, InputLayer):
             layer = layer.node.layer
         if isinstance(layer, InputLayer):
@@ -76,7 +90,7 @@ class Sequential(Model):
             self._input = InputLayer(layer.wanted_shape)
         self._layers.append(layer)
 
-    def _try_to_build(self):
+    def _try_to_build(self) -> None:
         if self._input is None and self._layers and isinstance(self._layers[0], Model) and self._layers[0].built:
             first = self._layers[0].inputs
             if len(first) > 1:
@@ -90,11 +104,11 @@ class Sequential(Model):
                     raise ValueError(f"Sequential cannot go on behind layer {layer.name!r} of {len(end)} outputs")
             self._build_graph(Graph([start], [end], f"model {self.name!r}", None))
 
-    def prepare(self, shapes):
+    def prepare(self, shapes: Sequence[Shape]) -> None:
         if not self.built and self._layers:
             self._append_input(shapes[0])
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Sequence[int | None] | Sequence[Sequence[int | None]] | None = None) -> None:
         """Gives a model without Input its shape: (None, ...), where None is the axis of samples."""
         if self.built:
             return
@@ -102,9 +116,9 @@ class Sequential(Model):
             raise ValueError("the model has no layers")
         if input_shape is None or len(input_shape) < 2 or input_shape[0] is not None:
             raise ValueError(f"build needs a shape (None, ...), None for the axis of samples; got {input_shape}")
-        self._append_input(tuple(input_shape[1:]))
+        self._append_input(tuple(input_shape[1:]))  # type: ignore[arg-type]
 
-    def _append_input(self, shape):
+    def _append_input(self, shape: Shape) -> None:
         self._input = InputLayer(shape)
         try:
             self._try_to_build()
@@ -112,22 +126,22 @@ class Sequential(Model):
             self._input = None
             raise
 
-    def _build_from_data(self, x):
+    def _build_from_data(self, x: Any) -> None:
         if not self._layers:
             raise ValueError("the model has no layers")
         array = _data.as_array(x, "x")
         self._append_input(array.shape[1:] if array.ndim > 1 else (1,))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the architecture: layers and their configurations."""
-        chain = [] if self._input is None else [self._input]
+        chain: list[Any] = [] if self._input is None else [self._input]
         return {
             **self._own_config(),
             "layers": [layers.serialize(layer) for layer in [*chain, *self._layers]],
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a model, with new weights, from `get_config`."""
         config = dict(config)
         made = [layers.deserialize(layer) for layer in config.pop("layers")]

@@ -1,6 +1,9 @@
 """Single calls of a model - a prediction, a minibatch of training, forward and backward - and the plans behind them."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -14,6 +17,19 @@ from nncore.models.objective import finite_targets, weighted
 from nncore.models.programs import PREDICT_ROWS, Program
 from nncore.models.training import Batch, NonFiniteLossError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nncore._calls import Exclusive
+    from nncore._data import Source
+    from nncore._graph import Graph
+    from nncore._likes import Tensors
+    from nncore._typing import Array, Inputs, Outputs
+    from nncore._weight import Weight
+    from nncore.layers.tensor import Tensor
+    from nncore.models.objective import Objective
+    from nncore.optimizers.optimizer import Optimizer
+
 MAX_PROGRAMS = 8  # plans kept; the one not used for longest goes first
 AS_COMPILED = ("train", "test")  # kinds for which layers are trainable as they were when the model was compiled
 
@@ -21,14 +37,50 @@ AS_COMPILED = ("train", "test")  # kinds for which layers are trainable as they 
 class SingleCalls:
     """The part of a model that computes once."""
 
+    if TYPE_CHECKING:  # what the other parts have
+        name: str
+        seed: int
+        dtype: np.dtype[Any]
+        graph: Graph | Any
+        objective: Objective | Any
+        optimizer: Optimizer | Any
+        _calls: dict[Any, Call]
+        _forwards: Array
+        _lock: Exclusive
+        _pending: tuple[Program, int] | None
+        _programs: dict[Any, Program]
+        _switches_seen: int
+        _trainable_now: tuple[bool, ...] | None
+        _as_compiled: Callable[[], Any]
+        _build_from_data: Callable[[Any], None]
+        _check_switches: Callable[[], None]
+        _exclusively: Callable[[], Exclusive]
+        _gradient: Callable[[Weight], Array]
+        _require_compiled: Callable[[str], None]
+        _run_slices: Callable[..., None]
+        connect: Callable[..., Any]
+        paths_of: Callable[..., list[str]]
+        weight_list: Callable[..., list[Weight]]
+
+        @property
+        def built(self) -> bool: ...
+        @property
+        def input_names(self) -> list[str]: ...
+        @property
+        def metrics_names(self) -> list[str]: ...
+        @property
+        def output_names(self) -> list[str]: ...
+        @property
+        def trainable_variables(self) -> list[Array]: ...
+
     # ---- plans
 
     @property
-    def stateful(self):
+    def stateful(self) -> bool:
         """Whether a layer keeps states from minibatch to minibatch: all of them then have the same number of rows."""
         return any(getattr(layer, "stateful", False) for layer in all_layers(self))
 
-    def _program(self, kind, rows, weighted=()):
+    def _program(self, kind: str, rows: int, weighted: tuple[int, ...] = ()) -> Program:
         """The plan for `kind`, for minibatches of at least `rows`."""
         with self._as_compiled() if kind in AS_COMPILED else contextlib.nullcontext():
             trainable = tuple(layer.trainable for layer in all_layers(self))
@@ -38,17 +90,17 @@ class SingleCalls:
             if program is None or program.builder.rows < rows or (self.stateful and program.builder.rows != rows):
                 if kind == "train":
                     self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
-                program = Program(self, kind, rows, weighted)
+                program = Program(self, kind, rows, weighted)  # type: ignore[arg-type]
         self._programs[key] = program
         while len(self._programs) > MAX_PROGRAMS:
             del self._programs[next(iter(self._programs))]
         return program
 
-    def _call(self, kind):
+    def _call(self, kind: str) -> Call | None:
         """The Call for data of the form that the last one of this kind had, as layers are trainable; or None."""
         return self._calls.get(self._call_key(kind))
 
-    def _call_key(self, kind):
+    def _call_key(self, kind: str) -> Any:
         if kind in AS_COMPILED:
             self._check_switches()
             return kind
@@ -57,7 +109,7 @@ class SingleCalls:
             self._trainable_now = tuple(layer.trainable for layer in all_layers(self))
         return kind, self._trainable_now
 
-    def _prepare_call(self, kind, program, sources, **options):
+    def _prepare_call(self, kind: str, program: Program, sources: Sequence[Source], **options: Any) -> None:
         """Lets the next calls of this kind go straight into the program, where their data has the form of this one."""
         key = self._call_key(kind)
         known = self._calls.pop(key, None)
@@ -76,20 +128,21 @@ class SingleCalls:
                                  self.graph.input_shapes[0], self.graph.output_shapes[0],
                                  fewest=MIRRORING_ROWS if rows >= MIRRORING_ROWS else 1, **options)  # fmt: skip
 
-    def _prepare_learning(self, kind, program, batch, counter, weights=()):
+    def _prepare_learning(self, kind: str, program: Program, batch: Batch, counter: Array | None,
+                          weights: Sequence[Weight] = ()) -> None:  # fmt: skip
         if any(weight is not None for weight in batch.weights) or not self.objective.plain:
             return
         shape, judge = self.graph.output_shapes[0], self.objective.outputs[0].target_of
         self._prepare_call(kind, program, batch.x, counter=counter, target_shape=judge.target_shape(shape),
                            classes=shape[-1] if judge.labels else 0, weights=weights)  # fmt: skip
 
-    def _features(self, x, what):
+    def _features(self, x: Any, what: str) -> list[Source]:
         """Checked sources of the inputs."""
         if not self.built:
             self._build_from_data(x)
         names, shapes = self.input_names, self.graph.input_shapes
         several = len(names) > 1
-        sources = []
+        sources: list[Any] = []
         for name, shape, data in zip(names, shapes, _data.per_name("x", x, names), strict=True):
             owner = f"input {name!r}" if several else f"layer {self._first_layer().name!r}"
             label = f"x of input {name!r}" if several else "x"
@@ -107,7 +160,7 @@ class SingleCalls:
             raise ValueError(f"all inputs need the same number of rows; got {rows}")
         return sources
 
-    def _first_layer(self):
+    def _first_layer(self) -> Any:
         """The layer that an input's shape belongs to, for errors."""
         for node in self.graph.nodes:
             if node.inputs:
@@ -116,7 +169,13 @@ class SingleCalls:
 
     # ---- single calls
 
-    def __call__(self, x, training=False):
+    @overload
+    def __call__(self, x: Tensors, training: bool = False) -> Tensor | Any: ...
+
+    @overload
+    def __call__(self, x: Inputs, training: bool = False) -> Outputs: ...
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
         """Returns the outputs for the rows of x, as an array; for symbolic tensors, symbolic outputs."""
         if is_symbolic(x):
             composite.check_mode(self, training or None)
@@ -125,7 +184,7 @@ class SingleCalls:
             return self.forward(x, training=True)
         return self.predict_on_batch(x)
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Inputs) -> Outputs:
         """Returns the outputs for the rows of x, as an array of the model's dtype; a list for several outputs."""
         call = self._call("predict")
         output = None if call is None else call.infer(x)
@@ -134,10 +193,10 @@ class SingleCalls:
         with self._exclusively():
             return self._predict_sources(self._features(x, "predict"))
 
-    def _empty_outputs(self, rows):
+    def _empty_outputs(self, rows: int) -> list[Array]:
         return [np.empty((rows, *shape), self.dtype) for shape in self.graph.output_shapes]
 
-    def _predict_sources(self, sources):
+    def _predict_sources(self, sources: Sequence[Source]) -> Outputs:
         rows = PREDICT_ROWS if sources[0].rows >= MIRRORING_ROWS else MIRRORING_ROWS - 1
         if self.stateful:
             rows = sources[0].rows
@@ -149,7 +208,7 @@ class SingleCalls:
         self._prepare_call("predict", program, sources)
         return single(outputs)
 
-    def forward(self, x, training=True):
+    def forward(self, x: Inputs, training: bool = True) -> Outputs:
         """Returns the outputs for the rows of x, and keeps what `backward` needs.
 
         With `training` dropout is active, each call drawing new numbers, and normalization uses the minibatch, of which
@@ -159,7 +218,7 @@ class SingleCalls:
         call = self._call(kind)
         output = None if call is None else call.infer(x, True)
         if output is not None:
-            self._pending = (call.program, len(output))
+            self._pending = (call.program, len(output))  # type: ignore[union-attr]
             return output
         with self._exclusively():
             sources = self._features(x, "forward")
@@ -174,7 +233,7 @@ class SingleCalls:
             self._prepare_call(kind, program, sources, counter=self._forwards)
             return single(outputs)
 
-    def backward(self, dy):
+    def backward(self, dy: Inputs) -> Outputs:
         """Adds to `gradients`, for the gradient dy of a loss with respect to the outputs of the last `forward`.
 
         Other calls may come between the two, but no change of the weights. Layers that were not trainable at that
@@ -208,7 +267,8 @@ class SingleCalls:
         self._pending = None
         return dx
 
-    def value_and_gradients(self, x, y, sample_weight=None):
+    def value_and_gradients(self, x: Inputs, y: Inputs,
+                            sample_weight: Inputs | None = None) -> tuple[float, list[Array]]:  # fmt: skip
         """Returns the loss of a minibatch and its gradients, new arrays beside `trainable_variables`.
 
         Nothing in the model changes; dropout is active, and penalties of regularizers are in the loss.
@@ -227,7 +287,8 @@ class SingleCalls:
             self._prepare_learning("gradients", program, batch, self._forwards, weights)
             return float(totals[0]) / batch.rows, list(gradients.values())
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(self, x: Inputs, y: Inputs | None = None, sample_weight: Inputs | None = None,
+                       class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:  # fmt: skip
         """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
         call = None if sample_weight is not None or class_weight or return_dict else self._call("train")
         values = None if call is None else call.learn(x, y, self.optimizer.prepare(1)[1])
@@ -242,7 +303,8 @@ class SingleCalls:
             self._prepare_learning("train", program, batch, self.optimizer.counter)
             return self._results(totals, batch.rows, return_dict)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(self, x: Inputs, y: Inputs | None = None, sample_weight: Inputs | None = None,
+                      return_dict: bool = False) -> Any:  # fmt: skip
         """Returns the loss of one minibatch, and the metrics after it if there are any."""
         call = None if sample_weight is not None or return_dict else self._call("test")
         values = None if call is None else call.learn(x, y)
@@ -256,7 +318,8 @@ class SingleCalls:
             self._prepare_learning("test", program, batch, None)
             return self._results(totals, batch.rows, return_dict)
 
-    def _minibatch(self, x, y, sample_weight, class_weight, what):
+    def _minibatch(self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None,
+                   what: str) -> Batch:  # fmt: skip
         """Checked sources of inputs, targets and weights."""
         x = self._features(x, what)
         self._require_compiled(what)
@@ -267,7 +330,7 @@ class SingleCalls:
             finite_targets(targets)
         return Batch(x, targets, weights)
 
-    def _run_minibatch(self, program, batch, **options):
+    def _run_minibatch(self, program: Program, batch: Batch, **options: Any) -> Array:
         program.bind_inputs(batch.x)
         program.bind_targets(batch.y, batch.weights)
         totals = program.builder.totals
@@ -280,19 +343,19 @@ class SingleCalls:
             )
         return totals
 
-    def _results(self, totals, rows, return_dict):
+    def _results(self, totals: Array, rows: int, return_dict: bool) -> Any:
         values = self.objective.values(totals, rows)
         if return_dict:
             return dict(zip(self.metrics_names, values, strict=True))
         return values if len(values) > 1 else values[0]
 
 
-def single(things):
+def single(things: Any) -> Any:
     """The only one of a list, or the list."""
     return things[0] if len(things) == 1 else things
 
 
-def all_layers(model):
+def all_layers(model: Any) -> Iterator[Any]:
     """The layers, those of models among them, and those that layers are made of."""
     for layer in model.layers:
         if isinstance(layer, SingleCalls):
@@ -302,6 +365,6 @@ def all_layers(model):
             yield from _inner_layers(layer)
 
 
-def _inner_layers(layer):
+def _inner_layers(layer: Any) -> Iterator[Any]:
     for inner in layer.sublayers:
         yield from all_layers(inner) if isinstance(inner, SingleCalls) else (inner, *_inner_layers(inner))

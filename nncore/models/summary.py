@@ -1,7 +1,14 @@
 """A model as a table."""
 
+from __future__ import annotations
 
-def summary(model, line_length):
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nncore.models.model import Model
+
+
+def summary(model: Model, line_length: int) -> str:
     """A table of the layers, their output shapes, their numbers of weights, and what they are connected to."""
     chain = all(len(node.inputs) <= 1 for node in model.graph.nodes) and len(model.graph.outputs) == 1
     rows = [("layer", "output shape", "parameters", "connected to")]
@@ -25,10 +32,10 @@ def summary(model, line_length):
     return "\n".join(lines)
 
 
-def _shares(length):
+def _shares(length: int) -> tuple[int, int, int, int]:
     first, second, third = length * 2 // 5, length // 4, 12
     return first, second, third, length - first - second - third - 2
 
 
-def _cut(text, width):
+def _cut(text: str, width: int) -> str:
     return f"{text[: max(0, width - 1)]:{width}}"

@@ -1,14 +1,29 @@
 """fit, evaluate and predict."""
 
+from __future__ import annotations
+
 import itertools
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from nncore import _checks, _engine
 from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from nncore._calls import Call, Exclusive
+    from nncore._data import Source
+    from nncore._likes import Callbacks, Minibatches
+    from nncore._typing import Array, Config, Inputs, Logs, Outputs, Verbose
+    from nncore.callbacks.callback_list import CallbackList
+    from nncore.callbacks.history import History
+    from nncore.models.objective import Objective
+    from nncore.models.programs import Program
+    from nncore.optimizers.optimizer import Optimizer
 
 SLICE_SECONDS = 0.05  # of training between two looks at the progress bar and at Ctrl-C
 
@@ -20,16 +35,16 @@ class NonFiniteLossError(ArithmeticError):
 class Batch(NamedTuple):
     """Checked rows: a Source for each input; for each output a Source or None, and weights of rows or None."""
 
-    x: list
-    y: list
-    weights: list
+    x: list[Source]
+    y: list[Source | None]
+    weights: list[Array | None]
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """How many rows there are."""
         return self.x[0].rows
 
-    def part(self, rows):
+    def part(self, rows: slice) -> Batch:
         """The rows of a slice."""
         return Batch(
             [_part(source, rows) for source in self.x],
@@ -41,10 +56,39 @@ class Batch(NamedTuple):
 class Training:
     """The part of a model that loops over data."""
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
-            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
-            steps_per_epoch=None, validation_steps=None, validation_batch_size=None,
-            validation_freq=1):  # fmt: skip
+    if TYPE_CHECKING:  # what the other parts have
+        name: str
+        seed: int
+        objective: Objective | Any
+        optimizer: Optimizer | Any
+        stop_training: bool
+        stop_evaluating: bool
+        stop_predicting: bool
+        _lock: Exclusive
+        _no_callbacks: CallbackList | None
+        _position: Config | None
+        _as_compiled: Callable[[], Any]
+        _call: Callable[[str], Call | None]
+        _exclusively: Callable[[], Exclusive]
+        _features: Callable[..., list[Source]]
+        _minibatch: Callable[..., Batch]
+        _predict_sources: Callable[..., Any]
+        _program: Callable[..., Program]
+        _reset_metrics: Callable[[], None]
+
+        @property
+        def metrics_names(self) -> list[str]: ...
+        @property
+        def stateful(self) -> bool: ...
+        @property
+        def trainable_variables(self) -> list[Array]: ...
+
+    def fit(self, x: Inputs | Minibatches | None = None, y: Inputs | None = None, batch_size: int | None = None,
+            epochs: int = 1, verbose: Verbose = "auto", callbacks: Callbacks = None, validation_split: float = 0.0,
+            validation_data: tuple[Any, ...] | list[Any] | Minibatches | None = None, shuffle: bool = True,
+            class_weight: Mapping[int, float] | None = None, sample_weight: Inputs | None = None,
+            initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
+            validation_batch_size: int | None = None, validation_freq: int = 1) -> History:  # fmt: skip
         """Trains on data for a number of epochs.
 
         Parameters
@@ -90,7 +134,7 @@ class Training:
             With the weights of the last minibatch whose loss was finite.
         """
         with self._exclusively():
-            verbose = _verbose(verbose)
+            verbose = _verbose(verbose)  # type: ignore[assignment]
             epochs = _count("epochs", epochs)
             initial_epoch = _count("initial_epoch", initial_epoch, least=0)
             validation_freq = _count("validation_freq", validation_freq)
@@ -101,7 +145,7 @@ class Training:
             if _is_iterable_of_batches(x, y):
                 if split or sample_weight is not None:
                     raise ValueError("validation_split and sample_weight are for arrays, not for minibatches")
-                feed = _BatchFeed(self, x, class_weight, steps, shuffle)
+                feed: Any = _BatchFeed(self, x, class_weight, steps, shuffle)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
                 data = self._minibatch(x, y, sample_weight, class_weight, "fit")
@@ -114,7 +158,9 @@ class Training:
             validation = self._validation(validation_data, held_out, size, validation_steps)
             return self._fit(feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks)
 
-    def _fit(self, feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks):
+    def _fit(self, feed: _ArrayFeed | _BatchFeed, validation: Callable[[CallbackList], Logs] | None,
+             validation_freq: int, epochs: int, initial_epoch: int, verbose: Any,
+             callbacks: Callbacks) -> History:  # fmt: skip
         calls = self._callback_list(callbacks, verbose, feed.steps, epochs, feed.rows, training=True)
         self.stop_training = False
         outer, self._position = self._position, None  # of a `fit` whose hook this one is in
@@ -138,9 +184,10 @@ class Training:
         finally:
             self._position = outer
             calls.close()
-        return calls.history
+        return calls.history  # type: ignore[return-value]
 
-    def _callback_list(self, callbacks, verbose, steps, epochs=1, rows=None, training=False):
+    def _callback_list(self, callbacks: Callbacks, verbose: Any, steps: int | None, epochs: int = 1,
+                       rows: int | None = None, training: Any = False) -> CallbackList:  # fmt: skip
         from nncore.callbacks import CallbackList
 
         if callbacks is None and not training:  # the rule, for which one is made once
@@ -150,7 +197,7 @@ class Training:
         return CallbackList(callbacks, add_history=training, add_progbar=training and verbose != 0, model=self,
                             verbose=verbose, epochs=epochs, steps=steps, rows=rows)  # fmt: skip
 
-    def _call_hooks(self, hook, *arguments):
+    def _call_hooks(self, hook: Callable[..., Any], *arguments: Any) -> None:
         """Calls a hook of all callbacks. The model is theirs meanwhile, in this thread and in no other."""
         self._lock.lend()
         try:
@@ -158,7 +205,7 @@ class Training:
         finally:
             self._lock.call_in()
 
-    def _drawn(self, batches):
+    def _drawn(self, batches: Any) -> Iterator[Any]:
         """The minibatches of an iterable, whose code may use the model as hooks may."""
         iterator = iter(batches)
         while True:
@@ -171,7 +218,8 @@ class Training:
                 self._lock.call_in()
             yield batch
 
-    def _validation(self, data, held_out, batch_size, steps):
+    def _validation(self, data: Any, held_out: Any, batch_size: int | None,
+                    steps: int | None) -> Callable[[CallbackList], Logs] | None:  # fmt: skip
         """A function that evaluates the validation data, or else the Batch held out, checked now; None without any."""
         if data is None and held_out is None:
             return None
@@ -187,8 +235,24 @@ class Training:
         rows = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
         return lambda calls: self._evaluate_rows(rows, batch_size, steps, calls)
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
-                 return_dict=False):  # fmt: skip
+    @overload
+    def evaluate(self, x: Inputs | Minibatches | None = None, y: Inputs | None = None, batch_size: int | None = None,
+                 verbose: Verbose = "auto", sample_weight: Inputs | None = None, steps: int | None = None,
+                 callbacks: Callbacks = None, return_dict: Literal[False] = False) -> Any: ...  # fmt: skip
+
+    @overload
+    def evaluate(self, x: Inputs | Minibatches | None = None, y: Inputs | None = None, batch_size: int | None = None,
+                 verbose: Verbose = "auto", sample_weight: Inputs | None = None, steps: int | None = None,
+                 callbacks: Callbacks = None, *, return_dict: Literal[True]) -> Logs: ...  # fmt: skip
+
+    @overload
+    def evaluate(self, x: Inputs | Minibatches | None = None, y: Inputs | None = None, batch_size: int | None = None,
+                 verbose: Verbose = "auto", sample_weight: Inputs | None = None, steps: int | None = None,
+                 callbacks: Callbacks = None, return_dict: bool = False) -> Any: ...  # fmt: skip
+
+    def evaluate(self, x: Inputs | Minibatches | None = None, y: Inputs | None = None, batch_size: int | None = None,
+                 verbose: Verbose = "auto", sample_weight: Inputs | None = None, steps: int | None = None,
+                 callbacks: Callbacks = None, return_dict: bool = False) -> Any:  # fmt: skip
         """Returns the mean loss over all rows, and the metrics after it if there are any.
 
         Parameters
@@ -202,7 +266,7 @@ class Training:
         return_dict : bool
             A dict by name in place of a number or list.
         """
-        verbose = _verbose(verbose)
+        verbose = _verbose(verbose)  # type: ignore[assignment]
         with self._exclusively():
             steps = None if steps is None else _count("steps", steps)
             if _is_iterable_of_batches(x, y):
@@ -215,25 +279,26 @@ class Training:
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
-    def _evaluate_rows(self, rows, batch_size, steps, calls):
+    def _evaluate_rows(self, rows: Batch, batch_size: int, steps: int | None, calls: CallbackList) -> Logs:
         end = rows.rows if steps is None else min(rows.rows, steps * batch_size)
         # without hooks in between, the minibatch is the engine's own, as it does not change the means
         part = batch_size if calls.needs_batch_hook("test") else end
         cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
         return self._evaluate_parts(map(rows.part, cuts), calls, batch_size)
 
-    def _evaluate_batches(self, batches, steps, calls):
+    def _evaluate_batches(self, batches: Any, steps: int | None, calls: CallbackList) -> Logs:
         drawn = itertools.islice(self._drawn(batches), steps)
         parts = (self._minibatch(*_unpack(batch), None, "evaluate") for batch in drawn)
         return self._evaluate_parts(parts, calls)
 
-    def _evaluate_parts(self, parts, calls, batch_size=None):
+    def _evaluate_parts(self, parts: Iterable[Batch], calls: CallbackList, batch_size: int | None = None) -> Logs:
         """Means over the rows of all parts, which are the minibatches that hooks see."""
         hooked = calls.needs_batch_hook("test")
         self.stop_evaluating = False
         self._reset_metrics()
         self._call_hooks(calls.on_test_begin)
-        totals, rows = 0.0, 0
+        totals: Any = 0.0
+        rows = 0
         for batch, part in enumerate(parts):
             if hooked:
                 self._call_hooks(calls.on_test_batch_begin, batch)
@@ -248,7 +313,7 @@ class Training:
         self._call_hooks(calls.on_test_end, logs)
         return logs
 
-    def _totals(self, data, batch_size):
+    def _totals(self, data: Batch, batch_size: int) -> Array:
         """Totals of losses and metrics over a Batch, in minibatches that change nothing, or else of `batch_size`."""
         rows = min(batch_size if self.objective.depends_on_minibatch or self.stateful else 512, data.rows)
         self._require_whole_minibatches(data.rows, rows)
@@ -262,12 +327,12 @@ class Training:
         self._run_slices(program, data.rows, minibatch=rows)
         return program.builder.totals.copy()
 
-    def _run_slices(self, program, end, position=0, **options):
+    def _run_slices(self, program: Program, end: int, position: Any = 0, **options: Any) -> None:
         """Runs to the end, with a look at Ctrl-C now and then."""
         while position < end:
             position, _ = program.run(end, position=position, seconds=SLICE_SECONDS, seed=self.seed, **options)
 
-    def _require_whole_minibatches(self, rows, minibatch):
+    def _require_whole_minibatches(self, rows: int, minibatch: int) -> None:
         """Raises ValueError where a stateful model would get a last minibatch of fewer rows."""
         if self.stateful and rows % minibatch:
             raise ValueError(
@@ -275,16 +340,17 @@ class Training:
                 f"{rows} rows in minibatches of {minibatch}"
             )
 
-    def _named(self, totals, rows):
+    def _named(self, totals: Any, rows: int) -> Logs:
         return dict(zip(self.metrics_names, self.objective.values(totals, rows), strict=True))
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x: Inputs | Minibatches | None, batch_size: int | None = None, verbose: Verbose = "auto",
+                steps: int | None = None, callbacks: Callbacks = None) -> Outputs:  # fmt: skip
         """Returns the outputs for the rows of x, as an array of the model's dtype.
 
         `batch_size` changes neither result nor memory: the engine takes the rows in chunks of its own. Hooks of
         `callbacks` and stateful layers see minibatches of so many rows, 32 unless given.
         """
-        verbose = _verbose(verbose)
+        verbose = _verbose(verbose)  # type: ignore[assignment]
         batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
         steps = None if steps is None else _count("steps", steps)
         if callbacks is None and steps is None:
@@ -307,7 +373,7 @@ class Training:
                 parts = ([_part(source, cut) for source in sources] for cut in cuts)
             return self._predict_parts(parts, calls)
 
-    def _predict_parts(self, parts, calls):
+    def _predict_parts(self, parts: Iterable[Any], calls: CallbackList) -> Outputs:
         hooked = calls.needs_batch_hook("predict")
         self.stop_predicting = False
         self._call_hooks(calls.on_predict_begin)
@@ -333,7 +399,7 @@ class Training:
 class _ArrayFeed:
     """Epochs over arrays, in the engine's loop."""
 
-    def __init__(self, model, data, batch_size, shuffle, steps):
+    def __init__(self, model: Any, data: Batch, batch_size: int, shuffle: bool, steps: int | None) -> None:
         self.model, self.data = model, data
         self.batch_size = min(batch_size, data.rows)
         self.shuffle = shuffle
@@ -341,14 +407,14 @@ class _ArrayFeed:
         self.rows = min(data.rows, self.steps * self.batch_size)
         model._require_whole_minibatches(self.rows, self.batch_size)
 
-    def _bound_program(self, totals):
+    def _bound_program(self, totals: Any) -> Program:
         program = self.model._program("train", self.batch_size, weighted(self.data.weights))
         program.bind_inputs(self.data.x)
         program.bind_targets(self.data.y, self.data.weights)
         program.builder.totals[:] = totals
         return program
 
-    def run_epoch(self, epoch, calls, begun=None):
+    def run_epoch(self, epoch: int, calls: CallbackList, begun: Any = None) -> Logs:
         """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
@@ -401,7 +467,8 @@ class _BatchFeed:
 
     rows = None
 
-    def __init__(self, model, batches, class_weight, steps, shuffle):
+    def __init__(self, model: Any, batches: Any, class_weight: Mapping[int, float] | None, steps: int | None,
+                 shuffle: bool) -> None:  # fmt: skip
         self.model, self.batches, self.class_weight, self.steps = model, batches, class_weight, steps
         self.numbered = isinstance(batches, PyDataset)
         self.shuffle = shuffle and self.numbered
@@ -411,7 +478,7 @@ class _BatchFeed:
         if self.once is not None:
             self.batches = self.once
 
-    def run_epoch(self, epoch, calls, begun=None):
+    def run_epoch(self, epoch: int, calls: CallbackList, begun: Any = None) -> Logs:
         """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
@@ -454,48 +521,48 @@ class _BatchFeed:
         return logs
 
 
-def _position(epoch, batch, totals, first_step):
+def _position(epoch: int, batch: int, totals: Array, first_step: int) -> Config:
     """Where training is, in the middle of an epoch, for a backup; at its beginning that is {"epoch"}."""
     return {"epoch": epoch, "batch": batch, "totals": totals.tolist(), "first_step": first_step}
 
 
-def _begun(position, optimizer):
+def _begun(position: Any, optimizer: Optimizer) -> tuple[int, Any, int]:
     """Minibatches that are done, the sums over them, and the step before the first of them, at an epoch's beginning."""
     if position is None or "batch" not in position:
         return 0, 0.0, int(optimizer.counter[0])
     return position["batch"], np.array(position["totals"]), position["first_step"]
 
 
-def _steps(rows, batch_size, steps):
+def _steps(rows: int, batch_size: int, steps: int | None) -> int:
     """The number of minibatches, of no more than `steps`."""
     count = math.ceil(rows / batch_size)
     return count if steps is None else min(steps, count)
 
 
-def _part(source, cut):
+def _part(source: Source, cut: slice) -> Source:
     return source._replace(array=source.array[cut])
 
 
-def _unpack(batch):
+def _unpack(batch: Any) -> tuple[Any, Any, Any]:
     """(x, y, sample_weight) of what an iterable of minibatches gave."""
     if not isinstance(batch, (tuple, list)) or len(batch) not in (1, 2, 3):
         raise ValueError(f"a minibatch must be (x, y) or (x, y, sample_weight); got {type(batch).__name__}")
     return (*batch, *[None] * (3 - len(batch)))
 
 
-def _verbose(verbose):
+def _verbose(verbose: Any) -> int:
     if verbose not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, not {verbose!r}")
     return 1 if verbose == "auto" else int(verbose)
 
 
-def _count(name, value, least=1):
+def _count(name: str, value: Any, least: int = 1) -> int:
     if least == 0 and value == 0:
         return 0
     return _checks.positive_integer("fit" if name != "steps" else "evaluate", name, value)
 
 
-def _cut(rows, split):
+def _cut(rows: int, split: float) -> int:
     """Rows before the validation part; each part keeps at least one."""
     kept = math.floor(rows * (1 - split))
     if not 0 < kept < rows:
@@ -503,6 +570,6 @@ def _cut(rows, split):
     return kept
 
 
-def _is_iterable_of_batches(x, y):
+def _is_iterable_of_batches(x: Any, y: Any) -> bool:
     """Whether `x` gives minibatches: it is no array, and there are no targets beside it."""
     return y is None and not hasattr(x, "__array__") and not isinstance(x, dict) and hasattr(x, "__iter__")
