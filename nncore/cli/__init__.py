@@ -5,12 +5,18 @@ end its help, `add_arguments(parser)` and `run(arguments)`, which raises where i
 need when they run, so that asking for help costs nothing.
 """
 
+from __future__ import annotations
+
 import argparse
 import importlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from nncore._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMANDS = (
     "demo",
@@ -22,7 +28,7 @@ COMMANDS = (
 FAILURES = (OSError, ValueError, RuntimeError, ArithmeticError, MemoryError, ImportError)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Parameters
@@ -55,7 +61,7 @@ def main(arguments=None):
     return 0
 
 
-def command_parser():
+def command_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="nncore",

@@ -1,6 +1,13 @@
 """`nncore bench`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ._types import positive_number, whole_number
+
+if TYPE_CHECKING:
+    import argparse
 
 SUMMARY = "measure training steps beside the same steps in NumPy"
 
@@ -9,7 +16,7 @@ EXAMPLES = """\
   nncore bench --seconds 30 --threads 1"""
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument(
         "--seconds",
@@ -26,7 +33,7 @@ def add_arguments(parser):
     )
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> None:
     """Print a table of microseconds per training step."""
     from nncore import _bench
 

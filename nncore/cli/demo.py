@@ -1,10 +1,18 @@
 """`nncore demo`."""
 
+from __future__ import annotations
+
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._types import path_ending_in, whole_number
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nncore.models.model import Model
 
 SUMMARY = "train on handwritten digits; write the model and a picture"
 
@@ -17,7 +25,7 @@ MODEL_NAME = "nncore-demo.safetensors"
 PICTURE_NAME = "nncore-demo.png"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument(
         "--epochs",
@@ -54,7 +62,7 @@ def add_arguments(parser):
     parser.add_argument("--quiet", action="store_true", help="print only what went wrong")
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> None:
     """Train, report, and write the model and the picture."""
     import nncore as nn
 
@@ -64,7 +72,7 @@ def run(arguments):
     for path in (model_path, picture_path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def report(line):
+    def report(line: str) -> None:
         if not arguments.quiet:
             print(line, flush=True)
 
@@ -105,7 +113,7 @@ def run(arguments):
     report(f"Picture: {picture_path}")
 
 
-def digit_classifier(seed):
+def digit_classifier(seed: int) -> Model:
     """A compiled network of three dense layers for images of 8 x 8 pixels with values of 0 to 16."""
     import nncore as nn
 

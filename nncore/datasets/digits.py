@@ -1,13 +1,19 @@
 """The handwritten digits that ship with the package: 1,797 images of 8 x 8 pixels."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nncore._typing import Array
 
 DATA = Path(__file__).with_name("digits.npz")
 
 
-def load_data():
+def load_data() -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Load the handwritten digits, split into training and test images.
 
     Each pixel counts the black points in a block of 4 x 4 of the scanned digit, so it is a whole number from 0

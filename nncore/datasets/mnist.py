@@ -1,5 +1,7 @@
 """MNIST: 70,000 handwritten digits of 28 x 28 pixels, read from IDX files in a folder, or downloaded once."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import math
@@ -8,9 +10,12 @@ import secrets
 import sys
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nncore._typing import Array, PathLikeStr
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -43,7 +48,7 @@ UNSIGNED_BYTE = 0x08
 CHUNK_BYTES = 1 << 20
 
 
-def load_data(path=None):
+def load_data(path: PathLikeStr | None = None) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Load MNIST, split as published into training and test images.
 
     Parameters
@@ -100,7 +105,7 @@ def load_data(path=None):
     return training, test
 
 
-def read_pair(folder, prefix):
+def read_pair(folder: Path, prefix: str) -> tuple[Array, Array]:
     """Images, (count, rows, columns), and labels, (count,), of one part of the data set."""
     image_file = find_file(folder, f"{prefix}-images-idx3-ubyte")
     label_file = find_file(folder, f"{prefix}-labels-idx1-ubyte")
@@ -114,7 +119,7 @@ def read_pair(folder, prefix):
     return images, labels
 
 
-def find_file(folder, name):
+def find_file(folder: Path, name: str) -> Path:
     """The path of the file called `name` in one of its spellings, FileNotFoundError where there is none."""
     dotted = name.replace("-idx", ".idx")
     spellings = [name, dotted, f"{name}.gz", f"{dotted}.gz"]
@@ -125,7 +130,7 @@ def find_file(folder, name):
     raise FileNotFoundError(f"no MNIST file {name!r} in {os.fspath(folder)!r}; looked for {', '.join(spellings)}")
 
 
-def read_idx(path, dimensions):
+def read_idx(path: Path, dimensions: int) -> Array:
     """Read an IDX file of unsigned bytes.
 
     The file is: two zero bytes, the element type (0x08), the number of dimensions, each dimension as a big-endian
@@ -158,7 +163,7 @@ def read_idx(path, dimensions):
             raise ValueError(f"{path} is not a complete gzip file: {error}") from error
 
 
-def read_idx_stream(stream, path, dimensions):
+def read_idx_stream(stream: Any, path: Path, dimensions: int) -> Array:
     """Read what `read_idx` describes from an open binary stream."""
     header = stream.read(4 + 4 * dimensions)
     magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
@@ -186,7 +191,7 @@ def read_idx_stream(stream, path, dimensions):
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """The folder for downloaded files: NNCORE_HOME, or nncore below XDG_CACHE_HOME or ~/.cache."""
     home = os.environ.get("NNCORE_HOME")
     if home:
@@ -196,7 +201,7 @@ def cache_folder():
     return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "nncore"
 
 
-def download(folder):
+def download(folder: Path) -> None:
     """Bring the files that `folder` lacks into it; a file gets its name once it is complete and has been checked."""
     for file in REMOTE_FILES:
         path = folder / file.name
@@ -206,12 +211,12 @@ def download(folder):
         write_atomically(path, fetch(file))
 
 
-def is_published(content, file):
+def is_published(content: bytes, file: RemoteFile) -> bool:
     """Whether `content` is, to the bit, what was published under the name of `file`."""
     return hashlib.sha256(content).hexdigest() == file.sha256
 
 
-def fetch(file):
+def fetch(file: RemoteFile) -> bytes:
     """The content of `file` from the first mirror that has it, ConnectionError where none has."""
     # http.client takes longer to import than the rest of the package, and few calls need it.
     import http.client
@@ -241,7 +246,7 @@ def fetch(file):
     )
 
 
-def write_atomically(path, content):
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that has its name only once it is whole, and leave nothing behind where that fails."""
     # Not the tempfile module: its files cannot be read by others who share the cache.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")

@@ -1,6 +1,12 @@
 """Bridges to other libraries. Each imports what it bridges to when it is used, and nothing here imports it."""
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nncore.interop import scipy as scipy
 
 __all__ = [
     "c",
@@ -9,11 +15,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in __all__:
         return importlib.import_module(f"nncore.interop.{name}")
     raise AttributeError(f"module 'nncore.interop' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

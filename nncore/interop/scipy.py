@@ -4,11 +4,19 @@ Limited-memory BFGS suits small networks and data: it has no learning rate and n
 converges much faster than the optimizers of `nn.optimizers`.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from nncore import _checks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nncore._typing import Array, Inputs
+    from nncore.models.model import Model
 
 __all__ = ["MinimizeResult", "minimize"]
 
@@ -20,15 +28,17 @@ class MinimizeResult(NamedTuple):
     """What `minimize` did."""
 
     loss: float  # with the weights that the model now has
-    history: list  # the loss at the beginning, and after each iteration
+    history: list[float]  # the loss at the beginning, and after each iteration
     iterations: int
     evaluations: int  # of the loss and its gradient
     success: bool  # the method stopped because it found a minimum, as far as `tolerance` goes
     message: str  # why the method stopped
 
 
-def minimize(model, x, y, sample_weight=None, method="L-BFGS-B", max_iterations=100, tolerance=1e-12, callback=None,
-             **options):  # fmt: skip
+def minimize(model: Model, x: Inputs, y: Inputs, sample_weight: Inputs | None = None,
+             method: Literal["L-BFGS-B", "BFGS", "CG", "Newton-CG", "SLSQP"] = "L-BFGS-B", max_iterations: int = 100,
+             tolerance: float = 1e-12, callback: Callable[[int, float], Any] | None = None,
+             **options: Any) -> MinimizeResult:  # fmt: skip
     """Trains a compiled model on all rows at once, by `scipy.optimize.minimize`.
 
     Minimised is the loss with the penalties of regularizers, as a function of all trainable weights. The model's
@@ -113,7 +123,7 @@ class _Stop(Exception):  # noqa: N818  it is no error
 class _FullBatch:
     """A model's loss as a function of one vector, that of all its trainable weights."""
 
-    def __init__(self, model, x, y, sample_weight, callback):
+    def __init__(self, model: Model, x: Any, y: Any, sample_weight: Any, callback: Any) -> None:
         self.model, self.data, self.callback = model, (x, y, sample_weight), callback
         # builds the model where it is not, and checks the data
         loss, _ = model.value_and_gradients(*self.data)
@@ -131,7 +141,7 @@ class _FullBatch:
         self.evaluations = 1
         self._recent = [(self.best, loss)]  # of this iteration, one of which is its result
 
-    def set_weights(self, vector):
+    def set_weights(self, vector: Array) -> None:
         """Writes the vector into the model."""
         at = 0
         for weight in self.weights:
@@ -139,7 +149,7 @@ class _FullBatch:
             weight.array[...] = vector[at : at + size].reshape(weight.array.shape)
             at += size
 
-    def evaluate(self, vector):
+    def evaluate(self, vector: Array) -> tuple[float, Array]:
         """The loss and its gradient."""
         from nncore.models.training import NonFiniteLossError
 
@@ -155,7 +165,7 @@ class _FullBatch:
         self._recent.append((vector.copy(), loss))
         return loss, gradient
 
-    def end_iteration(self, vector):
+    def end_iteration(self, vector: Array) -> None:
         """Takes note of an iteration's result, which is among what was evaluated in it."""
         losses = [loss for seen, loss in reversed(self._recent) if np.array_equal(seen, vector)]
         loss = losses[0] if losses else self.evaluate(vector)[0]
