@@ -5,6 +5,10 @@
 >>> model.compile("adam", nn.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore import activations, config, constraints, initializers, layers, models, regularizers
 from nncore._version import __version__
 from nncore.layers import Input
@@ -35,13 +39,16 @@ __all__ = [
     "utils",
 ]
 
+if TYPE_CHECKING:
+    from nncore import callbacks, datasets, embed, interop, losses, metrics, optimizers, saving, testing, utils
+
 # What a program may do without is imported when it is first used: a prediction needs none of it.
 _LATER = frozenset(
     ("callbacks", "datasets", "embed", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils")
 )
 
 
-def get_include():
+def get_include() -> str:
     """The folder of the C headers, for the compiler of a project that uses ``nncore_embed.h``.
 
     >>> import os, nncore as nn
@@ -53,7 +60,7 @@ def get_include():
     return os.path.join(os.path.dirname(__file__), "include")
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _LATER:
         import importlib
 
@@ -61,5 +68,5 @@ def __getattr__(name):
     raise AttributeError(f"module 'nncore' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})

@@ -1,12 +1,21 @@
 """Training steps of nncore beside the same steps in NumPy: what `nncore bench` measures."""
 
+from __future__ import annotations
+
 import os
 import statistics
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nncore._typing import Array
+    from nncore.models.model import Model
 
 # Layer sizes and rows of a minibatch.
 CONFIGURATIONS = (
@@ -30,7 +39,7 @@ THREAD_VARIABLES = (
 )
 
 
-def compare_with_numpy(seconds=10.0, threads=None):
+def compare_with_numpy(seconds: float = 10.0, threads: int | None = None) -> None:
     """Print a table of microseconds per training step, nncore beside NumPy.
 
     Both train the same ReLU classifiers on the same float32 data: forward, softmax cross-entropy, backward, Adam.
@@ -69,17 +78,17 @@ class NumpyClassifier:
         Kernel, bias, kernel, bias, ..., as nncore's `get_weights` returns them. They are copied.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights: Sequence[Array]) -> None:
         self.weights = [np.array(w) for w in weights]
         self.first_moments = [np.zeros_like(w) for w in self.weights]
         self.second_moments = [np.zeros_like(w) for w in self.weights]
         self.steps = 0
 
-    def train_step(self, x, y):
+    def train_step(self, x: Array, y: Array) -> None:
         """One step of Adam on the minibatch mean of the cross-entropy; x is (rows, features), y (rows,) classes."""
         self.apply(self.gradients(x, y))
 
-    def gradients(self, x, y):
+    def gradients(self, x: Array, y: Array) -> list[Array]:
         """The gradient with respect to each of the weights."""
         kernels, biases = self.weights[::2], self.weights[1::2]
         inputs = []
@@ -100,7 +109,7 @@ class NumpyClassifier:
                 dy *= inputs[i] > 0
         return gradients[::-1]
 
-    def apply(self, gradients):
+    def apply(self, gradients: Sequence[Array]) -> None:
         """Adam's update with nncore's defaults."""
         self.steps += 1
         first_correction, second_correction = 1 - 0.9**self.steps, 1 - 0.999**self.steps
@@ -112,7 +121,7 @@ class NumpyClassifier:
             w -= 0.001 / first_correction * s / np.sqrt(r / second_correction + 1e-8)
 
 
-def nncore_classifier(sizes):
+def nncore_classifier(sizes: Sequence[int]) -> Model:
     """The same classifier in nncore, compiled."""
     import nncore as nn
 
@@ -122,7 +131,8 @@ def nncore_classifier(sizes):
     return model
 
 
-def classifiers(sizes, batch, rows=ROWS):
+def classifiers(sizes: Sequence[int], batch: int,
+                rows: int = ROWS) -> tuple[Callable[[int], Any], Callable[[int], Any]]:  # fmt: skip
     """Two functions of a number of epochs, which train the same network on the same data: NumPy's and nncore's."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((rows, sizes[0]), dtype=np.float32)
@@ -130,18 +140,18 @@ def classifiers(sizes, batch, rows=ROWS):
     model = nncore_classifier(sizes)
     peer = NumpyClassifier(model.get_weights())
 
-    def train_peer(epochs):
+    def train_peer(epochs: int) -> None:
         for _ in range(epochs):
             for i in range(0, rows, batch):
                 peer.train_step(x[i : i + batch], y[i : i + batch])
 
-    def train_model(epochs):
+    def train_model(epochs: int) -> None:
         model.fit(x, y, batch_size=batch, epochs=epochs, shuffle=False, verbose=0)
 
     return train_peer, train_model
 
 
-def seconds_per_step(functions, steps, seconds):
+def seconds_per_step(functions: Sequence[Any], steps: int, seconds: float) -> list[float]:
     """Medians over rounds in which the functions take turns.
 
     Parameters
@@ -158,21 +168,22 @@ def seconds_per_step(functions, steps, seconds):
         # Once to warm up; the second call tells how many epochs fit into a round.
         function(1)
         epochs.append(max(1, round(seconds / ROUNDS / len(functions) / timed(function, 1))))
-    rounds, end = [], time.perf_counter() + seconds
+    rounds: list[list[float]] = []
+    end = time.perf_counter() + seconds
     # On a machine so slow, or so busy, that an epoch outlasts its share, three rounds must do.
     while len(rounds) < 3 or (len(rounds) < ROUNDS and time.perf_counter() < end):
         rounds.append([timed(f, n) / (n * steps) for f, n in zip(functions, epochs, strict=True)])
     return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
-def timed(function, argument):
+def timed(function: Callable[..., Any], argument: Any) -> float:
     """Seconds that a call takes."""
     start = time.perf_counter()
     function(argument)
     return time.perf_counter() - start
 
 
-def print_table(seconds):
+def print_table(seconds: Any) -> None:
     """Measure and print, a row at a time."""
     import nncore as nn
 

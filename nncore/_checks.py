@@ -1,11 +1,19 @@
 """Checks of arguments that several modules share. Each raises before anything has changed."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from nncore import _custom_objects
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
-def suggest(name, choices):
+    from nncore._typing import Config, Dtype, Shape
+
+
+def suggest(name: object, choices: Iterable[str]) -> str:
     """' Did you mean ...?' where a choice is close to `name`, and the list of choices."""
     import difflib  # here, as most programs never need it
 
@@ -14,20 +22,20 @@ def suggest(name, choices):
     return f"{hint} There are: {', '.join(sorted(choices))}"
 
 
-def refuse(owner, **arguments):
+def refuse(owner: str, **arguments: Any) -> None:
     """Raises for the first argument that is not None: it belongs to Keras's signature and is not supported."""
     for name, value in arguments.items():
         if value is not None:
             raise ValueError(f"{owner} does not support the argument {name!r} (got {value!r})")
 
 
-def refuse_unknown(owner, arguments):
+def refuse_unknown(owner: str, arguments: Mapping[str, Any]) -> None:
     """Raises TypeError for any keyword that is left over."""
     for name in arguments:
         raise TypeError(f"{owner} has no argument {name!r}")
 
 
-def integer(owner, name, value, least=0):
+def integer(owner: str, name: str, value: Any, least: int = 0) -> int:
     """Returns `value` as an int of at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
@@ -37,18 +45,19 @@ def integer(owner, name, value, least=0):
     return value
 
 
-def positive_integer(owner, name, value):
+def positive_integer(owner: str, name: str, value: Any) -> int:
     """Returns `value` as an int of at least 1."""
     return integer(owner, name, value, least=1)
 
 
-def sample_shape(owner, name, shape):
+def sample_shape(owner: str, name: str, shape: Any) -> Shape:
     """Returns the shape of one sample, one number or several, as a tuple of ints of at least 1."""
     lengths = (shape,) if hasattr(shape, "__index__") else tuple(shape)
     return tuple(positive_integer(owner, f"{name} {shape}", n) for n in lengths)
 
 
-def real_number(owner, name, value, low=-math.inf, high=math.inf, *, low_open=False, high_open=False):
+def real_number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf, *,
+                low_open: bool = False, high_open: bool = False) -> float:  # fmt: skip
     """Returns `value` as a finite float inside the interval."""
     try:
         number = float(value)
@@ -61,14 +70,14 @@ def real_number(owner, name, value, low=-math.inf, high=math.inf, *, low_open=Fa
     return number
 
 
-def boolean(owner, name, value):
+def boolean(owner: str, name: str, value: Any) -> bool:
     """Returns `value` as a bool; refuses what is not one (a NumPy bool and 0 or 1 are)."""
     if value in (True, False):
         return bool(value)
     raise TypeError(f"{owner}: {name} must be True or False, not {value!r}")
 
 
-def name_of_dtype(owner, dtype):
+def name_of_dtype(owner: str, dtype: Dtype) -> str:
     """Returns the name of a type of numbers."""
     import numpy as np
 
@@ -78,7 +87,8 @@ def name_of_dtype(owner, dtype):
         raise ValueError(f"{owner}: dtype must be a type of numbers, not {dtype!r}") from None
 
 
-def resolve(kind, identifier, base, by_name, by_class):
+def resolve(kind: str, identifier: Any, base: type[Any], by_name: Mapping[str, type[Any]],
+            by_class: Mapping[str, type[Any]]) -> Any:  # fmt: skip
     """The object that a name, a class, a configuration or an object itself stands for.
 
     `by_name` holds the names of the public API, `by_class` the class names that configurations use. Classes of the
@@ -103,6 +113,6 @@ def resolve(kind, identifier, base, by_name, by_class):
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
 
 
-def serialize(thing):
+def serialize(thing: Any) -> Config:
     """{"class_name", "config"} of an object with get_config."""
     return {"class_name": _custom_objects.name_in_files(type(thing)), "config": thing.get_config()}

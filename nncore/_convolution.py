@@ -7,12 +7,23 @@ place that a pixel can have between two windows (strides of 2 make four of them)
 windows, or have few channels, it is cheaper to make a product of each window and to add that to the window's pixels.
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nncore._plan import IMAGE_ROWS, LARGE_KERNEL_ELEMENTS, LARGE_KERNEL_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nncore._engine import Buffer
+    from nncore._plan import Builder
+    from nncore._typing import Array
+    from nncore._weight import Weight
+    from nncore._windows import Axis, Windows
 
 # Of a copied band of an image, or of the products of windows: so that it stays in a second-level cache.
 BAND_BYTES = 65536
@@ -35,26 +46,26 @@ class _Line(NamedTuple):
     out_step: int
 
     @property
-    def reach(self):
+    def reach(self) -> int:
         """Pixels from the first to the last tap of a window, both counted."""
         return (self.taps - 1) * self.tap_step + 1
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Pixels from the first window's first to the last window's last."""
         return (self.windows - 1) * self.step + self.reach
 
     @property
-    def inside(self):
+    def inside(self) -> bool:
         """Whether no window reaches beyond the image."""
         return self.first >= 0 and self.first + self.width <= self.pixels
 
 
-def _forward_line(axis):
+def _forward_line(axis: Axis) -> _Line:
     return _Line(axis.outputs, -axis.before, axis.stride, axis.window, axis.dilation, axis.length, 0, 1)
 
 
-def _backward_lines(axis):
+def _backward_lines(axis: Axis) -> Iterator[Any]:
     """For each place of a pixel between windows: (numbers of the taps that reach it, in order, and the _Line).
 
     Pixel i, counted from the padding's beginning, is at tap k of window (i - k dilation) / stride, if that is a whole
@@ -71,7 +82,7 @@ def _backward_lines(axis):
             yield taps, _Line(count, begin + offset, 1, len(taps), apart, axis.outputs, first, axis.stride)
 
 
-def _band_rows(builder, rows, columns, channels, pixel):
+def _band_rows(builder: Builder, rows: Any, columns: Any, channels: int, pixel: Any) -> int:
     """Rows of windows whose pixels are copied at a time, for which the plan's threads get memory; 0: none are."""
     if rows.taps * columns.taps and (not (rows.inside and columns.inside) or channels != pixel):
         line = columns.width * channels * builder.dtype.itemsize
@@ -81,7 +92,8 @@ def _band_rows(builder, rows, columns, channels, pixel):
     return 0
 
 
-def _geometry(rows, columns, channels, pixel, out_pixel, out_columns, band_rows):
+def _geometry(rows: Any, columns: Any, channels: int, pixel: Any, out_pixel: Any, out_columns: Any,
+              band_rows: int) -> Array:  # fmt: skip
     """What the kernels read, struct nn_windows."""
     fields = [rows.windows, columns.windows, rows.first, columns.first, rows.step, columns.step, rows.taps,
               columns.taps, rows.tap_step, columns.tap_step, rows.pixels, columns.pixels, channels, pixel,
@@ -90,23 +102,26 @@ def _geometry(rows, columns, channels, pixel, out_pixel, out_columns, band_rows)
     return np.array(fields, np.int64)
 
 
-def _forward_geometry(builder, windows, channels, units):
+def _forward_geometry(builder: Builder, windows: Windows, channels: int, units: int) -> Array:
     """That of windows themselves, whose results are an image of so many units."""
     rows, columns = _forward_line(windows.rows), _forward_line(windows.columns)
     band_rows = _band_rows(builder, rows, columns, channels, windows.channels)
     return _geometry(rows, columns, channels, windows.channels, units, windows.columns.outputs, band_rows)
 
 
-def _emit(emit, a, b, c, geometry, columns, bias, mask, relu):
+def _emit(emit: Callable[..., Any], a: Any, b: Any, c: Any, geometry: Array, columns: Any, bias: Array | None,
+          mask: Buffer | None, relu: bool) -> None:  # fmt: skip
     emit("window_product", a=a, bias=bias, mask=mask, c=c, geometry=geometry, columns=columns, a_stride=a.stride,
          mask_stride=mask.stride if mask else 0, c_stride=c.stride, relu=relu, **b)  # fmt: skip
 
 
-def _part_of(bias, group, count):
+def _part_of(bias: Array | None, group: int, count: int) -> Array | None:
     return None if bias is None else bias[group * count : (group + 1) * count]
 
 
-def emit_convolution(builder, emit, windows, weight, x, y, *, groups=1, bias=None, mask=None, relu=False):
+def emit_convolution(builder: Builder, emit: Callable[..., Any], windows: Windows, weight: Weight, x: Any, y: Any, *,
+                     groups: int = 1, bias: Array | None = None, mask: Buffer | None = None,
+                     relu: bool = False) -> None:  # fmt: skip
     """Adds y = the windows of x times the weight; then + bias, ReLU, and 0 where `mask` is not positive.
 
     Parameters
@@ -116,7 +131,7 @@ def emit_convolution(builder, emit, windows, weight, x, y, *, groups=1, bias=Non
     x, y, mask : Buffer, of images; mask as y
     """
     matrix = weight.array.reshape(weight.matrix_shape)
-    units = matrix.shape[1]
+    units = matrix.shape[1]  # type: ignore[misc]
     channels, group_units = windows.channels // groups, units // groups
     geometry = _forward_geometry(builder, windows, channels, units)
     for group in range(groups):
@@ -126,7 +141,9 @@ def emit_convolution(builder, emit, windows, weight, x, y, *, groups=1, bias=Non
               _part_of(bias, group, group_units), mask and mask.at(column), relu)  # fmt: skip
 
 
-def emit_transposed_convolution(builder, emit, windows, weight, y, x, *, groups=1, bias=None, mask=None, relu=False):
+def emit_transposed_convolution(builder: Builder, emit: Callable[..., Any], windows: Windows, weight: Weight, y: Any,
+                                x: Any, *, groups: int = 1, bias: Array | None = None, mask: Buffer | None = None,
+                                relu: bool = False) -> None:  # fmt: skip
     """Adds x = for each pixel the sum over the windows that it is in of y times the weight; the ends as above.
 
     Parameters
@@ -148,7 +165,7 @@ def emit_transposed_convolution(builder, emit, windows, weight, y, x, *, groups=
                     used += 1
     places[places < 0] = np.arange(used, windows.size)  # of taps that no pixel is at
 
-    def make():
+    def make() -> Any:
         packed = builder.packed(windows.size * units, channels, panels=True)
         return {"matrix": weight.array, "places": places, "columns": units, "channels": channels,
                 "taps": windows.size, "group_units": group_units, **packed}  # fmt: skip
@@ -167,7 +184,8 @@ def emit_transposed_convolution(builder, emit, windows, weight, y, x, *, groups=
                   _part_of(bias, group, channels), mask and mask.at(column), relu)  # fmt: skip
 
 
-def emit_towards_images(builder, windows, weight, dy, dx, *, groups=1, mask=None):
+def emit_towards_images(builder: Builder, windows: Windows, weight: Weight, dy: Buffer, dx: Buffer, *, groups: int = 1,
+                        mask: Buffer | None = None) -> None:  # fmt: skip
     """Adds dx = the gradient of a convolution for its images, in the cheaper one of two ways."""
     channels, units = windows.channels // groups, weight.matrix_shape[1] // groups
     outputs, size = windows.rows.outputs * windows.columns.outputs, windows.size * channels
@@ -180,7 +198,8 @@ def emit_towards_images(builder, windows, weight, dy, dx, *, groups=1, mask=None
         emit_transposed_convolution(builder, builder.backward_step, windows, weight, dy, dx, groups=groups, mask=mask)
 
 
-def _emit_scattered(builder, windows, weight, dy, dx, groups, mask):
+def _emit_scattered(builder: Builder, windows: Windows, weight: Weight, dy: Buffer, dx: Buffer, groups: int,
+                    mask: Buffer | None) -> None:  # fmt: skip
     channels, units = windows.channels // groups, weight.matrix_shape[1] // groups
     rows, columns = _forward_line(windows.rows), _forward_line(windows.columns)
     line = columns.windows * windows.size * channels * builder.dtype.itemsize
@@ -197,7 +216,8 @@ def _emit_scattered(builder, windows, weight, dy, dx, groups, mask):
                               x_stride=x.stride, **b)  # fmt: skip
 
 
-def emit_convolution_gradient(builder, windows, weight, x, dy, *, groups=1):
+def emit_convolution_gradient(builder: Builder, windows: Windows, weight: Weight, x: Any, dy: Buffer, *,
+                              groups: int = 1) -> None:  # fmt: skip
     """Adds the sum over all windows of x' dy to what sums to the gradient of a weight."""
     units = weight.matrix_shape[1]
     channels, group_units = windows.channels // groups, units // groups
@@ -211,6 +231,6 @@ def emit_convolution_gradient(builder, windows, weight, x, dy, *, groups=1):
     builder.weight_gradient_parts(weight, part_rows(weight), emissions)
 
 
-def part_rows(weight):
+def part_rows(weight: Weight) -> int:
     """Rows of the minibatch whose gradients for a weight are summed before they meet the others'."""
     return IMAGE_ROWS if weight.array.size <= LARGE_KERNEL_ELEMENTS else LARGE_KERNEL_ROWS

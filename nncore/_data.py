@@ -4,11 +4,20 @@ Data stays as the user gave it wherever the engine can read it: any native real 
 between rows. What it cannot read (elements of a row apart, foreign byte order) is copied once.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nncore import _engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nncore._typing import Array, Dtype, Shape
+    from nncore.losses.loss import Loss
+    from nncore.metrics.metric import Metric
 
 __all__ = ["Source", "as_array", "class_weights", "features", "labels", "row_weights", "targets"]
 
@@ -21,12 +30,12 @@ class Source(NamedTuple):
     row_bytes: int
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """How many rows there are."""
         return len(self.array)
 
 
-def as_array(data, name):
+def as_array(data: Any, name: str) -> Array:
     """The data as a NumPy array of real numbers, a view where NumPy can make one."""
     try:
         array = np.asarray(data)
@@ -42,7 +51,7 @@ def as_array(data, name):
     return array
 
 
-def as_source(array, dtype):
+def as_source(array: Array, dtype: Dtype) -> Source:
     """The array's rows as a Source; copied into `dtype` only where the engine cannot read them as they are."""
     native = array.dtype.isnative and array.dtype in _engine.SOURCE_TYPES
     inner = array.dtype.itemsize
@@ -56,7 +65,7 @@ def as_source(array, dtype):
     return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
 
 
-def per_name(what, data, names, missing=...):
+def per_name(what: str, data: Any, names: Sequence[str], missing: Any = ...) -> list[Any]:
     """One entry for each of several names: of a dict by name, of a list or tuple in order; alone, the data itself.
 
     With `missing` names that a dict lacks, and a list's entries that are None, stand for that.
@@ -75,7 +84,7 @@ def per_name(what, data, names, missing=...):
     return list(data)
 
 
-def features(data, shape, dtype, owner, name="x"):
+def features(data: Any, shape: Shape, dtype: Dtype, owner: str, name: str = "x") -> Source:
     """Inputs for samples of `shape`, as a Source of the rows.
 
     `owner` names in errors who expects that shape.
@@ -89,7 +98,7 @@ def features(data, shape, dtype, owner, name="x"):
     return as_source(array, dtype)
 
 
-def check_indices(array, layers, name):
+def check_indices(array: Array, layers: Sequence[Any], name: str) -> None:
     """Raises where an array does not hold numbers of rows of the tables of all these layers."""
     layer = min(layers, key=lambda layer: layer.input_dim)
     if array.size == 0:
@@ -106,7 +115,7 @@ def check_indices(array, layers, name):
     )
 
 
-def labels(data, classes, name="y", ignored=None):
+def labels(data: Any, classes: int, name: str = "y", ignored: int | None = None) -> Array:
     """Class numbers, checked to be whole and to lie in 0 .. classes - 1 or to be the one `ignored`, as an array."""
     array = as_array(data, name)
     if array.size == 0:
@@ -123,7 +132,7 @@ def labels(data, classes, name="y", ignored=None):
     return array
 
 
-def _target_array(data, loss, shape, rows, name):
+def _target_array(data: Any, loss: Loss | Metric, shape: Shape, rows: int, name: str) -> Array:
     """Checked targets in the shape (rows, *loss.target_shape(shape))."""
     wanted = loss.target_shape(shape)
     ignored = getattr(loss, "ignore_class", None)
@@ -145,18 +154,18 @@ def _target_array(data, loss, shape, rows, name):
     return array
 
 
-def target_source(data, loss, shape, rows, dtype, name="y"):
+def target_source(data: Any, loss: Loss | Metric, shape: Shape, rows: int, dtype: Dtype, name: str = "y") -> Source:
     """Targets for predictions of `shape`, as a Source of the rows."""
     return as_source(_target_array(data, loss, shape, rows, name), dtype)
 
 
-def targets(data, loss, shape, rows, dtype, name="y"):
+def targets(data: Any, loss: Loss | Metric, shape: Shape, rows: int, dtype: Dtype, name: str = "y") -> Array:
     """Targets for predictions of `shape`, as a contiguous array (rows, elements) for a loss's kernel."""
     array = _target_array(data, loss, shape, rows, name)
     return np.ascontiguousarray(array, np.int32 if loss.labels else dtype).reshape(rows, -1)
 
 
-def row_weights(data, rows, dtype, shape=()):
+def row_weights(data: Any, rows: int, dtype: Dtype, shape: Shape = ()) -> Array | None:
     """Weights of the rows as a contiguous array (rows,), of their samples as (rows, samples), or None.
 
     `shape` is that of the samples of a row.
@@ -175,14 +184,14 @@ def row_weights(data, rows, dtype, shape=()):
     return np.ascontiguousarray(array, dtype)
 
 
-def apart(y_pred, target, weight):
+def apart(y_pred: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
     """Predictions, targets and weights of rows; of samples as rows, where each has a weight."""
     if weight is None or weight.ndim == 1:
         return y_pred, target, weight
     return y_pred.reshape(-1, y_pred.shape[-1]), target.reshape(weight.size, -1), weight.reshape(-1)
 
 
-def class_weights(weights, target, classes, dtype):
+def class_weights(weights: Mapping[int, float], target: Array, classes: int, dtype: Dtype) -> Array:
     """The weight of each row from a dict of class weights; rows of other classes weigh 1.
 
     `target` is an array of class numbers (rows,), those of a single unit rounded, or of one-hot rows (rows, classes).
@@ -201,7 +210,7 @@ def class_weights(weights, target, classes, dtype):
     return np.where(known, table[np.where(known, numbers, 0)], np.ones((), dtype))
 
 
-def check_finite(source, name):
+def check_finite(source: Source, name: str) -> None:
     """Raises for a NaN or an infinity, naming its row."""
     if source.array.dtype.kind != "f":
         return

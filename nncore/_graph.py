@@ -1,5 +1,17 @@
 """The graph of a network: nodes between symbolic tensors, in topological order."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nncore._plan import Builder, Value
+    from nncore._typing import AnyLayer
+    from nncore.layers.layer import WeightMaker
+    from nncore.layers.tensor import Node, Tensor
+
 
 class Graph:
     """What lies between input tensors and output tensors.
@@ -15,15 +27,19 @@ class Graph:
         For inputs that are the outputs of other layers: the graph begins there.
     """
 
-    def __init__(self, inputs, outputs, owner, entry):
+    nodes: list[Node]
+    layers: list[AnyLayer]
+
+    def __init__(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str,
+                 entry: Any) -> None:  # fmt: skip
         self.nodes, self.layers = _in_order(inputs, outputs, owner)
         entries = {id(tensor): entry(tensor) for tensor in inputs if tensor.node.inputs}
-        self.inputs = [entries.get(id(tensor), tensor) for tensor in inputs]
-        self.outputs = list(outputs) if not entries else self._begin_at(entries, outputs)
-        self.input_shapes = [tensor.sample_shape for tensor in self.inputs]
-        self.output_shapes = [tensor.sample_shape for tensor in self.outputs]
+        self.inputs: list[Tensor] = [entries.get(id(tensor), tensor) for tensor in inputs]
+        self.outputs: list[Tensor] = list(outputs) if not entries else self._begin_at(entries, outputs)
+        self.input_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.inputs]
+        self.output_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.outputs]
 
-    def _begin_at(self, entries, outputs):
+    def _begin_at(self, entries: dict[int, Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
         """Puts other nodes in the place of those behind `entries`, {id of a Tensor: Tensor}; returns the outputs."""
         known, nodes, layers = dict(entries), [], {}
         for node in self.nodes:
@@ -38,14 +54,14 @@ class Graph:
         self.nodes, self.layers = nodes, [layers[id(layer)] for layer in self.layers]
         return [known.get(id(tensor), tensor) for tensor in outputs]
 
-    def build(self, weights):
+    def build(self, weights: WeightMaker) -> None:
         """Builds every layer that is not built yet, with weights from a WeightMaker."""
         for node in self.nodes:
             if node.inputs:
                 shapes = [tensor.sample_shape for tensor in node.inputs]
                 node.layer.build_for(shapes if node.layer.merges else shapes[0], weights)
 
-    def emit(self, builder, values, emit_layer):
+    def emit(self, builder: Builder, values: Sequence[Value], emit_layer: Callable[..., Any]) -> list[Value]:
         """Emits every layer into a plan, by emit_layer(builder, layer, values, options); returns the output Values.
 
         `values` are those of the inputs.
@@ -58,9 +74,10 @@ class Graph:
                 known.update(zip(map(id, node.outputs), given, strict=True))
         return [known[id(tensor)] for tensor in self.outputs]
 
-    def readers(self, number):
+    def readers(self, number: int) -> tuple[list[Any], bool]:
         """The layers that read an input as numbers of rows, those of models among them; and whether others read it."""
-        tensor, found = self.inputs[number], []
+        tensor = self.inputs[number]
+        found: list[Any] = []
         others = any(tensor is output for output in self.outputs)
         for node in self.nodes:
             for place, given in enumerate(node.inputs):
@@ -70,12 +87,13 @@ class Graph:
                 found, others = found + inner, others or more
         return found, others
 
-    def numbered(self):
+    def numbered(self) -> tuple[list[Any], list[int], list[int]]:
         """The graph as numbers: (nodes, inputs, outputs).
 
         A node is (number of its layer, tensors that go in), with the options of this use behind them where it has any.
         """
-        tensors, nodes = {}, []
+        tensors: dict[int, int] = {}
+        nodes: list[Any] = []
         layers = {id(layer): number for number, layer in enumerate(self.layers)}
         for node in self.nodes:
             options = [node.options] if node.options else []
@@ -85,13 +103,14 @@ class Graph:
         return nodes, [tensors[id(t)] for t in self.inputs], [tensors[id(t)] for t in self.outputs]
 
 
-def _in_order(inputs, outputs, owner):
+def _in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str) -> tuple[list[Node], list[Any]]:
     """The nodes and the layers between inputs and outputs."""
     ends = {id(tensor) for tensor in inputs}
-    finished, found = [], {}  # nodes in the order of a depth-first search; layers as they are reached
-    state = {}  # of each node: "open" while what it needs is looked for, then "done"
+    finished: list[Node] = []  # in the order of a depth-first search
+    found: dict[int, tuple[int, Any]] = {}  # layers as they are reached
+    state: dict[Any, Any] = {}  # of each node: "open" while what it needs is looked for, then "done"
 
-    def visit(first):
+    def visit(first: Node) -> None:
         stack = [(first, iter(_needs(first, ends)))]
         reach(first)
         while stack:
@@ -106,7 +125,7 @@ def _in_order(inputs, outputs, owner):
                 finished.append(node)
                 stack.pop()
 
-    def reach(node):
+    def reach(node: Node) -> None:
         state[id(node)] = "open"
         found.setdefault(id(node.layer), (len(found), node.layer))
         if not node.inputs and id(node.outputs[0]) not in ends:
@@ -117,7 +136,8 @@ def _in_order(inputs, outputs, owner):
     for tensor in outputs:
         if state.get(id(tensor.node)) is None:
             visit(tensor.node)
-    depths, layer_depths = {id(node): 0 for node in finished}, {}
+    depths = {id(node): 0 for node in finished}
+    layer_depths: dict[int, int] = {}
     for node in reversed(finished):
         depth = max(depths[id(node)], layer_depths.get(id(node.layer), 0))
         depths[id(node)] = layer_depths[id(node.layer)] = depth
@@ -129,16 +149,16 @@ def _in_order(inputs, outputs, owner):
             found[id(tensor.node.layer)] = (len(found), tensor.node.layer)
             finished.append(tensor.node)
     nodes = sorted(finished, key=lambda node: -depths[id(node)])
-    layers = sorted(found.values(), key=lambda entry: (-layer_depths[id(entry[1])], entry[0]))
-    layers = [layer for _, layer in layers]
-    names = {}
+    reached = sorted(found.values(), key=lambda entry: (-layer_depths[id(entry[1])], entry[0]))
+    layers = [layer for _, layer in reached]
+    names: dict[Any, Any] = {}
     for layer in layers:
         if names.setdefault(layer.name, layer) is not layer:
             raise ValueError(f"{owner}: two layers are named {layer.name!r}: a name must be unique in its model")
     return nodes, layers
 
 
-def _needs(node, ends):
+def _needs(node: Node, ends: set[int]) -> list[Node]:
     """The nodes whose outputs go into this one; none where the graph begins with it."""
     if any(id(tensor) in ends for tensor in node.outputs):
         return []

@@ -1,5 +1,9 @@
 """The pictures that `nncore demo` and the examples draw; need matplotlib, which the extra `demo` installs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.image
 import matplotlib.style
 import numpy as np
@@ -7,6 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._typing import Array, PathLikeStr
 
 TRAINING_COLOR = "#1f6fb4"
 TEST_COLOR = "#e07b1a"
@@ -39,7 +48,8 @@ STYLE = {
 }
 
 
-def save_training_picture(path, history, images, labels, predictions, title):
+def save_training_picture(path: PathLikeStr, history: dict[str, list[float]], images: Array, labels: Array,
+                          predictions: Array, title: str) -> None:  # fmt: skip
     """Write a PNG of a training's curves above a grid of test images with what was predicted for them.
 
     Parameters
@@ -60,7 +70,8 @@ def save_training_picture(path, history, images, labels, predictions, title):
         figure.savefig(path, format="png", dpi=150)
 
 
-def training_figure(history, images, labels, predictions, title):
+def training_figure(history: dict[str, list[float]], images: Array, labels: Array, predictions: Array,
+                    title: str) -> Any:  # fmt: skip
     """The figure that `save_training_picture` writes."""
     figure = Figure(figsize=(10, 8.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -77,7 +88,7 @@ def training_figure(history, images, labels, predictions, title):
     return figure
 
 
-def draw_curves(axes, title, training, test):
+def draw_curves(axes: Any, title: str, training: Sequence[float], test: Sequence[float]) -> None:
     """Draw one quantity over the epochs, for the training and the test images."""
     epochs = np.arange(1, len(training) + 1)
     few = len(epochs) < 10
@@ -92,7 +103,7 @@ def draw_curves(axes, title, training, test):
     axes.xaxis.set_major_locator(FixedLocator(epochs) if few else MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
-def choose_images(labels, predictions, count):
+def choose_images(labels: Array, predictions: Array, count: int) -> Array:
     """Indices of up to `count` images: the wrong ones first, then right ones from all over, in their order."""
     is_wrong = np.asarray(labels) != np.asarray(predictions)
     wrong, right = np.flatnonzero(is_wrong)[:count], np.flatnonzero(~is_wrong)
@@ -100,7 +111,7 @@ def choose_images(labels, predictions, count):
     return np.concatenate([wrong, right[np.arange(rest) * len(right) // max(rest, 1)]])
 
 
-def draw_images(axes, images, labels, predictions):
+def draw_images(axes: Any, images: Array, labels: Array, predictions: Array) -> None:
     """Draw a grid of images with their predictions, the wrong ones first and in red."""
     chosen = choose_images(labels, predictions, GRID_ROWS * GRID_COLUMNS)
     wrong = np.asarray(labels) != np.asarray(predictions)
@@ -116,7 +127,7 @@ def draw_images(axes, images, labels, predictions):
     axes.set_axis_off()
 
 
-def grid_title(shown, count, wrong_shown, wrong_count):
+def grid_title(shown: int, count: int, wrong_shown: int, wrong_count: int) -> str:
     """What stands above the grid of images."""
     beginning = f"{shown} of {count} test images and what the network read"
     if not wrong_count:
@@ -127,7 +138,8 @@ def grid_title(shown, count, wrong_shown, wrong_count):
     return f"{beginning}; in red: {which}"
 
 
-def draw_image(axes, corner, image, label, prediction, darkest):
+def draw_image(axes: Any, corner: tuple[float, float], image: Array, label: Any, prediction: Any,
+               darkest: float) -> None:  # fmt: skip
     """Draw one image with its upper left corner at `corner`, the prediction above it, red where that is wrong."""
     x, y = corner
     axes.imshow(image, extent=(x, x + 1, y + 1, y), cmap="gray_r", vmin=0, vmax=darkest, interpolation="nearest")
@@ -145,7 +157,7 @@ def draw_image(axes, corner, image, label, prediction, darkest):
     )
 
 
-def save_image_grid(path, images, columns):
+def save_image_grid(path: PathLikeStr, images: Array, columns: int) -> None:
     """Write a PNG of grey images side by side, row by row, with a pixel of white between them.
 
     Parameters

@@ -4,10 +4,23 @@ In a plan for mixed precision, products with weights of more than a few elements
 operands are converted where they are made, and everything else stays float32.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from nncore._plan import IMAGE_ROWS, PARTED_ELEMENTS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def emit_product(builder, emit, a, weight, c, *, transposed=False, bias=None, mask=None, relu=False, accumulate=False):
+    from nncore._engine import Buffer
+    from nncore._plan import Builder
+    from nncore._weight import Weight
+
+
+def emit_product(builder: Builder, emit: Callable[..., Any], a: Buffer, weight: Weight, c: Buffer, *,
+                 transposed: bool = False, bias: Any = None, mask: Buffer | None = None, relu: bool = False,
+                 accumulate: bool = False) -> None:  # fmt: skip
     """Adds c = a w, or a w' if `transposed`; then + c (accumulate), + bias, ReLU, and 0 where `mask` is not positive.
 
     Parameters
@@ -37,7 +50,8 @@ def emit_product(builder, emit, a, weight, c, *, transposed=False, bias=None, ma
         emit("matmul", a=a, a_stride=a.stride, inner=inner, **builder.operand(weight, transposed), **ends)
 
 
-def emit_products(builder, emit, a, weight, c, positions, *, transposed=False, mask=None, **ends):
+def emit_products(builder: Builder, emit: Callable[..., Any], a: Buffer, weight: Weight, c: Buffer, positions: int, *,
+                  transposed: bool = False, mask: Buffer | None = None, **ends: Any) -> None:  # fmt: skip
     """As `emit_product` for each of so many positions of a sample."""
     rows, columns = weight.matrix_shape
     inner, outer = (columns, rows) if transposed else (rows, columns)
@@ -53,7 +67,7 @@ def emit_products(builder, emit, a, weight, c, positions, *, transposed=False, m
                          mask=mask and mask.at(position * outer), **ends)  # fmt: skip
 
 
-def emit_gradients(builder, weight, x, dy, positions):
+def emit_gradients(builder: Builder, weight: Weight, x: Buffer, dy: Buffer, positions: int) -> None:
     """Adds the sum over positions of x' dy to what sums to the gradient of a weight."""
     rows, columns = weight.matrix_shape
     if positions == 1:
@@ -64,7 +78,7 @@ def emit_gradients(builder, weight, x, dy, positions):
         emit_positions_gradient(builder, weight, x, dy, positions)
 
 
-def emit_bias_gradient(builder, bias, dy, positions, part_rows=IMAGE_ROWS):
+def emit_bias_gradient(builder: Builder, bias: Any, dy: Buffer, positions: int, part_rows: int = IMAGE_ROWS) -> None:
     """Adds the sum of dy over positions to what sums to the gradient of a bias: of several in parts of so many rows."""
     if positions == 1:
         builder.weight_gradient(bias, "column_sum", dy=dy, dy_stride=dy.stride)
@@ -73,7 +87,7 @@ def emit_bias_gradient(builder, bias, dy, positions, part_rows=IMAGE_ROWS):
     builder.weight_gradient_parts(bias, part_rows, [("positions_sum_part", arguments, 0)])
 
 
-def emit_gradient(builder, weight, x, dy):
+def emit_gradient(builder: Builder, weight: Weight, x: Buffer, dy: Buffer) -> None:
     """Adds x' dy to what sums to the gradient of a weight."""
     rows, columns = weight.matrix_shape
     if in_pairs(builder, weight, x, rows):
@@ -85,7 +99,9 @@ def emit_gradient(builder, weight, x, dy):
     builder.weight_gradient(weight, kernel, x=x, dy=dy, x_stride=x.stride, dy_stride=dy.stride)
 
 
-def emit_positions_gradient(builder, weight, x, dy, positions, *, x_step=None, x_stride=None, x_group=0, group=None):
+def emit_positions_gradient(builder: Builder, weight: Weight, x: Any, dy: Buffer, positions: int, *,
+                            x_step: int | None = None, x_stride: int | None = None, x_group: int = 0,
+                            group: int | None = None) -> None:  # fmt: skip
     """Adds the sum of x' dy over positions to what sums to the gradient of a weight.
 
     Parameters
@@ -102,6 +118,6 @@ def emit_positions_gradient(builder, weight, x, dy, positions, *, x_step=None, x
                             x_stride=x.stride if x_stride is None else x_stride, dy_stride=dy.stride)  # fmt: skip
 
 
-def in_pairs(builder, weight, operand, width):
+def in_pairs(builder: Builder, weight: Weight, operand: Any, width: int) -> bool:
     """Whether a product is over pairs: of large weights, with tensors that are not cut along their last axis."""
     return builder.mixed and operand.width == width and weight.array.size > PARTED_ELEMENTS

@@ -1,8 +1,14 @@
 """Minibatches that a program computes by their number."""
 
+from __future__ import annotations
+
 import collections
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class PyDataset:
@@ -34,22 +40,22 @@ class PyDataset:
     2
     """
 
-    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
-        self.workers = _checks.positive_integer("PyDataset", "workers", workers)
-        self.use_multiprocessing = _checks.boolean("PyDataset", "use_multiprocessing", use_multiprocessing)
+    def __init__(self, workers: int = 1, use_multiprocessing: Literal[False] = False, max_queue_size: int = 10) -> None:
+        self.workers: int = _checks.positive_integer("PyDataset", "workers", workers)
+        self.use_multiprocessing: bool = _checks.boolean("PyDataset", "use_multiprocessing", use_multiprocessing)
         _checks.refuse("PyDataset", use_multiprocessing=use_multiprocessing or None)
-        self.max_queue_size = _checks.positive_integer("PyDataset", "max_queue_size", max_queue_size)
+        self.max_queue_size: int = _checks.positive_integer("PyDataset", "max_queue_size", max_queue_size)
 
-    def __len__(self):
+    def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} needs __len__, the number of minibatches")
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__, which returns a minibatch")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return self.in_order(range(len(self)))
 
-    def in_order(self, numbers):
+    def in_order(self, numbers: Iterable[int]) -> Iterator[Any]:
         """Gives the minibatches of these numbers."""
         if self.workers == 1:
             yield from map(self.__getitem__, numbers)
@@ -57,7 +63,7 @@ class PyDataset:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(self.workers) as pool:
-            ahead = collections.deque()
+            ahead: collections.deque[Any] = collections.deque()
             try:
                 for number in numbers:
                     ahead.append(pool.submit(self.__getitem__, number))
@@ -69,8 +75,8 @@ class PyDataset:
                 for one in ahead:
                     one.cancel()
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         """Called by `fit` before each epoch."""
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         """Called by `fit` after each epoch."""

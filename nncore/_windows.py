@@ -5,14 +5,22 @@ as many zeros, or elements that do not count, around them as `padding` says. Sam
 columns, channels); the former are handled as the latter with one row.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nncore import _checks
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def output_length(length, window, stride, padding, dilation=1):
+    from nncore._typing import Array, Shape
+    from nncore.layers.layer import Layer
+
+
+def output_length(length: int, window: int, stride: int, padding: str, dilation: int = 1) -> int:
     """Positions of a window along an axis; 0 where it is longer than the padded axis.
 
     With "valid" all of the window lies inside the axis. With "same" and "causal" there are ceil(length / stride).
@@ -22,7 +30,7 @@ def output_length(length, window, stride, padding, dilation=1):
     return -(-length // stride)
 
 
-def padding_of(length, window, stride, padding, dilation=1):
+def padding_of(length: int, window: int, stride: int, padding: str, dilation: int = 1) -> tuple[int, int]:
     """(before, after): by how many elements the axis is longer at its two ends, as Keras and TensorFlow have it.
 
     "same" divides what the last window needs evenly, with one more at the end where it is odd; "causal" has all of it
@@ -36,7 +44,7 @@ def padding_of(length, window, stride, padding, dilation=1):
     return total // 2, total - total // 2
 
 
-def reach(window, dilation):
+def reach(window: int, dilation: int) -> int:
     """Elements from the first to the last one of a window, both of them counted."""
     return (window - 1) * dilation + 1
 
@@ -52,7 +60,7 @@ class Axis(NamedTuple):
     before: int = 0  # elements of padding
 
     @classmethod
-    def of(cls, length, window, stride, padding, dilation=1):
+    def of(cls, length: int, window: int, stride: int, padding: str, dilation: int = 1) -> Axis:
         """The axis of `length` under a window with this padding, by its name."""
         before, _ = padding_of(length, window, stride, padding, dilation)
         return cls(length, output_length(length, window, stride, padding, dilation), window, stride, dilation, before)
@@ -66,22 +74,23 @@ class Windows(NamedTuple):
     channels: int
 
     @property
-    def array(self):
+    def array(self) -> Array:
         """Both axes as kernels read them, (2, 6)."""
         return np.array([self.rows, self.columns], np.int64)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Elements of a window."""
         return self.rows.window * self.columns.window
 
-    def output_shape(self, axes, channels=None):
+    def output_shape(self, axes: int, channels: int | None = None) -> Shape:
         """The shape of what has an element for each window and so many channels, as many as x unless given."""
         channels = self.channels if channels is None else channels
         return (*(axis.outputs for axis in (self.rows, self.columns)[2 - axes :]), channels)
 
 
-def windows_over(layer, shape, window, strides, padding, dilations=None):
+def windows_over(layer: Layer, shape: Shape, window: Sequence[int], strides: Sequence[int], padding: str,
+                 dilations: Sequence[int] | None = None) -> Windows:  # fmt: skip
     """The Windows of a layer over samples of `shape`, one number for each axis but the channels' in each tuple.
 
     Raises
@@ -101,10 +110,10 @@ def windows_over(layer, shape, window, strides, padding, dilations=None):
             f"layer {layer.name!r}: a window of {tuple(window)}{dilated} does not fit into samples of shape "
             f"{tuple(shape)} with padding {padding!r}"
         )
-    return Windows(*[Axis(1, 1)] * (2 - len(axes)), *axes, shape[-1])
+    return Windows(*[Axis(1, 1)] * (2 - len(axes)), *axes, shape[-1])  # type: ignore[call-arg, arg-type]
 
 
-def spatial_extents(layer, shape, axes):
+def spatial_extents(layer: Layer, shape: Shape, axes: int) -> Shape:
     """The extents of a sample without that of its channels; raises ValueError unless there are so many `axes`."""
     if len(shape) != axes + 1:
         wanted = ("(steps, channels)", "(rows, columns, channels)")[axes - 1]
@@ -115,7 +124,7 @@ def spatial_extents(layer, shape, axes):
 # ---------------------------------------------------------------- arguments of layers
 
 
-def integers(owner, name, value, count, least=1):
+def integers(owner: str, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
     """`value` as a tuple of so many integers of at least `least`; one integer stands for all of them."""
     if hasattr(value, "__index__"):
         value = (value,) * count
@@ -124,11 +133,11 @@ def integers(owner, name, value, count, least=1):
     return tuple(_checks.integer(owner, name if count == 1 else f"each of {name}", n, least) for n in value)
 
 
-def _or_several(count):
+def _or_several(count: int) -> str:
     return "" if count == 1 else f" or {count} of them"
 
 
-def padding_name(owner, padding, choices=("valid", "same")):
+def padding_name(owner: str, padding: str, choices: Sequence[str] = ("valid", "same")) -> str:
     """The name of a padding in small letters; raises ValueError unless it is one of `choices`."""
     name = padding.lower() if isinstance(padding, str) else padding
     if name not in choices:
@@ -136,7 +145,7 @@ def padding_name(owner, padding, choices=("valid", "same")):
     return name
 
 
-def channels_last(owner, data_format):
+def channels_last(owner: str, data_format: Any) -> str:
     """Returns "channels_last"; refuses what is neither that nor None."""
     _checks.refuse(owner, data_format=None if data_format == "channels_last" else data_format)
     return "channels_last"

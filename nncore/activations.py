@@ -4,8 +4,11 @@ A layer takes one by name, as the object, or with other parameters, as ``elu.wit
 ``functools.partial(elu, alpha=0.5)``.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from typing import TYPE_CHECKING
 
 from nncore import _checks
 from nncore._activation import (
@@ -23,6 +26,10 @@ from nncore._activation import (
     optional,
 )
 
+if TYPE_CHECKING:
+    from nncore._likes import ActivationLike
+    from nncore._typing import Config
+
 __all__ = ["Activation", "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink",
            "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax",
            "mish", "relu", "relu6", "selu", "serialize", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
@@ -33,7 +40,9 @@ __all__ = ["Activation", "celu", "deserialize", "elu", "exponential", "gelu", "g
 # ---------------------------------------------------------------- piecewise linear
 
 
-def _pieces(low, high, below, middle, above, *, closed=False, of_y=None):
+def _pieces(low: float, high: float, below: tuple[float, float], middle: tuple[float, float],
+            above: tuple[float, float], *, closed: bool = False,
+            of_y: tuple[float, float] | None = None) -> Steps:  # fmt: skip
     """Three pieces (slope, term), each slope (x - term), or the term where the slope is 0.
 
     They meet at low and high, which belong to the middle if `closed`. `of_y` are the bounds of the middle in y, where
@@ -47,7 +56,7 @@ def _pieces(low, high, below, middle, above, *, closed=False, of_y=None):
 
 
 @define(negative_slope=number(), max_value=optional(number(0)), threshold=number(0))
-def relu(negative_slope=0.0, max_value=None, threshold=0.0):
+def relu(negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Steps:
     """f(x) = max(0, x); the derivative at 0 is 0.
 
     With parameters: f(x) = max_value where x >= max_value, x where threshold < x < max_value, else
@@ -67,49 +76,49 @@ def relu(negative_slope=0.0, max_value=None, threshold=0.0):
 
 
 @define(negative_slope=number())
-def leaky_relu(negative_slope=0.2):
+def leaky_relu(negative_slope: float = 0.2) -> Steps:
     """f(x) = x where x > 0, else negative_slope x; so is the derivative at 0. (Maas et al., 2013.)"""
     return relu._definition(negative_slope=negative_slope)
 
 
 @define()
-def relu6():
+def relu6() -> Steps:
     """f(x) = min(max(0, x), 6). (Krizhevsky, 2010.)"""
     return relu._definition(max_value=6.0)
 
 
 @define()
-def hard_sigmoid():
+def hard_sigmoid() -> Steps:
     """f(x) = x / 6 + 1/2 where that is between 0 and 1, else the nearer of them."""
     return _pieces(-3.0, 3.0, (0.0, 0.0), (1 / 6, -3.0), (0.0, 1.0), of_y=(0.0, 1.0))
 
 
 @define()
-def sparse_sigmoid():
+def sparse_sigmoid() -> Steps:
     """f(x) = (x + 1) / 2 where that is between 0 and 1, else the nearer of them. (Blondel et al., 2019.)"""
     return _pieces(-1.0, 1.0, (0.0, 0.0), (0.5, -1.0), (0.0, 1.0), of_y=(0.0, 1.0))
 
 
 @define()
-def hard_tanh():
+def hard_tanh() -> Steps:
     """f(x) = x where that is between -1 and 1, else the nearer of them."""
     return _pieces(-1.0, 1.0, (0.0, -1.0), (1.0, 0.0), (0.0, 1.0), of_y=(-1.0, 1.0))
 
 
 @define(threshold=number(0))
-def hard_shrink(threshold=0.5):
+def hard_shrink(threshold: float = 0.5) -> Steps:
     """f(x) = x where |x| > threshold, else 0."""
     return _pieces(-threshold, threshold, (1.0, 0.0), (0.0, 0.0), (1.0, 0.0), closed=True, of_y=(0.0, 0.0))
 
 
 @define(threshold=number(0))
-def soft_shrink(threshold=0.5):
+def soft_shrink(threshold: float = 0.5) -> Steps:
     """f(x) = x - threshold where x > threshold, x + threshold where x < -threshold, else 0."""
     return _pieces(-threshold, threshold, (1.0, -threshold), (0.0, 0.0), (1.0, threshold), closed=True, of_y=(0.0, 0.0))
 
 
 @define(threshold=number(), default_value=number())
-def threshold(threshold, default_value):
+def threshold(threshold: float, default_value: float) -> Steps:
     """f(x) = x where x > threshold, else default_value."""
     return _pieces(threshold, math.inf, (0.0, default_value), (1.0, 0.0), (1.0, 0.0))
 
@@ -117,19 +126,19 @@ def threshold(threshold, default_value):
 # ---------------------------------------------------------------- parabolas
 
 
-def _parabola(low, high, factor, root):
+def _parabola(low: float, high: float, factor: float, root: float) -> Steps:
     scalars = {"low": low, "high": high, "factor": factor, "root": root}
     return Steps("parabola", "x", scalars, scalars)
 
 
 @define()
-def hard_silu():
+def hard_silu() -> Steps:
     """f(x) = x (x + 3) / 6 where -3 < x < 3, 0 below and x above. (Howard et al., 2019.)"""
     return _parabola(-3.0, 3.0, 1 / 6, 0.0)
 
 
 @define()
-def sparse_plus():
+def sparse_plus() -> Steps:
     """f(x) = (x + 1)^2 / 4 where -1 < x < 1, 0 below and x above. (Blondel et al., 2019.)"""
     return _parabola(-1.0, 1.0, 0.25, -1.0)
 
@@ -137,32 +146,32 @@ def sparse_plus():
 # ---------------------------------------------------------------- exponentials
 
 
-def _exponential_linear(scale, height, rate):
+def _exponential_linear(scale: float, height: float, rate: float) -> Steps:
     scalars = {"scale": scale, "height": height, "rate": rate}
     return Steps("exponential_linear", "y", scalars, scalars)
 
 
 @define(alpha=number(0))
-def elu(alpha=1.0):
+def elu(alpha: float = 1.0) -> Steps:
     """f(x) = x where x > 0, else alpha (e^x - 1). (Clevert et al., 2016.)"""
     return _exponential_linear(1.0, alpha, 1.0)
 
 
 @define()
-def selu():
+def selu() -> Steps:
     """f(x) = s x where x > 0, else s a (e^x - 1); s = 1.0507..., a = 1.6732.... (Klambauer et al., 2017.)"""
     scale, alpha = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
     return _exponential_linear(scale, scale * alpha, 1.0)
 
 
 @define(alpha=number(0, low_open=True))
-def celu(alpha=1.0):
+def celu(alpha: float = 1.0) -> Steps:
     """f(x) = x where x > 0, else alpha (e^(x / alpha) - 1), alpha > 0. (Barron, 2017.)"""
     return _exponential_linear(1.0, alpha, 1 / alpha)
 
 
 @define()
-def exponential():
+def exponential() -> Steps:
     """f(x) = e^x."""
     return Steps("exp", "y")
 
@@ -171,60 +180,60 @@ def exponential():
 
 
 @define(Sigmoid)
-def sigmoid():
+def sigmoid() -> Steps:
     """f(x) = 1 / (1 + e^-x)."""
     return Steps("sigmoid", "y")
 
 
 @define()
-def tanh():
+def tanh() -> Steps:
     """f(x) = (e^x - e^-x) / (e^x + e^-x)."""
     return Steps("tanh", "y")
 
 
 @define()
-def tanh_shrink():
+def tanh_shrink() -> Steps:
     """f(x) = x - tanh(x)."""
     return Steps("tanh_shrink", "x")
 
 
 @define()
-def softsign():
+def softsign() -> Steps:
     """f(x) = x / (1 + |x|). (Turian et al., 2009.)"""
     return Steps("softsign", "y")
 
 
 @define()
-def softplus():
+def softplus() -> Steps:
     """f(x) = log(1 + e^x). (Dugas et al., 2001.)"""
     return Steps("softplus", "y", {"sign": 1.0})
 
 
 @define()
-def log_sigmoid():
+def log_sigmoid() -> Steps:
     """f(x) = log(1 / (1 + e^-x))."""
     return Steps("softplus", "y", {"sign": -1.0})
 
 
 @define(b=number(0))
-def squareplus(b=4):
+def squareplus(b: float = 4) -> Steps:
     """f(x) = (x + sqrt(x^2 + b)) / 2, b >= 0. (Barron, 2021.)"""
     return Steps("squareplus", "y", {"b": b}, {"b": b})
 
 
-def _sigmoid_gate(linear, cubic):
+def _sigmoid_gate(linear: float, cubic: float) -> Steps:
     scalars = {"linear": linear, "cubic": cubic}
     return Steps("sigmoid_gate", "x", scalars, scalars)
 
 
 @define()
-def silu():
+def silu() -> Steps:
     """f(x) = x / (1 + e^-x), also called swish. (Hendrycks and Gimpel, 2016; Ramachandran et al., 2017.)"""
     return _sigmoid_gate(1.0, 0.0)
 
 
 @define(approximate=_checks.boolean)
-def gelu(approximate=False):
+def gelu(approximate: bool = False) -> Steps:
     """f(x) = x P(x), P(x) = (1 + erf(x / sqrt(2))) / 2 the share of a normal distribution below x.
 
     With approximate=True P(x) is (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. (Hendrycks and Gimpel, 2016.)
@@ -236,13 +245,13 @@ def gelu(approximate=False):
 
 
 @define()
-def mish():
+def mish() -> Steps:
     """f(x) = x tanh(log(1 + e^x)). (Misra, 2019.)"""
     return Steps("mish", "x")
 
 
 @define(Linear)
-def linear():
+def linear() -> Steps:
     """f(x) = x."""
     return Steps("linear", "y")
 
@@ -251,19 +260,19 @@ def linear():
 
 
 @define(Softmax, axis=integer)
-def softmax(axis=-1):
+def softmax(axis: int = -1) -> Steps:
     """f(x)_i = e^x_i / sum_j e^x_j along `axis`."""
     return Steps("softmax", "y")
 
 
 @define(AlongAxis, axis=integer)
-def log_softmax(axis=-1):
+def log_softmax(axis: int = -1) -> Steps:
     """f(x)_i = x_i - log(sum_j e^x_j) along `axis`."""
     return Steps("log_softmax", "y")
 
 
 @define(Halves, axis=integer)
-def glu(axis=-1):
+def glu(axis: int = -1) -> Steps:
     """f(p, q) = p / (1 + e^-q) for the halves p and q of `axis`.
 
     The axis has an even length, and half of it afterwards. (Dauphin et al., 2017.)
@@ -271,12 +280,13 @@ def glu(axis=-1):
     return Steps("glu", "x")
 
 
-swish, hard_swish = silu, hard_silu
+swish: Activation = silu
+hard_swish: Activation = hard_silu
 
 _BY_NAME = {**PLAIN, "swish": swish, "hard_swish": hard_swish}
 
 
-def get(identifier):
+def get(identifier: ActivationLike) -> Activation:
     """Returns the activation that a name, a configuration, an activation, or None (linear) stands for.
 
     A ``functools.partial`` of an activation, with parameters by name, is one too.
@@ -303,18 +313,18 @@ def get(identifier):
     raise TypeError(f"{identifier!r} is no activation: one of {', '.join(_BY_NAME)} is wanted")
 
 
-def _named(name):
+def _named(name: str) -> Activation:
     if name not in _BY_NAME:
         raise ValueError(f"unknown activation {name!r}.{_checks.suggest(name, _BY_NAME)}")
     return _BY_NAME[name]
 
 
-def serialize(activation):
+def serialize(activation: ActivationLike) -> str | Config:
     """Returns the name of an activation; {"class_name", "config"} if its parameters are not the defaults."""
     activation = get(activation)
     return activation.name if activation.is_plain else {"class_name": activation.name, "config": activation.parameters}
 
 
-def deserialize(config):
+def deserialize(config: ActivationLike) -> Activation:
     """Returns the activation that `serialize` described."""
     return get(config)

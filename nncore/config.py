@@ -4,13 +4,19 @@ Environment variables, read at import: ``NNCORE_NUM_THREADS``, and ``NNCORE_ISA`
 ``avx512`` or ``neon``; the best that the machine can run unless given).
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
+from typing import TYPE_CHECKING, Literal
 
 from nncore import _checks, _engine
 from nncore._calls import forget_calls
 from nncore._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "bfloat16",
@@ -30,7 +36,7 @@ __all__ = [
 ]
 
 
-def _cgroup_cpus():
+def _cgroup_cpus() -> int | None:
     """Whole processors of the cgroup's quota, at least 1; None where there is no quota."""
     for quota_file, period_file in (
         ("/sys/fs/cgroup/cpu.max", None),
@@ -50,7 +56,7 @@ def _cgroup_cpus():
     return None
 
 
-def _default_threads():
+def _default_threads() -> int:
     given = os.environ.get("NNCORE_NUM_THREADS")
     if given:
         try:
@@ -70,7 +76,7 @@ class _State:
     warned_of_bfloat16 = False
 
 
-def _use_threads(n):
+def _use_threads(n: int) -> None:
     _State.threads = n
     forget_calls()
     _engine.set_thread_budget(n)
@@ -79,7 +85,7 @@ def _use_threads(n):
 _use_threads(_State.threads)
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Sets how many threads training and prediction may use.
 
     Results do not depend on it. By default it is what the affinity mask, ``OMP_NUM_THREADS`` and the cgroup's
@@ -92,13 +98,13 @@ def set_num_threads(n):
     _use_threads(_checks.positive_integer("set_num_threads", "the number of threads", n))
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """Returns how many threads training and prediction may use."""
     return _State.threads
 
 
 @contextlib.contextmanager
-def threads(n):
+def threads(n: int) -> Iterator[None]:
     """Uses `n` threads inside a ``with`` block.
 
     >>> with nn.config.threads(1):
@@ -113,12 +119,12 @@ def threads(n):
         _use_threads(before)
 
 
-def variant():
+def variant() -> str:
     """Returns the name of the instruction-set variant in use: generic, avx2, avx512 or neon."""
     return _engine.variant()
 
 
-def bfloat16():
+def bfloat16() -> bool:
     """Returns whether large matrix products of "mixed_bfloat16" models are computed in bfloat16 here.
 
     That is where the processor has AVX-512's instructions for it, and the variant in use is ``avx512``.
@@ -126,7 +132,7 @@ def bfloat16():
     return _engine.bfloat16()
 
 
-def warn_without_bfloat16():
+def warn_without_bfloat16() -> None:
     """Warns, once in the life of the process, that "mixed_bfloat16" computes in float32 here."""
     if bfloat16() or _State.warned_of_bfloat16:
         return
@@ -139,7 +145,7 @@ def warn_without_bfloat16():
     )
 
 
-def set_seed(seed):
+def set_seed(seed: int) -> None:
     """Seeds weights, dropout and shuffling of the models built afterwards without a seed of their own.
 
     Parameters
@@ -149,12 +155,12 @@ def set_seed(seed):
     _State.seed = check_seed(seed)
 
 
-def get_seed():
+def get_seed() -> int:
     """Returns the seed for models built without one; 0 unless set."""
     return _State.seed
 
 
-def check_seed(seed):
+def check_seed(seed: int) -> int:
     """Returns `seed` as an int of 0 to 2**64 - 1, or raises."""
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise TypeError(f"a seed must be an integer, not {seed!r}")
@@ -164,7 +170,7 @@ def check_seed(seed):
     return seed
 
 
-def set_nonfinite(action):
+def set_nonfinite(action: Literal["raise", "ignore"]) -> None:
     """Chooses what a loss that is NaN or infinite does.
 
     Parameters
@@ -179,12 +185,12 @@ def set_nonfinite(action):
     forget_calls()
 
 
-def get_nonfinite():
+def get_nonfinite() -> str:
     """Returns what a loss that is NaN or infinite does: "raise" or "ignore"."""
     return _State.nonfinite
 
 
-def set_check_finite(check):
+def set_check_finite(check: bool) -> None:
     """Chooses whether inputs and targets are searched for NaN and infinities before they are used.
 
     Parameters
@@ -198,12 +204,12 @@ def set_check_finite(check):
     forget_calls()
 
 
-def get_check_finite():
+def get_check_finite() -> bool:
     """Returns whether inputs and targets are searched for NaN and infinities."""
     return _State.check_finite
 
 
-def _cache_sizes():
+def _cache_sizes() -> str:
     """Sizes of the first processor's caches, as Linux states them."""
     import pathlib
 
@@ -221,7 +227,7 @@ def _cache_sizes():
     return ", ".join(sizes) or "unknown"
 
 
-def _processor():
+def _processor() -> str:
     import platform
 
     try:
@@ -234,7 +240,7 @@ def _processor():
     return platform.processor() or platform.machine()
 
 
-def show():
+def show() -> None:
     """Prints version, variant, threads, caches and compiler."""
     import platform
 
@@ -255,10 +261,10 @@ def show():
         print(f"{name + ':':11}{value}")
 
 
-def disable_traceback_filtering():
+def disable_traceback_filtering() -> None:
     """Changes nothing, as tracebacks are whole: for scripts that ask for it."""
 
 
-def is_traceback_filtering_enabled():
+def is_traceback_filtering_enabled() -> bool:
     """Returns False: tracebacks are whole."""
     return False

@@ -4,12 +4,23 @@ Random ones are a function of the seed and of the weight's number in the model a
 same on every machine.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nncore import _checks, _engine, _kernels
 from nncore.config import check_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._likes import InitializerLike
+    from nncore._typing import Array, Config, Data, Dtype, Seed, ShapeLike
 
 __all__ = ["Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "IdentityInitializer",
            "Initializer", "LecunNormal", "LecunUniform", "Ones", "Orthogonal", "OrthogonalInitializer", "RandomNormal",
@@ -28,7 +39,7 @@ class Initializer:
     Those here define `fill(array, seed, number)` instead, so that the values follow from the model's seed.
     """
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         """Writes initial values into `array`; `seed` is the model's, `number` the weight's place in it."""
         if type(self).__call__ is Initializer.__call__:
             raise NotImplementedError(f"{type(self).__name__} defines neither __call__ nor fill")
@@ -37,20 +48,20 @@ class Initializer:
             raise ValueError(f"{self!r} gave values of shape {values.shape} for a weight of shape {array.shape}")
         array[...] = values
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the constructor's arguments."""
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes an initializer from `get_config`."""
         return cls(**config)
 
-    def clone(self):
+    def clone(self) -> Self:
         """Returns an initializer of the same arguments."""
         return self.from_config(self.get_config())
 
-    def __call__(self, shape, dtype="float32"):
+    def __call__(self, shape: ShapeLike, dtype: Dtype = "float32") -> Array:
         """Returns a new array of `shape`, as weight 0 of a model with the initializer's own seed, or 0."""
         dtype = np.dtype("float32" if dtype is None else dtype)
         if dtype not in _engine.DTYPES:
@@ -63,16 +74,16 @@ class Initializer:
 class _Function(Initializer):
     """The values of a function of shape and dtype."""
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"initializer {self.function!r}"
 
-    def __call__(self, shape, dtype="float32"):
+    def __call__(self, shape: ShapeLike, dtype: Dtype = "float32") -> Array:
         return self.function(shape, dtype=dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         raise TypeError(
             f"{self!r} is a function, of which no description can be stored; a subclass of Initializer has one"
         )
@@ -91,15 +102,17 @@ class Constant(Initializer):
         When a weight is made, for an array that cannot be broadcast to its shape.
     """
 
-    def __init__(self, value=0.0):
-        if np.ndim(value):
+    value: Any
+
+    def __init__(self, value: Data | float = 0.0) -> None:
+        if np.ndim(value):  # type: ignore[arg-type]
             self.value = np.array(value)
             if self.value.dtype.kind not in "biuf":
                 raise TypeError(f"Constant: value must hold real numbers, not {self.value.dtype}")
         else:
             self.value = _checks.real_number("Constant", "value", value)
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         try:
             array[...] = np.broadcast_to(self.value, array.shape)
         except ValueError:
@@ -107,21 +120,21 @@ class Constant(Initializer):
                 f"Constant: a value of shape {np.shape(self.value)} does not fit a weight of shape {array.shape}"
             ) from None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"value": self.value.tolist() if np.ndim(self.value) else self.value}
 
 
 class Zeros(Initializer):
     """Every element is 0."""
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         array[...] = 0
 
 
 class Ones(Initializer):
     """Every element is 1."""
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         array[...] = 1
 
 
@@ -138,25 +151,25 @@ class Identity(Initializer):
         When a weight is made that is no matrix.
     """
 
-    def __init__(self, gain=1.0):
-        self.gain = _checks.real_number("Identity", "gain", gain)
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain: float = _checks.real_number("Identity", "gain", gain)
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         if array.ndim != 2:
             raise ValueError(f"Identity fills weights of two axes; got shape {array.shape}")
         array[...] = self.gain * np.eye(*array.shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"gain": self.gain}
 
 
 class _Random(Initializer):
     """Values that follow from a seed: the initializer's own, or else the model's."""
 
-    def __init__(self, seed=None):
-        self.seed = None if seed is None else check_seed(seed)
+    def __init__(self, seed: Seed = None) -> None:
+        self.seed: int | None = None if seed is None else check_seed(seed)
 
-    def _draw(self, kernel, array, seed, number, **arguments):
+    def _draw(self, kernel: str, array: Array, seed: int, number: int, **arguments: Any) -> None:
         flat = array.reshape(-1)
         _kernels.run(
             kernel,
@@ -166,7 +179,7 @@ class _Random(Initializer):
             seed=seed if self.seed is None else self.seed,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"seed": self.seed}
 
 
@@ -180,15 +193,15 @@ class RandomUniform(_Random):
         Of the values; they follow from the model's seed unless given, and from the weight's number in the model.
     """
 
-    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None) -> None:
         super().__init__(seed)
-        self.minval = _checks.real_number("RandomUniform", "minval", minval)
-        self.maxval = _checks.real_number("RandomUniform", "maxval", maxval)
+        self.minval: float = _checks.real_number("RandomUniform", "minval", minval)
+        self.maxval: float = _checks.real_number("RandomUniform", "maxval", maxval)
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         self._draw("random_uniform", array, seed, number, low=self.minval, high=self.maxval)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
 
 
@@ -205,17 +218,17 @@ class RandomNormal(_Random):
 
     truncated = 0
 
-    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
         super().__init__(seed)
-        self.mean = _checks.real_number(type(self).__name__, "mean", mean)
-        self.stddev = _checks.real_number(type(self).__name__, "stddev", stddev, 0)
+        self.mean: float = _checks.real_number(type(self).__name__, "mean", mean)
+        self.stddev: float = _checks.real_number(type(self).__name__, "stddev", stddev, 0)
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         self._draw(
             "random_normal", array, seed, number, mean=self.mean, stddev=self.stddev, truncated=self.truncated
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
 
 
@@ -250,19 +263,22 @@ class VarianceScaling(_Random):
         (..., inputs, outputs), with both numbers times the extents before.
     """
 
-    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None, input_axes=None,
-                 output_axes=None):  # fmt: skip
+    def __init__(
+            self, scale: float = 1.0, mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+            distribution: Literal["truncated_normal", "untruncated_normal", "normal", "uniform"] = "truncated_normal",
+            seed: Seed = None, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+    ) -> None:  # fmt: skip
         super().__init__(seed)
-        self.scale = _checks.real_number(type(self).__name__, "scale", scale, 0, low_open=True)
-        self.mode = _choice(type(self).__name__, "mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        distribution = distribution.lower() if isinstance(distribution, str) else distribution
+        self.scale: float = _checks.real_number(type(self).__name__, "scale", scale, 0, low_open=True)
+        self.mode: str = _choice(type(self).__name__, "mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        distribution = distribution.lower() if isinstance(distribution, str) else distribution  # type: ignore[assignment]
         distribution = "truncated_normal" if distribution == "normal" else distribution
-        self.distribution = _choice(type(self).__name__, "distribution", distribution,
+        self.distribution: str = _choice(type(self).__name__, "distribution", distribution,
                                     ("truncated_normal", "untruncated_normal", "uniform"))  # fmt: skip
-        self.input_axes = None if input_axes is None else [int(axis) for axis in input_axes]
-        self.output_axes = None if output_axes is None else [int(axis) for axis in output_axes]
+        self.input_axes: list[int] | None = None if input_axes is None else [int(axis) for axis in input_axes]
+        self.output_axes: list[int] | None = None if output_axes is None else [int(axis) for axis in output_axes]
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         fan_in, fan_out = fans(array.shape, self.input_axes, self.output_axes)
         fan = max(1.0, {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode])
         if self.distribution == "uniform":
@@ -273,7 +289,7 @@ class VarianceScaling(_Random):
         deviation = math.sqrt(self.scale / fan) / (TRUNCATED_DEVIATION if truncated else 1)
         self._draw("random_normal", array, seed, number, mean=0.0, stddev=deviation, truncated=truncated)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"scale": self.scale, "mode": self.mode, "distribution": self.distribution, **super().get_config(),
                 "input_axes": self.input_axes, "output_axes": self.output_axes}  # fmt: skip
 
@@ -281,12 +297,13 @@ class VarianceScaling(_Random):
 class _Scaled(VarianceScaling):
     """A VarianceScaling whose class says everything but the seed."""
 
-    arguments = (1.0, "fan_avg", "uniform")  # scale, mode, distribution
+    arguments: tuple[Any, ...] = (1.0, "fan_avg", "uniform")  # scale, mode, distribution
 
-    def __init__(self, seed=None, input_axes=None, output_axes=None):
-        super().__init__(*self.arguments, seed, input_axes, output_axes)
+    def __init__(self, seed: Seed = None, input_axes: Sequence[int] | None = None,
+                 output_axes: Sequence[int] | None = None) -> None:  # fmt: skip
+        super().__init__(*self.arguments, seed, input_axes, output_axes)  # type: ignore[call-arg]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"seed": self.seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
@@ -307,7 +324,7 @@ class GlorotNormal(_Scaled):
     seed, input_axes, output_axes : as in `VarianceScaling`
     """
 
-    arguments = (1.0, "fan_avg", "truncated_normal")
+    arguments: tuple[Any, ...] = (1.0, "fan_avg", "truncated_normal")
 
 
 class HeUniform(_Scaled):
@@ -318,7 +335,7 @@ class HeUniform(_Scaled):
     seed, input_axes, output_axes : as in `VarianceScaling`
     """
 
-    arguments = (2.0, "fan_in", "uniform")
+    arguments: tuple[Any, ...] = (2.0, "fan_in", "uniform")
 
 
 class HeNormal(_Scaled):
@@ -329,7 +346,7 @@ class HeNormal(_Scaled):
     seed, input_axes, output_axes : as in `VarianceScaling`
     """
 
-    arguments = (2.0, "fan_in", "truncated_normal")
+    arguments: tuple[Any, ...] = (2.0, "fan_in", "truncated_normal")
 
 
 class LecunUniform(_Scaled):
@@ -340,7 +357,7 @@ class LecunUniform(_Scaled):
     seed, input_axes, output_axes : as in `VarianceScaling`
     """
 
-    arguments = (1.0, "fan_in", "uniform")
+    arguments: tuple[Any, ...] = (1.0, "fan_in", "uniform")
 
 
 class LecunNormal(_Scaled):
@@ -351,7 +368,7 @@ class LecunNormal(_Scaled):
     seed, input_axes, output_axes : as in `VarianceScaling`
     """
 
-    arguments = (1.0, "fan_in", "truncated_normal")
+    arguments: tuple[Any, ...] = (1.0, "fan_in", "truncated_normal")
 
 
 class Orthogonal(_Random):
@@ -372,11 +389,11 @@ class Orthogonal(_Random):
         When a weight of less than two axes is made.
     """
 
-    def __init__(self, gain=1.0, seed=None):
+    def __init__(self, gain: float = 1.0, seed: Seed = None) -> None:
         super().__init__(seed)
-        self.gain = _checks.real_number("Orthogonal", "gain", gain)
+        self.gain: float = _checks.real_number("Orthogonal", "gain", gain)
 
-    def fill(self, array, seed, number):
+    def fill(self, array: Array, seed: int, number: int) -> None:
         if array.ndim < 2:
             raise ValueError(f"Orthogonal fills weights of at least two axes; got shape {array.shape}")
         if not array.size:
@@ -389,17 +406,18 @@ class Orthogonal(_Random):
         matrix = vectors.T if rows >= columns else vectors
         array[...] = (self.gain * matrix).reshape(array.shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"gain": self.gain, **super().get_config()}
 
 
-def _choice(owner, name, value, choices):
+def _choice(owner: Any, name: Any, value: Any, choices: Any) -> Any:
     if value not in choices:
         raise ValueError(f"{owner}: unknown {name} {value!r}.{_checks.suggest(value, choices)}")
     return value
 
 
-def fans(shape, input_axes=None, output_axes=None):
+def fans(shape: Sequence[int], input_axes: Sequence[int] | None = None,
+         output_axes: Sequence[int] | None = None) -> Any:  # fmt: skip
     """Inputs and outputs of one unit of a weight: (..., inputs, outputs), unless axes say where they are."""
     if input_axes is not None and output_axes is not None:
         return tuple(math.prod(shape[axis] for axis in axes) for axes in (input_axes, output_axes))
@@ -410,11 +428,23 @@ def fans(shape, input_axes=None, output_axes=None):
     return shape[-2] * field, shape[-1] * field
 
 
-constant, zeros, ones, identity, orthogonal = Constant, Zeros, Ones, Identity, Orthogonal
-random_uniform, random_normal, truncated_normal = RandomUniform, RandomNormal, TruncatedNormal
-variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
-he_uniform, he_normal, lecun_uniform, lecun_normal = HeUniform, HeNormal, LecunUniform, LecunNormal
-IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+constant = Constant
+zeros = Zeros
+ones = Ones
+identity = Identity
+orthogonal = Orthogonal
+random_uniform = RandomUniform
+random_normal = RandomNormal
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_uniform = GlorotUniform
+glorot_normal = GlorotNormal
+he_uniform = HeUniform
+he_normal = HeNormal
+lecun_uniform = LecunUniform
+lecun_normal = LecunNormal
+IdentityInitializer = Identity
+OrthogonalInitializer = Orthogonal
 
 _BY_NAME = {
     "constant": Constant,
@@ -444,7 +474,7 @@ _BY_CLASS = {
 }
 
 
-def get(identifier):
+def get(identifier: InitializerLike) -> Initializer:
     """Returns the initializer that a name, a configuration, a function, an array or an initializer stands for.
 
     A function is called as `function(shape, dtype=dtype)`; an array holds the initial values themselves.
@@ -456,11 +486,11 @@ def get(identifier):
     return _checks.resolve("initializer", identifier, Initializer, _BY_NAME, _BY_CLASS)
 
 
-def serialize(initializer):
+def serialize(initializer: Initializer) -> Config:
     """Returns {"class_name", "config"} of an initializer."""
     return _checks.serialize(initializer)
 
 
-def deserialize(config):
+def deserialize(config: InitializerLike) -> Initializer:
     """Returns the initializer that `serialize` described."""
     return get(config)

@@ -3,12 +3,22 @@
 For the authors of layers and losses; nothing else of the library needs it.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore import layers, losses
 from nncore.models.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nncore._typing import Array
+    from nncore.layers.layer import Layer
+    from nncore.losses.loss import Loss
 
 __all__ = ["check_gradients"]
 
@@ -17,7 +27,8 @@ COORDINATES = 64
 DIRECTIONS = 16
 
 
-def check_gradients(thing, *data, training=True, step=1e-5, rtol=1e-6, atol=1e-8, seed=0):
+def check_gradients(thing: Model | Layer | Loss, *data: Any, training: bool = True, step: float = 1e-5,
+                    rtol: float = 1e-6, atol: float = 1e-8, seed: int = 0) -> float:  # fmt: skip
     """Compares the gradients of a layer, a loss or a compiled model with central differences, in float64.
 
     With f the loss, or for a layer a random sum of its outputs, and d a direction in the space of an input or a weight
@@ -88,7 +99,7 @@ def check_gradients(thing, *data, training=True, step=1e-5, rtol=1e-6, atol=1e-8
     return worst
 
 
-def _directions(array, random):
+def _directions(array: Array, random: np.random.Generator) -> Iterator[Any]:
     """(words, array of its shape) for each direction that is tried."""
     if array.size <= COORDINATES:
         for index in np.ndindex(array.shape):
@@ -101,7 +112,7 @@ def _directions(array, random):
         yield f"along random direction {number}", direction / math.sqrt((direction**2).sum())
 
 
-def _slope(value, array, direction, step):
+def _slope(value: Any, array: Array, direction: Any, step: float) -> float:
     """The central difference; the array is afterwards what it was."""
     kept = array.copy()
     try:
@@ -114,14 +125,14 @@ def _slope(value, array, direction, step):
     return (above - below) / (2 * step)
 
 
-def _of_loss(loss, y_true, y_pred, sample_weight=None):
+def _of_loss(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
     """The loss as a function of y_pred, and what is to be checked: [(name, array, gradient)]."""
     y_pred = np.array(y_pred, np.float64)
     _, gradient = loss.value_and_gradient(y_true, y_pred, sample_weight)
     return lambda: loss(y_true, y_pred, sample_weight), [("y_pred", y_pred, gradient)]
 
 
-def _of_model(model, x, y, sample_weight=None):
+def _of_model(model: Model, x: Any, y: Any, sample_weight: Any = None) -> Any:
     _require_float64(model, model.dtype)
     _, gradients = model.value_and_gradients(x, y, sample_weight)
     weights = model.trainable_variables
@@ -129,7 +140,7 @@ def _of_model(model, x, y, sample_weight=None):
     return lambda: model.value_and_gradients(x, y, sample_weight)[0], named
 
 
-def _of_layer(layer, inputs, *, training, random):
+def _of_layer(layer: Layer, inputs: Any, *, training: bool, random: np.random.Generator) -> Any:
     several = isinstance(inputs, (list, tuple))
     xs = [np.array(x, np.float64) for x in (inputs if several else [inputs])]
     tensors = [layers.Input(x.shape[1:]) for x in xs]
@@ -138,13 +149,13 @@ def _of_layer(layer, inputs, *, training, random):
     rows = len(xs[0])
     factors = [random.standard_normal((rows, *tensor.sample_shape)) for tensor in model.outputs]
 
-    def forward():
+    def forward() -> Any:
         # each call of the model's in training has random numbers of its own
         model._forwards[0] = 0
         ys = model.forward(xs, training=training)
         return ys if isinstance(ys, list) else [ys]
 
-    def value():
+    def value() -> Any:
         return float(sum((factor * y).sum() for factor, y in zip(factors, forward(), strict=True)))
 
     forward()
@@ -157,7 +168,7 @@ def _of_layer(layer, inputs, *, training, random):
     return value, [(name, array, gradient.copy()) for name, array, gradient in named]
 
 
-def _require_float64(model, dtype):
+def _require_float64(model: Any, dtype: Any) -> None:
     if dtype != np.float64:
         raise ValueError(
             f"model {model.name!r} computes in {dtype}, in which differences say little: make it with dtype='float64'"

@@ -1,14 +1,21 @@
 """Helpers around training that Keras's users expect."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nncore import _data, config
 from nncore._py_dataset import PyDataset
 
+if TYPE_CHECKING:
+    from nncore._typing import Array, Data
+
 __all__ = ["PyDataset", "normalize", "set_random_seed", "to_categorical"]
 
 
-def to_categorical(x, num_classes=None):
+def to_categorical(x: Data, num_classes: int | None = None) -> Array:
     """Returns one-hot rows of class numbers: an array (*shape of x, classes) of float64.
 
     An axis of length 1 at the end of x, as columns of labels have it, is left out.
@@ -28,7 +35,7 @@ def to_categorical(x, num_classes=None):
     return np.eye(num_classes, dtype=np.float64)[classes]
 
 
-def normalize(x, axis=-1, order=2):
+def normalize(x: Data, axis: int = -1, order: float = 2) -> Array:
     """Returns x divided by its norms along an axis; where a norm is 0, zeros.
 
     Parameters
@@ -44,7 +51,7 @@ def normalize(x, axis=-1, order=2):
     return x / np.expand_dims(norms, axis)
 
 
-def set_random_seed(seed):
+def set_random_seed(seed: int) -> None:
     """Seeds models built afterwards, NumPy's global generator, and Python's."""
     import random
 
