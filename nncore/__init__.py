@@ -26,6 +26,8 @@ __all__ = [
     "config",
     "constraints",
     "datasets",
+    "embed",
+    "get_include",
     "initializers",
     "interop",
     "layers",

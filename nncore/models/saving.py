@@ -16,8 +16,6 @@ from nncore import _checks, _custom_objects, _files, layers
 from nncore._version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nncore._typing import Array, Config, PathLikeStr
     from nncore.models.model import Model
 
