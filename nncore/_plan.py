@@ -536,9 +536,14 @@ class Builder:
         if self.require_finite:
             self.forward("require_finite", per_row, values=buffer)
 
-    def regularize(self, weight: Weight, l1: float, l2: float, total: Total) -> None:
-        """Adds l1 sum |w| + l2 sum w² to a Total for each row, and its derivative to the weight's gradient."""
-        self._regularized[weight] = (l1, l2, total)
+    def regularize(self, weight: Weight, l1: float, l2: float, total: Total, per_sample: bool = False,
+                   sample_weights: Later | None = None) -> None:  # fmt: skip
+        """Adds l1 sum |w| + l2 sum w² to a Total for each row, and its derivative to the weight's gradient.
+
+        With `per_sample` both are divided by the minibatch's rows, or by the sum of their `sample_weights`, a Later.
+        """
+        arguments = {"l1": l1, "l2": l2, "per_sample": per_sample, "weights": sample_weights if per_sample else None}
+        self._regularized[weight] = (arguments, total)
 
     def penalize_activity(self, value: Value, l1: float, l2: float) -> None:
         """Adds l1 sum |x| + l2 sum x², the mean over rows, to the loss, and its derivative to the tensor's gradient."""
@@ -707,11 +712,11 @@ class Builder:
         """The step of a weight's regularizer, and [(penalties of its tiles, Total)]."""
         if weight not in self._regularized:
             return [], []
-        l1, l2, total = self._regularized[weight]
+        arguments, total = self._regularized[weight]
         tiles = self.tiles(weight)
         parts = _engine.aligned_zeros(tiles.count, np.float64)
-        step = ("regularize", {"parameter": weight.array, "parts": parts, "columns": tiles.columns, "l1": l1, "l2": l2,
-                               "add_gradient": with_gradient, **tiles.numbering})  # fmt: skip
+        step = ("regularize", {"parameter": weight.array, "parts": parts, "columns": tiles.columns,
+                               "add_gradient": with_gradient, **arguments, **tiles.numbering})  # fmt: skip
         return [step], [(parts, total)]
 
     @staticmethod

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nncore._likes import RegularizerLike
     from nncore._typing import Config, Data
 
-__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
+__all__ = ["L1", "L1L2", "L2", "L2PerSample", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
 
 
 class Regularizer:
@@ -26,6 +26,7 @@ class Regularizer:
     l2: float
     l1: float
     l1 = l2 = 0.0
+    per_sample = False  # whether training divides it by the minibatch's rows, or by the sum of their weights
 
     def __call__(self, x: Data | float) -> float:
         """Returns the penalty of an array."""
@@ -88,13 +89,27 @@ class L2(Regularizer):
         return {"l2": self.l2}
 
 
+class L2PerSample(L2):
+    """l2 sum w² / n, with n the minibatch's rows, or the sum of their sample_weight: scikit-learn's penalty.
+
+    A prior counts once beside the data, and the mean loss of n rows is a part 1 / n of their log-likelihood. On an
+    array it is l2 sum w². Beyond Keras.
+
+    Parameters
+    ----------
+    l2 : float, not negative
+    """
+
+    per_sample = True
+
+
 # Keras has both spellings
 l1 = L1
 l2 = L2
 l1_l2 = L1L2
 
 _BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2}
-_BY_CLASS = {cls.__name__: cls for cls in _BY_NAME.values()}
+_BY_CLASS = {cls.__name__: cls for cls in (*_BY_NAME.values(), L2PerSample)}
 
 
 def get(identifier: RegularizerLike) -> Regularizer | None:

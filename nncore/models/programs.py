@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nncore import _engine, _ports, config
-from nncore._plan import Builder
+from nncore._plan import Builder, Later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,11 @@ class Program:
             ys = model.emit_graph(builder, xs)
             self.masked = any(y.mask is not None for y in ys)  # losses are means over what a minibatch has of steps
             model.objective.emit(builder, ys, weighted, with_metrics=kind != "gradients")
+            of_rows = next((Later(f"weight{n}") for n, count in enumerate(weighted) if count == 1), None)
             for weight in model.weight_list(trainable_only=True):
-                if weight.regularizer is not None:
-                    builder.regularize(weight, weight.regularizer.l1, weight.regularizer.l2, builder.penalties)
+                penalty = weight.regularizer
+                if penalty is not None:
+                    builder.regularize(weight, penalty.l1, penalty.l2, builder.penalties, penalty.per_sample, of_rows)
         else:
             ys = model.emit_graph(builder, xs)
             for number, y in enumerate(ys):

@@ -39,11 +39,65 @@ NN_INLINE void TYPED(regularize_vector)(const void *update, int64_t offset, real
     TYPED(v_store_up_to)(gradient, v_add(g, v_fma(u->twice_l2, p, sign)), count);
 }
 
+/* Adds count elements to a sum of squares, and 2 l2 of each to its gradient where there is one. */
+NN_INLINE void TYPED(penalize_squares)(const real *p, real *gradient, vec twice_l2, vec *squares, int64_t count)
+{
+    const vec value = TYPED(v_load_up_to)(p, count);
+    *squares = v_fma(value, value, *squares);
+    if (gradient) {
+        const vec sum = v_add(TYPED(v_load_up_to)(gradient, count), v_fma(twice_l2, value, v_zero()));
+        TYPED(v_store_up_to)(gradient, sum, count);
+    }
+}
+
+/* The sum of p^2 over a tile, whose gradient gets 2 l2 p where it is given: in one pass, as the penalty of every small
+   minibatch costs one over all weights. */
+NN_INLINE real TYPED(penalized_squares)(const nn_worker *worker, const nn_block *block, const real *parameter,
+                                        int64_t columns, double l2, int64_t add_gradient)
+{
+    TYPED(lanes16) squares = TYPED(lanes16_set)(0);
+    const vec twice_l2 = v_set((real)(2 * l2));
+    const int64_t width = block->column_end - block->column_begin;
+    for (int64_t row = block->row_begin; row < block->row_end; row++) {
+        const real *p = parameter + row * columns + block->column_begin;
+        const int64_t place = (row - block->row_begin) * worker->gradient_stride;
+        real *g = add_gradient ? (real *)worker->gradient + place : NULL;
+        int64_t i = 0;
+        for (; i + 16 <= width; i += 16)
+            for (int part = 0; part < TYPED(PARTS); part++) {
+                const int64_t at = i + part * LANES;
+                TYPED(penalize_squares)(p + at, g ? g + at : NULL, twice_l2, &squares.part[part], LANES);
+            }
+        for (int part = 0; i < width; part++, i += LANES)
+            TYPED(penalize_squares)(p + i, g ? g + i : NULL, twice_l2, &squares.part[part], width - i);
+    }
+    return TYPED(lanes16_sum)(squares);
+}
+
+/* One part of the minibatch's samples: 1 over the sum of weights[data row], which are 1 where there are none; 0 where
+   that sum is. Every tile adds them up for itself. */
+NN_INLINE double TYPED(part_of_samples)(const nn_worker *worker, const real *weights)
+{
+    if (!weights)
+        return 1 / (double)worker->rows;
+    double sum = 0;
+    for (int64_t row = 0; row < worker->rows; row++)
+        sum += (double)*(const real *)(const void *)TYPED(data_row)(worker, row, weights, (int64_t)sizeof(real));
+    return sum > 0 ? 1 / sum : 0;
+}
+
 /* parts[tile] = l1 sum |p| + l2 sum p^2 over the tile; where add_gradient is set g = g + l1 sign(p) + 2 l2 p, with
-   sign(0) = 0. */
+   sign(0) = 0. Where per_sample is set, l1 and l2 stand for their part_of_samples. */
 DEFINE_KERNEL(regularize)
 {
     ARGUMENTS(regularize);
+    const double share = a->per_sample ? TYPED(part_of_samples)(worker, a->weights) : 1;
+    const double l1 = a->l1 * share, l2 = a->l2 * share;
+    double *const penalty = a->parts + TYPED(tile_number)(block, a->block_rows, a->block_columns, a->across);
+    if (l1 == 0) {
+        *penalty = l2 * (double)TYPED(penalized_squares)(worker, block, a->parameter, a->columns, l2, a->add_gradient);
+        return;
+    }
     TYPED(lanes16) magnitudes = TYPED(lanes16_set)(0), squares = TYPED(lanes16_set)(0);
     for (int64_t row = block->row_begin; row < block->row_end; row++) {
         const real *p = a->parameter + row * a->columns + block->column_begin;
@@ -58,11 +112,10 @@ DEFINE_KERNEL(regularize)
                 }
             }
     }
-    a->parts[TYPED(tile_number)(block, a->block_rows, a->block_columns, a->across)] =
-        a->l1 * (double)TYPED(lanes16_sum)(magnitudes) + a->l2 * (double)TYPED(lanes16_sum)(squares);
+    *penalty = l1 * (double)TYPED(lanes16_sum)(magnitudes) + l2 * (double)TYPED(lanes16_sum)(squares);
     if (!a->add_gradient)
         return;
-    const struct TYPED(regularize_update) update = {a->parameter, v_set((real)a->l1), v_set((real)(2 * a->l2))};
+    const struct TYPED(regularize_update) update = {a->parameter, v_set((real)l1), v_set((real)(2 * l2))};
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(regularize_vector), &update);
 }
 

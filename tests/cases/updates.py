@@ -23,15 +23,19 @@ def gradient(make, block, scale=1.0):
 
 @cases_for("regularize")
 def regularize_cases(make, kernel):
-    for (rows, columns, block), (l1, l2, add) in zip(
+    for number, ((rows, columns, block), (l1, l2, add)) in enumerate(zip(
         tiles(make), itertools.cycle(((0.1, 0.0, 1), (0.0, 0.3, 1), (0.25, 0.5, 1), (0.25, 0.5, 0))), strict=False
-    ):
+    )):  # fmt: skip
         p = make.normal(rows, columns)
         p[::3, ::4] = 0
+        per_sample, weights = number % 3 > 0, make.uniform(37)
+        weights *= number % 7 > 0
         yield make.case(
-            f"({rows}, {columns}) l1={l1} l2={l2} add={add}", block, {"gradient": gradient(make, block)},
+            f"({rows}, {columns}) l1={l1} l2={l2} add={add} per_sample={per_sample}", block,
+            {"gradient": gradient(make, block), "rows": 30, "first_row": number % 5,
+             "order": Array(make.random.permutation(37)) if number % 4 == 1 else None},
             parameter=make.matrix(p, 0), parts=Array(np.zeros(9)), columns=columns, l1=l1, l2=l2, add_gradient=add,
-            **TILE,
+            per_sample=int(per_sample), weights=Array(weights) if number % 3 == 2 else None, **TILE,
         )  # fmt: skip
 
 

@@ -17,12 +17,18 @@ def sign(x):
 @reference
 def regularize(a, w, block):
     p, g = wide(a.parameter[block.rows, block.columns]), wide(w.gradient)
+    l1, l2 = a.l1, a.l2
+    if a.per_sample:
+        rows = w.first_row + np.arange(w.rows)
+        rows = rows if w.order is None else w.order[rows]
+        samples = float(w.rows if a.weights is None else a.weights[rows].astype(np.float64).sum())
+        l1, l2 = (strength / samples if samples else 0.0 for strength in (l1, l2))
     with np.errstate(over="ignore"):
-        penalty = a.l1 * np.abs(p).sum() + a.l2 * (p * p).sum()
+        penalty = l1 * np.abs(p).sum() + l2 * (p * p).sum()
     expected = {"parts": nearly(part(a, block), np.float64(penalty), 2.0**32 if w.real is np.float32 else p.size + 8)}
     if a.add_gradient:
-        slope = w.real(a.l1) * sign(p) + wide(w.real(2 * a.l2)) * p
-        expected["worker_gradient"] = nearly(..., g + slope, 2, np.abs(g) + np.abs(slope))
+        slope = w.real(l1) * sign(p) + wide(w.real(2 * l2)) * p
+        expected["worker_gradient"] = nearly(..., g + slope, 2 + a.per_sample, np.abs(g) + np.abs(slope))
     return expected
 
 
