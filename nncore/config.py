@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import threading
 from typing import TYPE_CHECKING, Literal
 
 from nncore import _checks, _engine
@@ -76,6 +77,15 @@ class _State:
     warned_of_bfloat16 = False
 
 
+class _Limit(threading.local):
+    """The most threads that calls from this Python thread may use; None for no limit of its own."""
+
+    threads: int | None = None
+
+
+_LIMIT = _Limit()
+
+
 def _use_threads(n: int) -> None:
     _State.threads = n
     forget_calls()
@@ -100,7 +110,17 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     """Returns how many threads training and prediction may use."""
-    return _State.threads
+    return _State.threads if _LIMIT.threads is None else min(_LIMIT.threads, _State.threads)
+
+
+@contextlib.contextmanager
+def thread_limit(n: int) -> Iterator[None]:
+    """Has calls from this Python thread use `n` threads at most, and leaves those from others alone."""
+    before, _LIMIT.threads = _LIMIT.threads, n
+    try:
+        yield
+    finally:
+        _LIMIT.threads = before
 
 
 @contextlib.contextmanager
@@ -111,7 +131,7 @@ def threads(n: int) -> Iterator[None]:
     ...     nn.config.get_num_threads()
     1
     """
-    before = get_num_threads()
+    before = _State.threads
     set_num_threads(n)
     try:
         yield

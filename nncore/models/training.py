@@ -107,9 +107,10 @@ class Training:
         validation_split : float in [0, 1)
             The last part of the rows, before shuffling, is kept for validation.
         validation_data : (x, y) or (x, y, sample_weight)
-        shuffle : bool
+        shuffle : bool, or function
             Another order of the rows in each epoch, a function of seed and training step; of a PyDataset, of the
-            minibatches.
+            minibatches. A function gets the number of rows, at the beginning of each epoch, and returns the order: an
+            array of their numbers.
         class_weight : dict from class to weight
         sample_weight : array (rows,), or (rows, steps)
             Each row's part in the loss: loss = sum of weight times loss over rows, divided by the number of rows; or
@@ -139,12 +140,14 @@ class Training:
             initial_epoch = _count("initial_epoch", initial_epoch, least=0)
             validation_freq = _count("validation_freq", validation_freq)
             steps = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
-            shuffle = _checks.boolean("fit", "shuffle", shuffle)
+            shuffle = shuffle if callable(shuffle) else _checks.boolean("fit", "shuffle", shuffle)
             split = _checks.real_number("fit", "validation_split", validation_split, 0, 1, high_open=True)
             held_out = None
             if _is_iterable_of_batches(x, y):
                 if split or sample_weight is not None:
                     raise ValueError("validation_split and sample_weight are for arrays, not for minibatches")
+                if callable(shuffle):
+                    raise ValueError("shuffle by a function is for arrays, not for minibatches")
                 feed: Any = _BatchFeed(self, x, class_weight, steps, shuffle)
             else:
                 batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
@@ -414,6 +417,19 @@ class _ArrayFeed:
         program.builder.totals[:] = totals
         return program
 
+    def _order(self, first_step: int) -> Array | None:
+        """The data row at each position of an epoch; None where rows stay as they are."""
+        if not callable(self.shuffle):
+            return _engine.shuffled(self.data.rows, self.model.seed, first_step) if self.shuffle else None
+        order = np.asarray(self.shuffle(self.data.rows))
+        if order.shape != (self.data.rows,) or order.dtype.kind not in "iu":
+            raise ValueError(f"shuffle must return an array of {self.data.rows} numbers of rows; got one of shape "
+                             f"{order.shape} and type {order.dtype}")  # fmt: skip
+        if order.min() < 0 or order.max() >= self.data.rows:
+            raise ValueError(f"shuffle must return numbers of rows, 0 to {self.data.rows - 1}; got "
+                             f"{order.min()} to {order.max()}")  # fmt: skip
+        return np.ascontiguousarray(order, np.int64)
+
     def run_epoch(self, epoch: int, calls: CallbackList, begun: Any = None) -> Logs:
         """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
         model, optimizer = self.model, self.model.optimizer
@@ -421,7 +437,7 @@ class _ArrayFeed:
         batch, totals, first_step = _begun(begun, optimizer)
         model._reset_metrics()
         position = min(batch * self.batch_size, self.rows)
-        order = _engine.shuffled(self.data.rows, model.seed, first_step) if self.shuffle else None
+        order = self._order(first_step)
         logs = model._named(totals, position) if position else {}
         foreign = True
         while position < self.rows:
