@@ -12,6 +12,7 @@ __all__ = [
     "c",
     "onnx",
     "scipy",
+    "sklearn",
 ]
 
 
