@@ -198,6 +198,33 @@ cdef bint labels_fit(cnp.ndarray array, int64_t classes) noexcept:
     return False
 
 
+ctypedef fused floating:
+    float
+    double
+
+
+cdef bint all_finite(const floating *numbers, int64_t count) noexcept nogil:
+    """Whether none is a NaN or an infinity: only of these a difference from itself is not 0."""
+    cdef floating sum = 0
+    for i in range(count):
+        sum += numbers[i] - numbers[i]
+    return sum == 0
+
+
+cdef bint is_finite(cnp.ndarray array) noexcept:
+    """Whether an array holds no NaN and no infinity; False where that would have to be looked up in other ways."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    if not cnp.PyTypeNum_ISFLOAT(number):
+        return True
+    if not cnp.PyArray_IS_C_CONTIGUOUS(array) or not cnp.PyArray_ISALIGNED(array):
+        return False
+    if number == cnp.NPY_DOUBLE:
+        return all_finite(<const double *>cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array))
+    if number == cnp.NPY_FLOAT:
+        return all_finite(<const float *>cnp.PyArray_DATA(array), cnp.PyArray_SIZE(array))
+    return False
+
+
 cdef class Call:
     """One kind of call of a model.
 
@@ -280,14 +307,15 @@ cdef class Call:
             task.counter = <int64_t *>cnp.PyArray_DATA(self.counter)
         return 0
 
-    def learn(self, x, y, double learning_rate=0.0):
+    def learn(self, x, y, double learning_rate=0.0, bint finite=False):
         """Runs a minibatch with targets; returns the means of its loss and metrics, a float or a list.
 
-        Returns None where the arrays are of another form or the loss is not finite; nothing has happened then.
+        Returns None where the arrays are of another form or the loss is not finite, or with `finite` where a number in
+        them is not; nothing has happened then.
         """
         cdef Task task
         cdef int64_t rows = self.judged(x, y)
-        if rows < 0:
+        if rows < 0 or finite and not (is_finite(x) and is_finite(y)):
             return None
         self.prepare(&task, rows)
         task.learning_rate = learning_rate
