@@ -77,13 +77,14 @@ class _State:
     warned_of_bfloat16 = False
 
 
-class _Limit(threading.local):
-    """The most threads that calls from this Python thread may use; None for no limit of its own."""
+class _OfThread(threading.local):
+    """What holds for calls from this Python thread alone; None for what holds for all."""
 
     threads: int | None = None
+    seed: int | None = None
 
 
-_LIMIT = _Limit()
+_OF_THREAD = _OfThread()
 
 
 def _use_threads(n: int) -> None:
@@ -110,17 +111,17 @@ def set_num_threads(n: int) -> None:
 
 def get_num_threads() -> int:
     """Returns how many threads training and prediction may use."""
-    return _State.threads if _LIMIT.threads is None else min(_LIMIT.threads, _State.threads)
+    return _State.threads if _OF_THREAD.threads is None else min(_OF_THREAD.threads, _State.threads)
 
 
 @contextlib.contextmanager
 def thread_limit(n: int) -> Iterator[None]:
     """Has calls from this Python thread use `n` threads at most, and leaves those from others alone."""
-    before, _LIMIT.threads = _LIMIT.threads, n
+    before, _OF_THREAD.threads = _OF_THREAD.threads, n
     try:
         yield
     finally:
-        _LIMIT.threads = before
+        _OF_THREAD.threads = before
 
 
 @contextlib.contextmanager
@@ -177,7 +178,17 @@ def set_seed(seed: int) -> None:
 
 def get_seed() -> int:
     """Returns the seed for models built without one; 0 unless set."""
-    return _State.seed
+    return _State.seed if _OF_THREAD.seed is None else _OF_THREAD.seed
+
+
+@contextlib.contextmanager
+def seed_of_thread(seed: int) -> Iterator[None]:
+    """Seeds what this Python thread builds, as `set_seed` does for all."""
+    before, _OF_THREAD.seed = _OF_THREAD.seed, check_seed(seed)
+    try:
+        yield
+    finally:
+        _OF_THREAD.seed = before
 
 
 def check_seed(seed: int) -> int:

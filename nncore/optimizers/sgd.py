@@ -24,7 +24,7 @@ class SGD(Optimizer):
     ----------
     learning_rate : float
         α.
-    momentum : float in [0, 1)
+    momentum : float in [0, 1]
         β.
     nesterov : bool
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
@@ -33,7 +33,7 @@ class SGD(Optimizer):
     def __init__(self, learning_rate: LearningRate = 0.01, momentum: float = 0.0, nesterov: bool = False,
                  **common: Unpack[OptimizerArguments]) -> None:  # fmt: skip
         super().__init__(learning_rate, **common)
-        self.momentum: float = _checks.real_number("SGD", "momentum", momentum, 0, 1, high_open=True)
+        self.momentum: float = _checks.real_number("SGD", "momentum", momentum, 0, 1)
         self.nesterov: bool = _checks.boolean("SGD", "nesterov", nesterov)
 
     @property
