@@ -45,6 +45,22 @@ def boolean(owner, *names):
             raise invalid(owner, name, "True or False", getattr(owner, name))
 
 
+def dtype(owner):
+    """Raises unless the parameter is a type of weights, or None."""
+    value = owner.dtype
+    try:
+        known = value is None or value == "mixed_bfloat16" or np.dtype(value) in (np.float32, np.float64)
+    except TypeError:
+        known = False
+    if not known:
+        raise invalid(owner, "dtype", "'float32', 'float64', 'mixed_bfloat16' or None", value)
+
+
+def name_of_dtype(value):
+    """The name of a type of weights that has been checked; None for None."""
+    return value if value is None or isinstance(value, str) else np.dtype(value).name
+
+
 def jobs(owner):
     """Raises unless n_jobs is None or a whole number that is not 0."""
     n = owner.n_jobs

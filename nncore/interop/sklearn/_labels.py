@@ -1,8 +1,9 @@
 """Classes, and the targets and outputs of a network that stand for them."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -86,22 +87,40 @@ def column(y):
     return column_or_1d(y, warn=True) if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1 and not is_sparse(y) else y
 
 
-def weights_of_classes(estimator, y, incremental):
-    """The weight of each row by the estimator's class_weight; None without one."""
+def with_class_weights(estimator, y, weights, incremental):
+    """The weights of rows, or None, times those of the estimator's class_weight; "balanced" counts rows by weights."""
     given, classes = estimator.class_weight, estimator.classes_.tolist()
     if given is None:
-        return None
+        return weights
     if isinstance(given, str) and (given != "balanced" or incremental):
         raise ValueError("class_weight must be a dict, or 'balanced' in fit, which has all rows (partial_fit has not); "
                          f"got {given!r}")  # fmt: skip
-    y = y.toarray() if is_sparse(y) else np.asarray(y)
-    if isinstance(given, dict) and estimator._labels.kind != "multilabel":
-        for label in given:
-            if label not in classes:
-                raise ValueError(f"class_weight names {label!r}, which is none of the classes {classes}")
-        weights = np.array([given.get(label, 1.0) for label in classes], np.float64)
-        return weights[estimator._labels.encode(y)]
-    if not isinstance(given, (str, dict, list)):
-        raise TypeError("class_weight must be a dict, 'balanced', or a list of dicts for several labels; got "
-                        f"{given!r}")  # fmt: skip
-    return compute_sample_weight(given, y)
+    numbers = estimator._labels.encode(y)
+    several = numbers.ndim > 1
+    columns = numbers.T if several else [numbers]
+    wanted = (str, list) if several else (str, dict)
+    if not isinstance(given, wanted) or (isinstance(given, list) and len(given) != len(columns)):
+        raise ValueError("class_weight must be 'balanced', a dict from class to weight, or for several labels a list "
+                         f"of a dict for each, {{0: weight, 1: weight}}; got {given!r}")  # fmt: skip
+    result = np.ones(len(numbers)) if weights is None else weights.copy()
+    for place, column in enumerate(columns):
+        if isinstance(given, str):
+            rows = np.bincount(column, weights)
+            factors = np.divide(rows.sum() / np.count_nonzero(rows), rows, out=np.zeros(len(rows)), where=rows > 0)
+        else:
+            names, by_class = ([0, 1], given[place]) if several else (classes, given)
+            factors = _table(by_class, names)
+        result *= factors[column]
+    return result
+
+
+def _table(by_class, names):
+    """The weights of classes in order; 1 for those that are not named."""
+    if not isinstance(by_class, dict):
+        raise TypeError(f"class_weight must have a dict from class to weight; got {by_class!r}")
+    for name, weight in by_class.items():
+        if name not in names:
+            raise ValueError(f"class_weight names {name!r}, which is none of the classes {names}")
+        if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+            raise ValueError(f"class_weight of class {name!r} must be finite and not negative; got {weight!r}")
+    return np.array([by_class.get(name, 1.0) for name in names], np.float64)

@@ -7,7 +7,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from nncore import losses
 from nncore.interop.sklearn import _checks, _one_row, _rows
-from nncore.interop.sklearn._labels import Labels, column, same_classes, weights_of_classes
+from nncore.interop.sklearn._labels import Labels, column, same_classes, with_class_weights
 from nncore.interop.sklearn._multilayer import Multilayer, available_where_stochastic, is_loss
 
 REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "poisson")
@@ -204,8 +204,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         return targets.astype(bool).reshape(-1, 1) if self._labels.kind == "binary" else None
 
     def _with_class_weights(self, y, weights, incremental):
-        by_class = weights_of_classes(self, y, incremental)
-        return weights if by_class is None else by_class if weights is None else weights * by_class
+        return with_class_weights(self, y, weights, incremental)
 
     # ---- the network
 

@@ -58,7 +58,7 @@ class available_where_stochastic:  # noqa: N801  a decorator
         return self.method.__get__(estimator)
 
 
-class Multilayer(BaseEstimator):
+class Multilayer(_rows.Guarded, BaseEstimator):
     """Base of the multi-layer perceptrons. Subclasses say what targets and losses are.
 
     `model_` is the network. The rest is in the public classes' docstrings.
@@ -126,7 +126,7 @@ class Multilayer(BaseEstimator):
         _checks.integer(self, "n_iter_no_change", also=(np.inf,))
         _checks.boolean(self, "shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
         _checks.integer(self, "verbose", 0, also=(True, False))
-        _checks.choice(self, "dtype", (None, "float32", "float64", "mixed_bfloat16"))
+        _checks.dtype(self)
         _checks.jobs(self)
         _checks.callbacks(self)
         if self.solver == "lbfgs" and any(self._dropout_rates(hidden)):
@@ -134,7 +134,7 @@ class Multilayer(BaseEstimator):
         return hidden
 
     def _hidden_activations(self, hidden):
-        """An activation for each hidden layer."""
+        """An activation for each hidden layer; where there is none, the one that the weights are drawn for."""
         given = self.activation
         if isinstance(given, (list, tuple)):
             if len(given) != len(hidden):
@@ -152,7 +152,7 @@ class Multilayer(BaseEstimator):
                 names = sorted({"identity", "logistic", *activations.__all__} - {"Activation", "deserialize", "get",
                                                                                  "serialize"})  # fmt: skip
                 raise _checks.invalid(self, "activation", f"one of {', '.join(names)}", one) from None
-        return found[: len(hidden)]
+        return found
 
     def _dropout_rates(self, hidden):
         """A rate for each hidden layer."""
@@ -166,12 +166,6 @@ class Multilayer(BaseEstimator):
 
     # ---- the network
 
-    def _draw_bounds(self, hidden):
-        """Whether each layer's weights are drawn for a logistic function."""
-        given = self.activation
-        names = list(given) if isinstance(given, (list, tuple)) else [given] * max(1, len(hidden))
-        return [name in ("logistic", "sigmoid") for name in [*names[: len(hidden)], *(names[-1:] or [None])]]
-
     def _build(self, hidden, dtype):
         """Makes the network, with weights of Glorot's uniform distribution, drawn as scikit-learn draws them."""
         self.n_layers_ = len(hidden) + 2
@@ -179,7 +173,8 @@ class Multilayer(BaseEstimator):
         layers = [Input((self.n_features_in_,))]
         plain = {"kernel_initializer": Zeros(), "bias_initializer": Zeros()}
         dropout = self._dropout_rates(hidden)
-        for units, activation, rate in zip(hidden, self._hidden_activations(hidden), dropout, strict=True):
+        functions = self._hidden_activations(hidden)
+        for units, activation, rate in zip(hidden, functions, dropout, strict=False):
             layers.append(Dense(int(units), activation, **plain))
             if rate:
                 layers.append(Dropout(float(rate)))
@@ -188,14 +183,15 @@ class Multilayer(BaseEstimator):
         random = self._random_state
         drawn = []
         units = [self.n_features_in_, *hidden, self.n_outputs_]
-        for inputs, outputs, logistic in zip(units, units[1:], self._draw_bounds(hidden), strict=False):
-            bound = np.sqrt((2.0 if logistic else 6.0) / (inputs + outputs))
+        drawn_for = [*functions[: len(hidden)], *functions[-1:]]  # the outputs' weights go by the last hidden layer
+        for inputs, outputs, function in zip(units, units[1:], drawn_for, strict=False):
+            bound = np.sqrt((2.0 if function is activations.sigmoid else 6.0) / (inputs + outputs))
             drawn.append(random.uniform(-bound, bound, (inputs, outputs)))
             drawn.append(random.uniform(-bound, bound, outputs))
         seed = int(random.randint(2**31 - 1)) if any(dropout) else 0
         self.model_ = Sequential(layers, dtype=dtype, seed=seed)
         self.model_.set_weights(drawn)
-        self._structure = (list(units), str(self.activation), str(self.dropout))
+        self._structure = self._structure_now(units)
         self._compiled = None
         self._link_weights()
 
@@ -249,6 +245,7 @@ class Multilayer(BaseEstimator):
 
     def _fit(self, X, y, sample_weight=None, validation_data=None, incremental=False):  # noqa: N803
         hidden = self._check_parameters()
+        self._prepare_guard()
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -281,14 +278,20 @@ class Multilayer(BaseEstimator):
 
     def _check_structure(self, hidden):
         """Raises where training is to go on and the network would be another."""
-        (first, *_, last), *rest = self._structure
-        if self._structure != ([first, *hidden, last], *rest) or rest != [str(self.activation), str(self.dropout)]:
+        (first, *_, last), *_ = self._structure
+        if self._structure != self._structure_now([first, *hidden, last]):
             raise ValueError("training cannot go on with other hidden_layer_sizes, activation or dropout: set "
                              "warm_start=False and call fit")  # fmt: skip
 
+    def _structure_now(self, units):
+        """What a network of so many units would be: parameters that a warm start cannot change."""
+        hidden = units[1:-1]
+        functions = self._hidden_activations(hidden)[: len(hidden)]
+        return [int(count) for count in units], list(map(activations.serialize, functions)), self._dropout_rates(hidden)
+
     def _dtype_for(self, X):  # noqa: N803
         if self.dtype is not None:
-            return self.dtype
+            return _checks.name_of_dtype(self.dtype)
         return "float32" if X.dtype == np.float32 and self.solver != "lbfgs" else "float64"
 
     def _with_class_weights(self, y, weights, incremental):
@@ -326,7 +329,7 @@ class Multilayer(BaseEstimator):
     def _fit_by_minibatches(self, X, targets, weights, validation_data, incremental, first):  # noqa: N803
         stopping = bool(self.early_stopping)
         scored = stopping or validation_data is not None
-        if first or not hasattr(self, "loss_curve_"):
+        if first or not hasattr(self, "best_loss_"):
             _epochs.begin(self, stopping, scored)
         if not incremental:
             self._continue_curves(stopping, scored)
@@ -337,7 +340,7 @@ class Multilayer(BaseEstimator):
             X, targets, weights, validation_data = self._split(X, targets, weights)  # noqa: N806
         rows = X.shape[0]
         batch_size = min(200, rows) if self.batch_size == "auto" else self.batch_size
-        if batch_size > rows:
+        if batch_size > rows and not incremental:
             warnings.warn(f"batch_size={batch_size} is more than the {rows} rows that there are, which are one "
                           "minibatch then", stacklevel=4)  # fmt: skip
         batch_size = min(int(batch_size), rows)
@@ -448,13 +451,9 @@ class Multilayer(BaseEstimator):
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
         X = self._checked_rows(X, reset=False)  # noqa: N806
-        if hasattr(self, "model_"):
-            self._take_weights()
-        with _rows.threads(self.n_jobs):
+        self._take_weights()
+        with self._guard, _rows.threads(self.n_jobs):
             return _rows.predict(self.model_, X)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "model_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

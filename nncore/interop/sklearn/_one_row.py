@@ -1,12 +1,8 @@
 """partial_fit with one row: what has been checked once is not checked again."""
 
-import math
-
 import numpy as np
 
 from nncore.interop.sklearn import _checks
-
-SOURCES = frozenset(np.dtype(t) for t in ("f4", "f8", "u1", "i4", "i8"))
 
 
 def possible(estimator):
@@ -23,53 +19,50 @@ def possible(estimator):
 class OneRow:
     """Trains a network on a row of the form that it knows; returns False, and does nothing, for any other.
 
+    An estimator forgets its own when a parameter or anything else of it is set.
+
     Parameters
     ----------
-    estimator : Multilayer, without pending changes of its parameters
-    by_label : dict from a class to its target, (1,) or (1, outputs); None for regression
+    estimator : Multilayer
+    by_label : dict from a class to its target, an array of one row; None for regression
     """
 
     def __init__(self, estimator, by_label):
         self.state = estimator.__dict__
-        self.model = estimator.model_
-        self.linked = estimator._linked
-        self.shape = (1, estimator.n_features_in_)
-        self.target_shapes = ((1, estimator.n_outputs_), *([(1,)] if estimator.n_outputs_ == 1 else []))
+        self.calls = estimator.model_._calls
+        self.optimizer = estimator.model_.optimizer
+        self.coefs, self.intercepts = estimator._linked
         self.by_label = by_label
         self.classes = None
         self.tol = estimator.tol
-        self.n_jobs = estimator.n_jobs
+        self.note_loss = estimator.loss_curve_.append
 
     def __call__(self, X, y, classes):  # noqa: N803
-        if classes is not None and classes is not self.classes:
+        state, call = self.state, self.calls.get("train")
+        if call is None or (classes is not None and classes is not self.classes):
             return False
-        if type(X) is not np.ndarray or X.shape != self.shape or X.dtype not in SOURCES:
+        if state["coefs_"] is not self.coefs or state["intercepts_"] is not self.intercepts:
             return False
-        if not math.isfinite(np.vdot(X, X)):  # an infinity, a NaN, or numbers that are checked elsewhere
-            return False
-        state = self.state
-        if state["coefs_"] is not self.linked[0] or state["intercepts_"] is not self.linked[1]:
-            return False
-        if self.by_label is None:
-            if type(y) is not np.ndarray or y.dtype not in SOURCES or y.shape not in self.target_shapes:
-                return False
-            if not math.isfinite(np.vdot(y, y)):
-                return False
-            target = y
-        else:
-            if type(y) not in (np.ndarray, list) or len(y) != 1:
+        if self.by_label is not None:
+            if type(y) is np.ndarray and y.shape == (1,):
+                y = y.item()
+            elif type(y) is list and len(y) == 1:
+                y = y[0]
+            else:
                 return False
             try:
-                target = self.by_label.get(y[0])
+                y = self.by_label.get(y)
             except TypeError:  # what is no label
                 return False
-            if target is None:
-                return False
-        loss = self.model.train_on_batch(X, target)
+        elif type(y) is not np.ndarray or len(y) != 1:
+            return False
+        loss = call.learn(X, y, self.optimizer._learning_rate, True)
+        if loss is None:
+            return False
         state["n_iter_"] = 1
         state["t_"] += 1
         state["loss_"] = loss
-        state["loss_curve_"].append(loss)
+        self.note_loss(loss)
         best = state["best_loss_"]
         state["_no_improvement_count"] = state["_no_improvement_count"] + 1 if loss > best - self.tol else 0
         if loss < best:

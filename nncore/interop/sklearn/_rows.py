@@ -12,6 +12,26 @@ from nncore.utils import PyDataset
 DENSE_BYTES = 64 * 2**20
 
 
+class Guarded:
+    """An estimator whose predictions are made one after the other where several threads ask for them.
+
+    A model refuses a second thread, and scikit-learn's estimators do not.
+    """
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model_")
+
+    def _prepare_guard(self):
+        self.__dict__.setdefault("_guard", threading.Lock())
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "_guard"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self._prepare_guard()
+
+
 class Order:
     """Another order of the rows for each epoch: those that scikit-learn draws from the same random state."""
 

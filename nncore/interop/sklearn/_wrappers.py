@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from nncore import activations, config, losses, optimizers
 from nncore.interop.sklearn import _checks, _rows
-from nncore.interop.sklearn._labels import Labels, column, same_classes, weights_of_classes
+from nncore.interop.sklearn._labels import Labels, column, same_classes, with_class_weights
 from nncore.models import Model
 from nncore.models.training import NonFiniteLossError
 
@@ -20,7 +20,7 @@ GIVEN = ("n_features_in_", "n_outputs_", "n_classes_", "classes_", "input_shape"
          "dtype", "seed")  # fmt: skip
 
 
-class _Wrapper(BaseEstimator):
+class _Wrapper(_rows.Guarded, BaseEstimator):
     """What NNClassifier and NNRegressor share. `build_parameters` holds what was given for parameters of build_fn."""
 
     def _keep(self, arguments):
@@ -98,12 +98,13 @@ class _Wrapper(BaseEstimator):
         _checks.integer(self, "verbose", 0, also=(True, False))
         _checks.number(self, "validation_split", 0, 1, high_open=True)
         _checks.boolean(self, "shuffle", "warm_start")
-        _checks.choice(self, "dtype", (None, "float32", "float64", "mixed_bfloat16"))
+        _checks.dtype(self)
         _checks.jobs(self)
         _checks.callbacks(self)
 
     def _fit(self, X, y, sample_weight, validation_data, incremental=False):  # noqa: N803
         self._check_parameters()
+        self._prepare_guard()
         new = not hasattr(self, "model_") or not (self.warm_start or incremental)
         X, encoded = self._encode(X, y, new, incremental)  # noqa: N806
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -160,35 +161,33 @@ class _Wrapper(BaseEstimator):
                 self._compile_like(model, self.build_fn)
         else:
             given = {**self.get_params(deep=False), **self._meta(), "n_features_in_": self.n_features_in_,
-                     "n_outputs_": self.n_outputs_, "input_shape": input_shape, "dtype": self.dtype or "float32",
-                     "seed": seed}  # fmt: skip
+                     "n_outputs_": self.n_outputs_, "input_shape": input_shape, "optimizer": self._new_optimizer(),
+                     "dtype": _checks.name_of_dtype(self.dtype) or "float32", "seed": seed}  # fmt: skip
             takes = inspect.signature(self.build_fn).parameters
-            before = config.get_seed()
-            config.set_seed(seed)  # of a model that the function gives none
-            try:
+            with config.seed_of_thread(seed):  # for a model that the function gives none
                 model = self.build_fn(**{name: value for name, value in given.items() if name in takes})
-            finally:
-                config.set_seed(before)
             if not isinstance(model, Model):
                 raise TypeError(f"build_fn must return an nncore model; got {type(model).__name__}")
         if not model.built:
             model.build((None, *input_shape))
-        if self.dtype is not None and model.dtype_policy != self.dtype:
-            model = self._converted(model)
+        dtype = _checks.name_of_dtype(self.dtype)
+        if dtype is not None and model.dtype_policy != dtype:
+            model = self._converted(model, dtype)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise ValueError(f"the model must have one input and one output; it has {len(model.inputs)} and "
                              f"{len(model.outputs)}")  # fmt: skip
         if not model.compiled:
-            optimizer = self.optimizer
-            if isinstance(optimizer, optimizers.Optimizer):
-                optimizer = type(optimizer).from_config(optimizer.get_config())  # each model has one of its own
             loss = self._default_loss(model) if self.loss is None else self.loss
-            model.compile(optimizer, loss, metrics=self.metrics)
+            model.compile(self._new_optimizer(), loss, metrics=self.metrics)
         return model
 
-    def _converted(self, model):
+    def _new_optimizer(self):
+        """The optimizer, which each model has one of its own of."""
+        return _copy(self.optimizer) if isinstance(self.optimizer, optimizers.Optimizer) else self.optimizer
+
+    def _converted(self, model, dtype):
         """The same model with weights of another type."""
-        other = type(model).from_config({**model.get_config(), "dtype": self.dtype})
+        other = type(model).from_config({**model.get_config(), "dtype": dtype})
         if not other.built:
             other.build(model.input_shape)
         other.set_weights(model.get_weights())
@@ -198,8 +197,7 @@ class _Wrapper(BaseEstimator):
 
     @staticmethod
     def _compile_like(model, other):
-        optimizer = type(other.optimizer).from_config(other.optimizer.get_config())
-        model.compile(optimizer, **other._compilation)
+        model.compile(_copy(other.optimizer), **other._compilation)
 
     def _checked_rows(self, X, *y, reset, **options):  # noqa: N803
         checked = validate_data(self, X, *y, reset=reset, accept_sparse=["csr", "csc"], dtype="numeric", allow_nd=True,
@@ -216,17 +214,18 @@ class _Wrapper(BaseEstimator):
         if not hasattr(self, "model_"):
             raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
         X = self._checked_rows(X, reset=False)  # noqa: N806
-        with _rows.threads(self.n_jobs):
+        with self._guard, _rows.threads(self.n_jobs):
             return _rows.predict(self.model_, X)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "model_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _copy(optimizer):
+    return type(optimizer).from_config(optimizer.get_config())
 
 
 def _parameters_of(build_fn, given):
@@ -384,8 +383,7 @@ class NNClassifier(ClassifierMixin, _Wrapper):
         return np.eye(outputs, dtype=np.uint8)[encoded]
 
     def _with_class_weights(self, y, weights, incremental):
-        by_class = weights_of_classes(self, y, incremental)
-        return weights if by_class is None else by_class if weights is None else weights * by_class
+        return with_class_weights(self, y, weights, incremental)
 
     def _probable(self, X):  # noqa: N803
         """Probabilities, (rows, outputs)."""
