@@ -369,6 +369,10 @@ def test_the_short_way_is_left_for_anything_else():
         assert difference(estimator, before) == 0
     estimator.partial_fit(IRIS[:1], np.array([1]))
     assert estimator._one_row is not None
+    behind_relus = copy.deepcopy(estimator).partial_fit(IRIS[:1], [1])
+    behind_relus.coefs_[0][...] = -1.0
+    with pytest.raises(ValueError, match="infinity"):  # which nothing else shows: the loss is finite
+        behind_relus.partial_fit(np.array([[1.0, np.inf, 1, 1]]), [1])
     estimator.set_params(alpha=100.0)
     assert estimator._one_row is None
     strong = copy.deepcopy(estimator).partial_fit(IRIS[:1], [1])
@@ -665,7 +669,7 @@ def test_seeds_of_models_that_threads_build():
         return nn.Sequential([nn.Input((n_features_in_,)), nn.layers.Dense(n_outputs_)])
 
     def fitted(seed):
-        return NNRegressor(plain, epochs=1, random_state=seed).fit(HOUSES, PRICES).predict(HOUSES)
+        return NNRegressor(plain, epochs=1, shuffle=False, random_state=seed).fit(HOUSES, PRICES).predict(HOUSES)
 
     together = Parallel(4, backend="threading")(delayed(fitted)(seed) for seed in range(8))
     for seed, found in enumerate(together):
