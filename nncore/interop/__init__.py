@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "c",
     "onnx",
+    "keras",
     "scipy",
     "sklearn",
 ]
