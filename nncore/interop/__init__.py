@@ -14,6 +14,7 @@ __all__ = [
     "keras",
     "scipy",
     "sklearn",
+    "torch",
 ]
 
 
