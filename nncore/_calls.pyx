@@ -33,13 +33,15 @@ def forget_calls():
 cdef class Exclusive:
     """A lock that is never waited for: a second thread in the same model would change what the first one reads.
 
-    While a call runs code of the user's, it lends the lock to that code: its thread may take it once more.
+    While a call runs code of the user's, it lends the lock to that code: its thread may take it once more. Code that
+    makes minibatches ahead, in the thread of a `visitor`, takes it whenever the call waits for a minibatch.
     """
 
     cdef int64_t held  # 1, and 1 for each call inside code that the lock is lent to
     cdef unsigned long holder  # the thread
     cdef bint lent
     cdef object owner
+    cdef public object visitor  # of the call in work: what has `ident` of a thread, `enter` and `leave`; or None
 
     def __init__(self, owner):
         self.owner = owner
@@ -48,7 +50,9 @@ cdef class Exclusive:
         if nn_exchange(&self.held, 0, 1):
             self.holder = PyThread_get_thread_ident()
             return 0
-        if not self.is_lent():
+        if self.is_visited():
+            self.visitor.enter()  # when the call waits
+        elif not self.is_lent():
             raise RuntimeError(f"{self.owner} is in use by another thread, or by the call that this one is in")
         self.lent = False
         self.held += 1
@@ -59,6 +63,11 @@ cdef class Exclusive:
         if self.held == 1:
             self.holder = 0
         nn_store(&self.held, self.held - 1)
+        if self.visitor is not None and self.is_visited():
+            self.visitor.leave()
+
+    cdef bint is_visited(self) noexcept:
+        return self.visitor is not None and self.visitor.ident == PyThread_get_thread_ident()
 
     cdef bint is_lent(self) noexcept:
         return self.lent and self.holder == PyThread_get_thread_ident()
@@ -75,7 +84,7 @@ cdef class Exclusive:
 
     def refuse_borrower(self, what):
         """Raises RuntimeError where the lock is lent to this thread: the call it is in could not go on after `what`."""
-        if self.is_lent():
+        if self.is_lent() or self.is_visited():
             raise RuntimeError(f"{self.owner} cannot {what} inside a callback or a generator: it is in use by the call "
                                "that this one is in")
 

@@ -1,7 +1,8 @@
 """Arrays of anything that NumPy can view, as the engine reads them: rows of one type, a fixed number of bytes apart.
 
 Data stays as the user gave it wherever the engine can read it: any native real or integer type, any distance
-between rows. What it cannot read (elements of a row apart, foreign byte order) is copied once.
+between rows, and rows of one axis as columns that lie apart, each of its own type. What it cannot read (elements of
+larger samples apart, foreign byte order) is copied once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nncore import _engine
+from nncore import _engine, _foreign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,37 +23,123 @@ if TYPE_CHECKING:
 __all__ = ["Source", "as_array", "class_weights", "features", "labels", "row_weights", "targets"]
 
 
+COLUMNS = len(_engine.SOURCE_TYPES)  # NN_COLUMNS of nncore.h
+# A shuffled row of so many columns is in so many places of memory that a copy, where it is not large, is cheaper.
+MOST_COLUMNS = 256
+LARGE_BYTES = 1 << 28
+
+
+class Columns:
+    """Rows of one axis, as arrays (rows,) that lie anywhere, each of its own type. NumPy makes an array of them."""
+
+    def __init__(self, columns):
+        self.columns = columns
+        self.shape = (len(columns[0]), len(columns))
+
+    ndim = 2
+    dtype = property(lambda self: np.result_type(*self.columns))
+    size = property(lambda self: self.shape[0] * self.shape[1])
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        return Columns([column[rows] for column in self.columns])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.column_stack(self.columns) if dtype is None else np.column_stack(self.columns).astype(dtype)
+
+
 class Source(NamedTuple):
     """Rows for a gather kernel."""
 
-    array: np.ndarray
+    array: np.ndarray  # or Columns
     type: int  # NN_BOOL ... of nncore.h
     row_bytes: int
+    table: np.ndarray = None  # of NN_COLUMNS: of each column address, type and bytes from row to row
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.array)
 
+    @property
+    def memory(self):
+        """What the kernel reads first."""
+        return self.array if self.table is None else self.table
+
+    def part(self, rows):
+        """The rows of a slice."""
+        array = self.array[rows]
+        if self.table is None:
+            return self._replace(array=array)
+        table = self.table.copy()
+        table[:, 0] += rows.indices(len(self.array))[0] * table[:, 2]
+        return self._replace(array=array, table=table)
+
+    def pieces(self):
+        """Arrays of a few MiB that hold all rows, with the number of the first row of each."""
+        step = max(1, 2**22 // max(1, self.array.size // max(1, len(self.array))))
+        for start in range(0, len(self.array), step):
+            yield start, np.asarray(self.array[start : start + step])
+
 
 def as_array(data: Any, name: str) -> Array:
     """The data as a NumPy array of real numbers, a view where NumPy can make one."""
+    table = as_table(data, name)
+    return np.asarray(table) if isinstance(table, Columns) else table
+
+
+def as_table(data, name):
+    """The data as `as_array`, or, of a frame or table with several columns, as Columns."""
+    array = data if type(data) is np.ndarray else _read(data, name)
+    if isinstance(array, Columns) or (array.dtype.kind in "biuf" and array.dtype.itemsize <= 8):
+        return array
+    return _foreign.holds_numbers(array, name)
+
+
+def _read(data, name):
+    """The data as an array of anything, or as Columns."""
+    columns = _foreign.columns_of(data, name)
+    if columns is not None:
+        if not columns:
+            raise ValueError(f"{name} is a table without columns")
+        columns = [_native(column, name) for column in columns]
+        if len(columns) == 1:
+            return columns[0][:, None] if columns[0].ndim == 1 else columns[0]
+        if any(column.ndim > 1 for column in columns):
+            raise ValueError(f"{name} has a column of lists beside others; give each as an input of its own")
+        return Columns(columns) if len(columns) <= MOST_COLUMNS else np.asarray(Columns(columns))
     try:
-        array = np.asarray(data)
-    except (TypeError, ValueError, RuntimeError) as error:
-        if hasattr(data, "__dlpack__"):
-            array = np.from_dlpack(data)
-        else:
-            raise ValueError(f"{name} cannot be read as an array: {error}") from error
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        if array.dtype.kind == "f":
-            return array.astype(np.float64)
-        raise TypeError(f"{name} must hold real numbers; got an array of {array.dtype}")
-    return array
+        array = _foreign.array_of(data, name)
+        if array is not None:
+            return array
+        direct = hasattr(data, "__array__") or hasattr(data, "__array_interface__")
+        if hasattr(data, "__dlpack__") and not direct:
+            return np.from_dlpack(data)
+        return np.asarray(data)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        if type(error) in (TypeError, ValueError) and str(error).startswith(name):
+            raise  # it says what is wrong
+        raise ValueError(f"{name} cannot be read as an array: {error}") from error
+
+
+def _native(column, name):
+    """A column of a type and byte order that the engine reads; a copy where it is not."""
+    if column.dtype.kind not in "biuf" or column.dtype.itemsize > 8:
+        return _foreign.holds_numbers(column, name)
+    return column if column.dtype.isnative else column.astype(column.dtype.newbyteorder("="))
 
 
 def as_source(array: Array, dtype: Dtype) -> Source:
-    """The array's rows as a Source; copied into `dtype` only where the engine cannot read them as they are."""
+    """The array's rows, or those of Columns, as a Source; copied only where the engine cannot read them as they are.
+
+    The copy is of `dtype` where the engine does not know the array's.
+    """
+    if isinstance(array, Columns):
+        places = [(column.ctypes.data, _engine.SOURCE_TYPES.index(column.dtype), column.strides[0])
+                  for column in array.columns]  # fmt: skip
+        return Source(array, COLUMNS, 0, np.array(places, np.int64))
     native = array.dtype.isnative and array.dtype in _engine.SOURCE_TYPES
     inner = array.dtype.itemsize
     contiguous = True
@@ -60,9 +147,25 @@ def as_source(array: Array, dtype: Dtype) -> Source:
         if extent > 1 and stride != inner:
             contiguous = False
         inner *= extent
+    if not contiguous and native and array.ndim == 2 and _pays_in_place(array):
+        places = np.empty((array.shape[1], 3), np.int64)
+        places[:, 0] = array.ctypes.data + np.arange(array.shape[1]) * array.strides[1]
+        places[:, 1], places[:, 2] = _engine.SOURCE_TYPES.index(array.dtype), array.strides[0]
+        return Source(array, COLUMNS, 0, places)
     if not (native and contiguous):
         array = np.ascontiguousarray(array, array.dtype if native else dtype)
     return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
+
+
+def _pays_in_place(array):
+    return array.shape[1] <= MOST_COLUMNS or array.nbytes >= LARGE_BYTES
+
+
+def shape_of(data, name, reader):
+    """The shape of data for the layer that reads them, which may be other than numbers."""
+    if getattr(reader, "prepares_data", False):
+        return reader.read(data, name).shape
+    return as_table(data, name).shape
 
 
 def per_name(what: str, data: Any, names: Sequence[str], missing: Any = ...) -> list[Any]:
@@ -89,7 +192,7 @@ def features(data: Any, shape: Shape, dtype: Dtype, owner: str, name: str = "x")
 
     `owner` names in errors who expects that shape.
     """
-    array = as_array(data, name)
+    array = as_table(data, name)
     if array.ndim == 1 and shape == (1,):
         array = array[:, None]
     if array.ndim == 0 or array.shape[1:] != shape:
@@ -99,20 +202,19 @@ def features(data: Any, shape: Shape, dtype: Dtype, owner: str, name: str = "x")
 
 
 def check_indices(array: Array, layers: Sequence[Any], name: str) -> None:
-    """Raises where an array does not hold numbers of rows of the tables of all these layers."""
+    """Raises where a Source does not hold numbers of rows of the tables of all these layers."""
     layer = min(layers, key=lambda layer: layer.input_dim)
-    if array.size == 0:
-        return
-    wrong = array != np.floor(array) if array.dtype.kind == "f" else np.zeros((), bool)
-    if not wrong.any():
-        if array.min() >= 0 and array.max() < layer.input_dim:
-            return
-        wrong = (array < 0) | (array >= layer.input_dim)
-    place = np.unravel_index(int(wrong.argmax()), array.shape)
-    raise ValueError(
-        f"layer {layer.name!r} takes whole numbers from 0 to {layer.input_dim - 1}; {name} holds {array[place]} in row "
-        f"{place[0]}"
-    )
+    for start, array in source.pieces():
+        wrong = array != np.floor(array) if array.dtype.kind == "f" else np.zeros((), bool)
+        if not wrong.any():
+            if array.size == 0 or (array.min() >= 0 and array.max() < layer.input_dim):
+                continue
+            wrong = (array < 0) | (array >= layer.input_dim)
+        place = np.unravel_index(int(wrong.argmax()), array.shape)
+        raise ValueError(
+            f"layer {layer.name!r} takes whole numbers from 0 to {layer.input_dim - 1}; {name} holds {array[place]} in "
+            f"row {start + place[0]}"
+        )
 
 
 def labels(data: Any, classes: int, name: str = "y", ignored: int | None = None) -> Array:
@@ -136,7 +238,7 @@ def _target_array(data: Any, loss: Loss | Metric, shape: Shape, rows: int, name:
     """Checked targets in the shape (rows, *loss.target_shape(shape))."""
     wanted = loss.target_shape(shape)
     ignored = getattr(loss, "ignore_class", None)
-    array = labels(data, shape[-1], name, ignored) if loss.labels else as_array(data, name)
+    array = labels(data, shape[-1], name, ignored) if loss.labels else as_table(data, name)
     if array.ndim == 0 or len(array) != rows:
         got = "one number" if array.ndim == 0 else f"{len(array)} rows"
         raise ValueError(f"x has {rows} rows; {name} has {got}")
@@ -212,11 +314,7 @@ def class_weights(weights: Mapping[int, float], target: Array, classes: int, dty
 
 def check_finite(source: Source, name: str) -> None:
     """Raises for a NaN or an infinity, naming its row."""
-    if source.array.dtype.kind != "f":
-        return
-    step = max(1, 2**22 // max(1, source.array[0].size if len(source.array) else 1))
-    for start in range(0, len(source.array), step):
-        part = source.array[start : start + step]
-        if not np.isfinite(part).all():
+    for start, part in source.pieces():
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
             row = start + int(np.flatnonzero(~np.isfinite(part).reshape(len(part), -1).all(1))[0])
             raise ValueError(f"{name} holds a NaN or an infinity in row {row}")

@@ -51,7 +51,7 @@ def gather_input(builder: Builder, name: str, shape: Shape, needs_gradient: bool
 
 def bind_source(builder: Builder, name: str, source: Source) -> None:
     """Sets where a `gather` reads."""
-    builder.bind(**{name: source.array, f"{name}_type": source.type, f"{name}_bytes": source.row_bytes})
+    builder.bind(**{name: source.memory, f"{name}_type": source.type, f"{name}_bytes": source.row_bytes})
 
 
 def gather_weights(builder: Builder, name: str, width: int = 1) -> Buffer:

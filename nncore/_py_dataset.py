@@ -19,7 +19,8 @@ class PyDataset:
     Parameters
     ----------
     workers : int
-        Threads that call `__getitem__` ahead; with 1 it is called when its minibatch is wanted.
+        Threads that call `__getitem__` ahead. With 1 that is the one of `fit`, which makes a minibatch while the one
+        before trains.
     use_multiprocessing : bool
         Only False.
     max_queue_size : int
@@ -53,30 +54,43 @@ class PyDataset:
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__, which returns a minibatch")
 
     def __iter__(self) -> Iterator[Any]:
-        return self.in_order(range(len(self)))
+        return iter(self.in_order(range(len(self))))
+
+    @property
+    def own_threads(self):
+        """Whether minibatches are made ahead by threads of its own."""
+        return self.workers > 1
 
     def in_order(self, numbers: Iterable[int]) -> Iterator[Any]:
-        """Gives the minibatches of these numbers."""
-        if self.workers == 1:
-            yield from map(self.__getitem__, numbers)
-            return
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(self.workers) as pool:
-            ahead: collections.deque[Any] = collections.deque()
-            try:
-                for number in numbers:
-                    ahead.append(pool.submit(self.__getitem__, number))
-                    if len(ahead) > self.max_queue_size:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for one in ahead:
-                    one.cancel()
+        """Returns an iterable of the minibatches of these numbers."""
+        return _Minibatches(self, numbers)
 
     def on_epoch_begin(self) -> None:
         """Called by `fit` before each epoch."""
 
     def on_epoch_end(self) -> None:
         """Called by `fit` after each epoch."""
+
+
+class _Minibatches:
+    """The minibatches of a PyDataset in some order."""
+
+    def __init__(self, dataset, numbers):
+        self.dataset, self.numbers, self.own_threads = dataset, numbers, dataset.own_threads
+
+    def __iter__(self):
+        return self._by_threads() if self.own_threads else map(self.dataset.__getitem__, self.numbers)
+
+    def _by_threads(self):
+        from concurrent.futures import ThreadPoolExecutor
+
+        ahead, pool = collections.deque(), ThreadPoolExecutor(self.dataset.workers)
+        try:
+            for number in self.numbers:
+                ahead.append(pool.submit(self.dataset.__getitem__, number))
+                if len(ahead) > self.dataset.max_queue_size:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:  # also of a training that ends early, which waits for none of them
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -25,11 +25,13 @@ __all__ = [
     "get_check_finite",
     "get_nonfinite",
     "get_num_threads",
+    "get_prefetch",
     "get_seed",
     "is_traceback_filtering_enabled",
     "set_check_finite",
     "set_nonfinite",
     "set_num_threads",
+    "set_prefetch",
     "set_seed",
     "show",
     "threads",
@@ -74,6 +76,7 @@ class _State:
     seed = 0
     nonfinite = "raise"
     check_finite = False
+    prefetch = True
     warned_of_bfloat16 = False
 
 
@@ -238,6 +241,25 @@ def set_check_finite(check: bool) -> None:
 def get_check_finite() -> bool:
     """Returns whether inputs and targets are searched for NaN and infinities."""
     return _State.check_finite
+
+
+def set_prefetch(ahead):
+    """Chooses whether a thread makes the next minibatch of a generator while the one before trains.
+
+    Parameters
+    ----------
+    ahead : bool
+        True by default. False for generators that only the thread may run that calls `fit`, or that read what training
+        changes other than by calls of the model.
+    """
+    if ahead not in (True, False):
+        raise TypeError(f"set_prefetch takes True or False, not {ahead!r}")
+    _State.prefetch = bool(ahead)
+
+
+def get_prefetch():
+    """Returns whether a thread makes the next minibatch of a generator while the one before trains."""
+    return _State.prefetch
 
 
 def _cache_sizes() -> str:

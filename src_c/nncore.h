@@ -88,11 +88,12 @@ int nn_variant_supported(const nn_variant *variant); /* by this machine */
 const nn_variant *nn_variant_with_bfloat16(const nn_variant *variant);
 const char *nn_compiler(void); /* that built the kernels */
 
-/* Source element types of the gather kernels, in NumPy's order of kinds. */
+/* Source element types of the gather kernels, in NumPy's order of kinds. The source of NN_COLUMNS is a table of int64,
+   (features, 3): address, type and bytes from row to row of each column. */
 /* clang-format off */
 enum {
     NN_BOOL, NN_INT8, NN_UINT8, NN_INT16, NN_UINT16, NN_INT32, NN_UINT32, NN_INT64, NN_UINT64,
-    NN_FLOAT16, NN_FLOAT32, NN_FLOAT64
+    NN_FLOAT16, NN_FLOAT32, NN_FLOAT64, NN_COLUMNS
 };
 /* clang-format on */
 

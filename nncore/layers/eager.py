@@ -32,9 +32,10 @@ def compute(layer: Any, inputs: Any, training: bool, states: Sequence[Any] = (),
     layer.prepare(shapes)
     layer.build_for(shapes if layer.merges else shapes[0], WeightMaker(dtype, config.get_seed()))
     readers = [layer.readers(number) for number in range(len(arrays))]
-    for array, (embeddings, _) in zip(arrays, readers, strict=True):
+    sources = [_data.as_source(array, dtype) for array in arrays]
+    for source, (embeddings, _) in zip(sources, readers, strict=True):
         if embeddings:
-            _data.check_indices(array, embeddings, "inputs")
+            _data.check_indices(source, embeddings, "inputs")
     rows = len(arrays[0])
     builder = Builder(dtype, rows, training=training, statistics="forward")
     values = []
@@ -44,8 +45,8 @@ def compute(layer: Any, inputs: Any, training: bool, states: Sequence[Any] = (),
     for number, y in enumerate(ys):
         _ports.store(builder, f"output{number}", y)
     builder.finish()
-    for number, array in enumerate(arrays):
-        _ports.bind_source(builder, f"x{number}", _data.as_source(array, dtype))
+    for number, source in enumerate(sources):
+        _ports.bind_source(builder, f"x{number}", source)
     outputs = [_engine.aligned_zeros((rows, *y.shape), dtype) for y in ys]
     builder.bind(**{f"output{number}": output for number, output in enumerate(outputs)})
     threads = builder.threads(rows, config.get_num_threads())

@@ -194,7 +194,7 @@ class Objective:
                 if len(output.shape) > 1:
                     raise ValueError(f"class_weight is for outputs of one axis; those of {output.name!r} are "
                                      f"{output.shape}")  # fmt: skip
-                by_class = _data.class_weights(class_weight, source.array, max(2, output.shape[-1]), dtype)
+                by_class = _data.class_weights(class_weight, np.asarray(source.array), max(2, output.shape[-1]), dtype)
                 weight = by_class if weight is None else weight * by_class
             sources[number], row_weights[number] = source, weight
         return sources, row_weights

@@ -149,7 +149,7 @@ class SingleCalls:
             source = _data.features(data, shape, self.dtype, owner, label)
             embeddings, _ = self.graph.readers(len(sources))
             if embeddings:
-                _data.check_indices(source.array, embeddings, label)
+                _data.check_indices(source, embeddings, label)
             if source.rows == 0:
                 raise ValueError(f"{what} needs at least one row; x has shape {source.array.shape}")
             if config.get_check_finite():

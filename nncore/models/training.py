@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from nncore import _checks, _engine
+from nncore import _checks, _engine, config
+from nncore._prefetch import Ahead, InTurn
 from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
@@ -47,8 +47,8 @@ class Batch(NamedTuple):
     def part(self, rows: slice) -> Batch:
         """The rows of a slice."""
         return Batch(
-            [_part(source, rows) for source in self.x],
-            [source and _part(source, rows) for source in self.y],
+            [source.part(rows) for source in self.x],
+            [source and source.part(rows) for source in self.y],
             slice_weights(self.weights, rows),
         )
 
@@ -209,17 +209,13 @@ class Training:
             self._lock.call_in()
 
     def _drawn(self, batches: Any) -> Iterator[Any]:
-        """The minibatches of an iterable, whose code may use the model as hooks may."""
-        iterator = iter(batches)
-        while True:
-            self._lock.lend()
-            try:
-                batch = next(iterator)
-            except StopIteration:
-                return
-            finally:
-                self._lock.call_in()
-            yield batch
+        """The minibatches of an iterable, whose code may use the model as hooks may, to be used in a `with`.
+
+        The next one is made in a thread while one trains, but for those that exist already and where the iterable has
+        threads of its own.
+        """
+        ready = isinstance(batches, (list, tuple)) or getattr(batches, "own_threads", False)
+        return (InTurn if ready or not config.get_prefetch() else Ahead)(batches, steps, self._lock)
 
     def _validation(self, data: Any, held_out: Any, batch_size: int | None,
                     steps: int | None) -> Callable[[CallbackList], Logs] | None:  # fmt: skip
@@ -290,9 +286,9 @@ class Training:
         return self._evaluate_parts(map(rows.part, cuts), calls, batch_size)
 
     def _evaluate_batches(self, batches: Any, steps: int | None, calls: CallbackList) -> Logs:
-        drawn = itertools.islice(self._drawn(batches), steps)
-        parts = (self._minibatch(*_unpack(batch), None, "evaluate") for batch in drawn)
-        return self._evaluate_parts(parts, calls)
+        with self._drawn(batches, steps) as drawn:
+            parts = (self._minibatch(*_unpack(batch), None, "evaluate") for batch in drawn)
+            return self._evaluate_parts(parts, calls)
 
     def _evaluate_parts(self, parts: Iterable[Batch], calls: CallbackList, batch_size: int | None = None) -> Logs:
         """Means over the rows of all parts, which are the minibatches that hooks see."""
@@ -362,19 +358,18 @@ class Training:
             if output is not None:
                 return output
         with self._exclusively():
-            if isinstance(x, PyDataset) or (hasattr(x, "__next__") and not hasattr(x, "__array__")):
-                calls = self._callback_list(callbacks, verbose, steps)
-                drawn = itertools.islice(self._drawn(x), steps)
-                parts = (self._features(b[0] if isinstance(b, tuple) else b, "predict") for b in drawn)
-            else:
-                sources = self._features(x, "predict")
-                count = _steps(sources[0].rows, batch_size, steps)
-                calls = self._callback_list(callbacks, verbose, count)
-                end = min(sources[0].rows, count * batch_size)
-                part = batch_size if calls.needs_batch_hook("predict") or self.stateful else end
-                cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
-                parts = ([_part(source, cut) for source in sources] for cut in cuts)
-            return self._predict_parts(parts, calls)
+            if isinstance(x, PyDataset) or (_gives_minibatches(x) and not hasattr(x, "__getitem__")):
+                calls = self._callback_list(callbacks, verbose, _known_length(x) if steps is None else steps)
+                with self._drawn(x, steps) as drawn:
+                    parts = (self._features(_inputs_of(batch), "predict") for batch in drawn)
+                    return self._predict_parts(parts, calls)
+            sources = self._features(x, "predict")
+            count = _steps(sources[0].rows, batch_size, steps)
+            calls = self._callback_list(callbacks, verbose, count)
+            end = min(sources[0].rows, count * batch_size)
+            part = batch_size if calls.needs_batch_hook("predict") or self.stateful else end
+            cuts = [slice(begin, min(begin + part, end)) for begin in range(0, end, part)]
+            return self._predict_parts(([source.part(cut) for source in sources] for cut in cuts), calls)
 
     def _predict_parts(self, parts: Iterable[Any], calls: CallbackList) -> Outputs:
         hooked = calls.needs_batch_hook("predict")
@@ -485,11 +480,12 @@ class _BatchFeed:
 
     def __init__(self, model: Any, batches: Any, class_weight: Mapping[int, float] | None, steps: int | None,
                  shuffle: bool) -> None:  # fmt: skip
-        self.model, self.batches, self.class_weight, self.steps = model, batches, class_weight, steps
+        self.model, self.batches, self.class_weight, self.limit = model, batches, class_weight, steps
         self.numbered = isinstance(batches, PyDataset)
         self.shuffle = shuffle and self.numbered
         if self.numbered and steps is None:
-            self.steps = len(batches)
+            self.limit = len(batches)
+        self.steps = _known_length(batches) if self.limit is None else self.limit  # None where nobody knows
         self.once = iter(batches) if iter(batches) is batches else None  # an iterator goes on in the next epoch
         if self.once is not None:
             self.batches = self.once
@@ -505,7 +501,19 @@ class _BatchFeed:
             model._call_hooks(batches.on_epoch_begin)
         if self.shuffle:
             batches = batches.in_order(_engine.shuffled(len(batches), model.seed, first_step).tolist())
-        for batch, data in enumerate(itertools.islice(model._drawn(batches), self.steps)):
+        with model._drawn(batches, self.limit) as drawn:
+            rows, logs = self._run_minibatches(drawn, epoch, calls, hooked, done, totals, first_step)
+        if not rows:
+            raise ValueError(f"the iterable gave no minibatch for epoch {epoch + 1}")
+        if self.numbered:
+            model._call_hooks(self.batches.on_epoch_end)
+        return logs
+
+    def _run_minibatches(self, drawn, epoch, calls, hooked, done, totals, first_step):
+        """Trains on minibatches but for the first `done`, whose `totals` are known; returns all rows, and means."""
+        model, optimizer = self.model, self.model.optimizer
+        rows, logs = 0, {}
+        for batch, data in enumerate(drawn):
             now = model._minibatch(*_unpack(data), self.class_weight, "fit")
             if batch < done:
                 rows += now.rows
@@ -530,11 +538,7 @@ class _BatchFeed:
                 model._call_hooks(calls.on_train_batch_end, batch, logs)
             if model.stop_training:
                 break
-        if not rows:
-            raise ValueError(f"the iterable gave no minibatch for epoch {epoch + 1}")
-        if self.numbered:
-            model._call_hooks(self.batches.on_epoch_end)
-        return logs
+        return rows, logs
 
 
 def _position(epoch: int, batch: int, totals: Array, first_step: int) -> Config:
@@ -553,10 +557,6 @@ def _steps(rows: int, batch_size: int, steps: int | None) -> int:
     """The number of minibatches, of no more than `steps`."""
     count = math.ceil(rows / batch_size)
     return count if steps is None else min(steps, count)
-
-
-def _part(source: Source, cut: slice) -> Source:
-    return source._replace(array=source.array[cut])
 
 
 def _unpack(batch: Any) -> tuple[Any, Any, Any]:
@@ -588,4 +588,27 @@ def _cut(rows: int, split: float) -> int:
 
 def _is_iterable_of_batches(x: Any, y: Any) -> bool:
     """Whether `x` gives minibatches: it is no array, and there are no targets beside it."""
-    return y is None and not hasattr(x, "__array__") and not isinstance(x, dict) and hasattr(x, "__iter__")
+    return y is None and _gives_minibatches(x)
+
+
+# What makes arrays of a thing, which then gives no minibatches but rows.
+_ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__arrow_c_stream__", "__arrow_c_array__")
+
+
+def _gives_minibatches(x):
+    if isinstance(x, (dict, str, bytes, bytearray, memoryview)) or not hasattr(x, "__iter__"):
+        return isinstance(x, PyDataset)
+    return not any(hasattr(x, name) for name in _ARRAY_PROTOCOLS)
+
+
+def _known_length(batches):
+    """How many minibatches an iterable says it has; None where it does not."""
+    try:
+        return len(batches)
+    except TypeError:
+        return None
+
+
+def _inputs_of(batch):
+    """The inputs of what an iterable of minibatches gave: (x,), (x, y), (x, y, sample_weight) or x."""
+    return batch[0] if isinstance(batch, tuple) else batch

@@ -7,6 +7,34 @@ from cases.base import Array, cases_for
 # In the order of NN_BOOL and those after it.
 SOURCE_TYPES = tuple(np.dtype(t) for t in ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"))
 
+COLUMNS = len(SOURCE_TYPES)  # NN_COLUMNS
+_columns = []  # whose addresses are in tables of cases
+
+
+def columns_cases(make, output):
+    """Cases of columns of one type each, which lie apart and are read at any distance; `output` makes y of a shape.
+
+    The reference has one type for all columns: so that none loses bits, those of 64 bits stand alone.
+    """
+    wide = [number for number, dtype in enumerate(SOURCE_TYPES) if dtype.itemsize == 8]
+    narrow = [number for number in range(len(SOURCE_TYPES)) if number not in wide]
+    for turn, numbers in enumerate(([1], narrow, narrow[::-1] + narrow, *([n] * 3 for n in wide))):
+        rows = (1, 7, 30, 5)[turn % 4]
+        data_rows, table = rows + 4, []
+        for place, number in enumerate(numbers):
+            column = source_values(make, number, data_rows, 1 + place % 3)[:, 0]
+            column = column[::-1] if place % 2 else column
+            _columns.append(column)
+            table.append((column.ctypes.data, number, column.strides[0]))
+        order = Array(make.random.permutation(data_rows)) if turn % 2 else None
+        y = output(rows, len(numbers))
+        yield make.case(
+            f"{len(numbers)} columns {numbers}{' in order' if order else ''}", (rows // 3, rows),
+            {"first_row": turn % 5, "order": order, "rows": rows},
+            source=Array(np.array(table, np.int64)), y=y, type=COLUMNS, source_stride_bytes=0, features=len(numbers),
+            y_stride=y.stride,
+        )  # fmt: skip
+
 
 def source_values(make, number, rows, width):
     """Elements of every size that a source type has."""
@@ -56,6 +84,8 @@ def gather_rows_cases(make, kernel):
             source=Array(values), y=y, type=number, source_stride_bytes=stride, features=784, y_stride=y.stride,
         )  # fmt: skip
 
+    yield from columns_cases(make, make.output)
+
 
 @cases_for("gather_labels")
 def gather_labels_cases(make, kernel):
@@ -87,6 +117,7 @@ def gather_labels_cases(make, kernel):
         source=Array(values), y=make.output(128, 1, dtype=np.int32, padding=0), type=2, source_stride_bytes=1,
         features=1, y_stride=1,
     )  # fmt: skip
+    yield from columns_cases(make, lambda rows, width: make.output(rows, width, dtype=np.int32))
 
 
 @cases_for("store_rows")

@@ -1,6 +1,9 @@
 """What the kernels of gather.h compute."""
 
+import ctypes
+
 import numpy as np
+from cases.gather import COLUMNS, SOURCE_TYPES
 
 from reference.base import exactly, reference
 
@@ -8,8 +11,19 @@ from reference.base import exactly, reference
 def source_rows(a, w, block):
     """The data rows that a block stands for."""
     positions = w.first_row + np.arange(block.rows.start, block.rows.stop)
-    source = a.source[positions if w.order is None else w.order[positions]]
+    rows = positions if w.order is None else w.order[positions]
+    if a.type == COLUMNS:
+        return np.column_stack([column_elements(rows, *column) for column in a.source.tolist()])
+    source = a.source[rows]
     return source.view(np.uint8) != 0 if source.dtype == bool else source
+
+
+def column_elements(rows, address, number, row_bytes):
+    """The elements of these rows of a column, as the type that has all of them exactly."""
+    dtype = SOURCE_TYPES[number]
+    places = [(ctypes.c_char * dtype.itemsize).from_address(address + int(row) * row_bytes) for row in rows]
+    found = np.frombuffer(b"".join(place.raw for place in places), np.uint8 if number == 0 else dtype)
+    return found != 0 if number == 0 else found
 
 
 @reference

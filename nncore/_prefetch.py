@@ -1,0 +1,174 @@
+"""Minibatches that a thread makes ahead, while the one before trains."""
+
+import collections
+import contextvars
+import itertools
+import threading
+
+import numpy as np
+
+SECONDS = 1.0  # that an early end waits for what makes minibatches, so that it can be asked for the next one
+SECONDS_AFTER_ERROR = 0.05  # as Ctrl-C is to end a training at once
+
+
+class InTurn:
+    """The minibatches of an iterable, made when they are asked for, by code that may use the model as hooks may.
+
+    Parameters
+    ----------
+    batches : iterable
+    steps : int or None, the most that are taken
+    lock : Exclusive, that of the model
+    """
+
+    def __init__(self, batches, steps, lock):
+        self.iterator, self.lock = itertools.islice(iter(batches), steps), lock
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.iterator = None  # which ends what an iterator of a program has begun
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.lock.lend()
+        try:
+            return next(self.iterator)
+        finally:
+            self.lock.call_in()
+
+
+class Ahead:
+    """As `InTurn`, with the next minibatch made in a thread meanwhile; the order is the same.
+
+    Where the code that makes minibatches calls the model, it waits there until the minibatch before has been trained,
+    and so finds the weights that it would find without a thread. What it yields is copied before it goes on, as it may
+    write into the same arrays again. At the end of a ``with`` block the thread is at its end as well, or will be when
+    the code that it is in has returned.
+    """
+
+    def __init__(self, batches, steps, lock):
+        self.lock, self.outer = lock, None
+        self.condition = threading.Condition()
+        self.ready = collections.deque()
+        self.failure = None
+        self.ended = self.closed = False
+        self.waiting = self.visiting = False  # whether the model waits for a minibatch, and is in use for one
+        self.ident = None  # of the thread
+        iterator = itertools.islice(iter(batches), steps)
+        arguments = (_Once(iterator),)  # so that nothing else keeps the iterator alive
+        self.thread = threading.Thread(target=contextvars.copy_context().run, args=(self._make, *arguments),
+                                       name="nncore minibatches", daemon=True)  # fmt: skip
+
+    def __enter__(self):
+        self.outer, self.lock.visitor = self.lock.visitor, self
+        self.thread.start()
+        return self
+
+    def __exit__(self, error, *_):
+        with self.condition:
+            self.closed = True
+            self.waiting = error is None
+            self.condition.notify_all()
+        try:
+            self.thread.join(SECONDS if error is None else SECONDS_AFTER_ERROR)
+        finally:
+            with self.condition:
+                while self.visiting:
+                    self.condition.wait()
+                self.waiting = False
+            self.lock.visitor = self.outer
+            self.ready.clear()
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        with self.condition:
+            self.waiting = True
+            self.condition.notify_all()
+            try:
+                while not self.ready and not self.ended:
+                    self.condition.wait()
+            finally:
+                while self.visiting:
+                    self.condition.wait()
+                self.waiting = False
+            if self.ready:
+                self.condition.notify_all()
+                return self.ready.popleft()
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+        raise StopIteration
+
+    # ---- in the thread
+
+    def _make(self, once):
+        self.ident = threading.get_ident()
+        iterator = once.take()
+        try:
+            for batch in iterator:
+                own = _copied(batch)
+                del batch
+                with self.condition:
+                    self.ready.append(own)
+                    del own
+                    self.condition.notify_all()
+                    while self.ready and not self.closed:
+                        self.condition.wait()
+                    if self.closed:
+                        break
+        except BaseException as error:  # whatever it is, it is raised where the minibatch was asked for
+            self.failure = error
+        finally:
+            del iterator
+            with self.condition:
+                self.ended = True
+                self.condition.notify_all()
+
+    def enter(self):
+        """Called before the code that makes minibatches uses the model: returns when it may."""
+        with self.condition:
+            if self.visiting:
+                raise RuntimeError("the model is in use by the call that this one is in")
+            while not self.waiting and not self.closed:
+                self.condition.wait()
+            if not self.waiting:
+                raise RuntimeError("the call that this minibatch was for has ended")
+            self.visiting = True
+
+    def leave(self):
+        """Called after it."""
+        with self.condition:
+            self.visiting = False
+            self.condition.notify_all()
+
+
+class _Once:
+    """Holds a thing until it is taken."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def take(self):
+        thing, self.thing = self.thing, None
+        return thing
+
+
+def _copied(batch):
+    """A minibatch with arrays and tensors of its own; other things cannot be written into, or are made into arrays."""
+    if type(batch) in (tuple, list):
+        if batch and isinstance(batch[0], (int, float)):
+            return type(batch)(batch)
+        return type(batch)(map(_copied, batch))
+    if isinstance(batch, dict):
+        return {name: _copied(thing) for name, thing in batch.items()}
+    if isinstance(batch, np.ndarray):
+        return np.array(batch, order="K", subok=isinstance(batch, np.ma.MaskedArray))
+    if hasattr(batch, "clone") and hasattr(batch, "requires_grad"):  # a tensor of PyTorch
+        return batch.clone()
+    return batch
