@@ -201,7 +201,7 @@ def features(data: Any, shape: Shape, dtype: Dtype, owner: str, name: str = "x")
     return as_source(array, dtype)
 
 
-def check_indices(array: Array, layers: Sequence[Any], name: str) -> None:
+def check_indices(source: Source, layers: Sequence[Any], name: str) -> None:
     """Raises where a Source does not hold numbers of rows of the tables of all these layers."""
     layer = min(layers, key=lambda layer: layer.input_dim)
     for start, array in source.pieces():

@@ -38,6 +38,7 @@ class Graph:
         self.outputs: list[Tensor] = list(outputs) if not entries else self._begin_at(entries, outputs)
         self.input_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.inputs]
         self.output_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.outputs]
+        self._preparing: dict[int, Any] = {}  # by an input's number
 
     def _begin_at(self, entries: dict[int, Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
         """Puts other nodes in the place of those behind `entries`, {id of a Tensor: Tensor}; returns the outputs."""
@@ -75,9 +76,11 @@ class Graph:
         return [known[id(tensor)] for tensor in self.outputs]
 
     def readers(self, number: int) -> tuple[list[Any], bool]:
-        """The layers that read an input as numbers of rows, those of models among them; and whether others read it."""
-        tensor = self.inputs[number]
-        found: list[Any] = []
+        """The layers that read an input as numbers of rows, those of models among them; and whether others read it.
+
+        An input whose data are encoded before is read as what they are encoded to.
+        """
+        (_, tensor), found = self.preparing(number), list[Any]()
         others = any(tensor is output for output in self.outputs)
         for node in self.nodes:
             for place, given in enumerate(node.inputs):
@@ -86,6 +89,19 @@ class Graph:
                 inner, more = node.layer.readers(place)
                 found, others = found + inner, others or more
         return found, others
+
+    def preparing(self, number: int) -> tuple[list[Any], Tensor]:
+        """The layers that encode an input's data before a plan reads them, in order, and the tensor that they make."""
+        if number not in self._preparing:
+            tensor, found = self.inputs[number], []
+            while not any(tensor is output for output in self.outputs):
+                nodes = [node for node in self.nodes if any(given is tensor for given in node.inputs)]
+                if len(nodes) != 1 or not getattr(nodes[0].layer, "prepares_data", False):
+                    break
+                found.append(nodes[0].layer)
+                tensor = nodes[0].outputs[0]
+            self._preparing[number] = found, tensor
+        return self._preparing[number]
 
     def numbered(self) -> tuple[list[Any], list[int], list[int]]:
         """The graph as numbers: (nodes, inputs, outputs).

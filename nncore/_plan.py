@@ -214,6 +214,7 @@ class Value:
         self.logits = None  # (kind, Value) behind a softmax or sigmoid: losses go there directly
         self.mask: Value | None = None  # a Value of 1 and 0: which of the first axes' steps count; None where all do
         self.indices: Buffer | None = None  # the same numbers as int32, of an input that is read as numbers of rows
+        self.prepared: tuple[Any, ...] = ()  # the layers that have encoded these data before the plan read them
 
     @property
     def width(self) -> int:

@@ -101,6 +101,7 @@ __all__ = [
     "AvgPool2D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -115,6 +116,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "Embedding",
@@ -130,8 +132,10 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Hashing",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -144,6 +148,7 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
@@ -160,7 +165,9 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
@@ -183,6 +190,30 @@ __all__ = [
 _BY_CLASS = {
     name: thing for name, thing in list(globals().items()) if isinstance(thing, type) and issubclass(thing, Layer)
 }
+
+
+# Layers of data, by class name: the modules that have them are imported when they are first used.
+_LATER = {
+    "CategoryEncoding": "category_encoding",
+    "Discretization": "discretization",
+    "Hashing": "hashing",
+    "IntegerLookup": "lookup",
+    "Normalization": "feature_normalization",
+    "StringLookup": "lookup",
+    "TextVectorization": "text_vectorization",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        import importlib
+
+        return getattr(importlib.import_module(f"nncore.layers.{_LATER[name]}"), name)
+    raise AttributeError(f"module 'nncore.layers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def _models() -> dict[str, Any]:
@@ -223,7 +254,10 @@ def deserialize(config: Config) -> Config:
         config = {key: value for key, value in config.items() if key != "shared"}
     if number is not None and known is not None and number in known:
         return known[number]
-    layer = _checks.resolve("layer", config, Layer, {}, {**_models(), **_BY_CLASS})
+    classes = {**_models(), **_BY_CLASS}
+    if isinstance(config, dict) and config.get("class_name") in _LATER:
+        classes[config["class_name"]] = __getattr__(config["class_name"])
+    layer = _checks.resolve("layer", config, Layer, {}, classes)
     if number is not None and known is not None:
         known[number] = layer
     return layer

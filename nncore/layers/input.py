@@ -36,7 +36,8 @@ class InputLayer(Layer):
                  sparse: Literal[False] | None = None, batch_shape: Sequence[int | None] | None = None, *,
                  name: str | None = None) -> None:  # fmt: skip
         super().__init__(name=name)
-        if dtype is not None:  # data of any type comes in; the model has the dtype of what is computed
+        # data of any type comes in, strings where a layer makes numbers of them; the model has the dtype
+        if dtype is not None and dtype != "string":
             _checks.name_of_dtype("Input", dtype)
         _checks.refuse("Input", batch_size=batch_size, sparse=sparse or None)
         if batch_shape is not None:

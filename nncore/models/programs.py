@@ -49,8 +49,11 @@ class Program:
         self.kind = kind
         graph = model.graph
         xs = []
-        for number, shape in enumerate(graph.input_shapes):
-            x = _ports.gather_input(builder, f"x{number}", shape, builder.split, graph.readers(number))
+        for number in range(len(graph.inputs)):
+            layers, tensor = graph.preparing(number)
+            wanted = builder.split and not layers
+            x = _ports.gather_input(builder, f"x{number}", tensor.sample_shape, wanted, graph.readers(number))
+            x.prepared = tuple(layers)
             xs.append(x)
         if builder.split:
             builder.on_backward(lambda: self._send_gradients(xs))  # the last of the backward pass

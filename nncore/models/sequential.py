@@ -129,8 +129,7 @@ class Sequential(Model):
     def _build_from_data(self, x: Any) -> None:
         if not self._layers:
             raise ValueError("the model has no layers")
-        array = _data.as_array(x, "x")
-        self._append_input(array.shape[1:] if array.ndim > 1 else (1,))
+        self._append_input(_data.shape_of(x, "x", self._layers[0])[1:] or (1,))
 
     def get_config(self) -> Config:
         """Returns the architecture: layers and their configurations."""

@@ -115,6 +115,8 @@ class SingleCalls:
         known = self._calls.pop(key, None)
         if len(sources) > 1 or len(self.graph.outputs) > 1 or config.get_check_finite() or self.stateful:
             return
+        if self.graph.preparing(0)[0]:
+            return
         if known is not None and known.program is program and known.current:
             self._calls[key] = known
             return
@@ -146,6 +148,11 @@ class SingleCalls:
         for name, shape, data in zip(names, shapes, _data.per_name("x", x, names), strict=True):
             owner = f"input {name!r}" if several else f"layer {self._first_layer().name!r}"
             label = f"x of input {name!r}" if several else "x"
+            preparing, tensor = self.graph.preparing(len(sources))
+            if preparing:
+                from nncore.layers.preparing import prepare  # of few programs
+
+                data, shape = prepare(preparing, data, shape, tensor.sample_shape, label), tensor.sample_shape
             source = _data.features(data, shape, self.dtype, owner, label)
             embeddings, _ = self.graph.readers(len(sources))
             if embeddings:

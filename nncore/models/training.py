@@ -208,7 +208,7 @@ class Training:
         finally:
             self._lock.call_in()
 
-    def _drawn(self, batches: Any) -> Iterator[Any]:
+    def _drawn(self, batches: Any, steps: int | None = None) -> Any:
         """The minibatches of an iterable, whose code may use the model as hooks may, to be used in a `with`.
 
         The next one is made in a thread while one trains, but for those that exist already and where the iterable has

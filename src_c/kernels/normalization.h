@@ -137,6 +137,19 @@ DEFINE_KERNEL(normalization_scale)
     }
 }
 
+/* scale = d, or 1 / d unless `deviation`: d = sqrt(variance), at least `least`. Both are (channels). */
+DEFINE_KERNEL(deviation_scale)
+{
+    ARGUMENTS(deviation_scale);
+    UNUSED(worker);
+    for (int64_t j = block->column_begin; j < block->column_end; j += LANES) {
+        const int64_t lanes = block->column_end - j;
+        const vec root = v_sqrt(TYPED(v_load_up_to)(a->variance + j, lanes));
+        const vec d = v_max(v_set((real)a->least), root); /* NaN where the variance is */
+        TYPED(v_store_up_to)(a->scale + j, a->deviation ? d : v_div(v_set(1), d), lanes);
+    }
+}
+
 /* Up to LANES elements of y. */
 NN_INLINE vec TYPED(normalized)(const real *x, const real *mean, const real *scale, const real *beta, int64_t lanes)
 {

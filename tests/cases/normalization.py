@@ -107,6 +107,19 @@ def normalization_scale_cases(make, kernel):
                     inverse=make.output(1, 5), scale=make.output(1, 5), epsilon=1e-3)  # fmt: skip
 
 
+@cases_for("deviation_scale")
+def deviation_scale_cases(make, kernel):
+    for number, (_, channels, block, timed) in enumerate(of_minibatch(make)):
+        variance = np.abs(make.magnitudes(1, channels, low=-6, high=4))
+        variance[0, ::5] = 0
+        yield make.case(f"({channels},) deviation {number % 2}", block, timed=timed, variance=make.matrix(variance),
+                        scale=make.output(1, channels), deviation=number % 2, least=1e-2)  # fmt: skip
+    special = np.array([[np.inf, 0.0, 1e-30, np.nan]], make.dtype)
+    for deviation in (0, 1):
+        yield make.case(f"special values, deviation {deviation}", (0, 1, 0, 4), variance=make.matrix(special),
+                        scale=make.output(1, 4), deviation=deviation, least=1e-7)  # fmt: skip
+
+
 @cases_for("normalize")
 def normalize_cases(make, kernel):
     for number, (rows, positions, channels, block) in enumerate([*samples(make), (128, 1, 256, (0, 128))]):

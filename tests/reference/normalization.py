@@ -70,6 +70,12 @@ def normalization_scale(a, w, block):
     return {"inverse": nearly(here, inverse, 3), "scale": nearly(here, inverse * gamma, 4)}
 
 
+@reference
+def deviation_scale(a, w, block):
+    d = np.maximum(np.sqrt(wide(a.variance[0, block.columns])), w.real(a.least))
+    return {"scale": nearly((0, block.columns), d if a.deviation else 1 / d, 2)}
+
+
 def per_channel(values, a, rows):
     """(rows, 1, channels) of what is one row for all samples, or a row for each."""
     return wide(np.broadcast_to(values, (len(a.x), a.channels)))[rows][:, None]

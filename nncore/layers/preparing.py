@@ -1,0 +1,155 @@
+"""Layers that encode data in NumPy, before the engine reads it: categories, text, intervals."""
+
+import numpy as np
+
+from nncore import _checks, _data
+from nncore.layers import composite, python_layer
+from nncore.layers.layer import Layer
+from nncore.layers.tensor import is_symbolic
+
+OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+
+
+class DataLayer(Layer):
+    """A layer that makes numbers of keys. Subclasses define `encode`, and `compute_output_shape`.
+
+    Called on data it encodes them at once. In a model it encodes an input's data before the plan reads them, exactly
+    and of any type, where it is the only one that reads the input, or the only one behind another such layer.
+    Elsewhere in a graph it is a step in Python, over the model's numbers, where `reads_numbers`.
+    """
+
+    prepares_data = True
+    reads_numbers = True
+
+    def encode(self, data, name="inputs"):
+        """The encoded data, an array of the smallest useful type; `name` is for errors."""
+        raise NotImplementedError
+
+    def read(self, data, name):
+        """The data as an array; strings as objects."""
+        return _data.as_array(data, name)
+
+    def __call__(self, inputs, *, training=None):
+        """On symbolic tensors: returns the output's. On data: returns them encoded, an array."""
+        if is_symbolic(inputs):
+            composite.check_mode(self, training)
+            return self.connect(inputs)
+        encoded = self.encode(inputs)
+        return encoded if self.output_mode == "int" else encoded.astype(np.float32)
+
+    output_mode = "int"
+
+    def forward(self, x):
+        """As a step in Python."""
+        return self.encode(x)
+
+    def take(self, inputs):
+        pass
+
+    def emit(self, builder, x):
+        if self in x.prepared:
+            return x
+        if not self.reads_numbers:
+            raise ValueError(
+                f"layer {self.name!r} reads what no plan can hold: it must stand directly behind an input of the model "
+                "that nothing else reads, or be called on the data"
+            )
+        return python_layer.emit(self, builder, [x])
+
+
+def prepare(layers, data, input_shape, output_shape, name):
+    """The data of an input as `layers`, one behind the other, encode them: an array of samples of `output_shape`."""
+    array = layers[0].read(data, name)
+    if array.ndim == 1 and input_shape == (1,):
+        array = array[:, None]
+    if array.ndim == 0 or array.shape[1:] != input_shape:
+        raise ValueError(
+            f"layer {layers[0].name!r} expects inputs of shape {input_shape} for each sample; {name} has shape "
+            f"{array.shape}"
+        )
+    for layer in layers:
+        array = layer.encode(array, name)
+    if array.shape[1:] != output_shape:
+        raise ValueError(
+            f"layer {layers[-1].name!r} makes samples of shape {array.shape[1:]}, and the model was built for "
+            f"{output_shape}: its vocabulary or bins have changed since"
+        )
+    return array
+
+
+def check_mode(owner, mode, allowed):
+    """The output mode, under its present name."""
+    mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
+    if mode not in allowed:
+        raise ValueError(f"{owner}: output_mode must be one of {', '.join(allowed)}; got {mode!r}")
+    return mode
+
+
+def encoded_shape(shape, mode, depth):
+    """The shape of a sample's code."""
+    shape = tuple(shape)
+    if mode == "int":
+        return shape
+    if mode == "one_hot":
+        return (*shape[:-1], depth) if shape[-1:] == (1,) else (*shape, depth)
+    return (*shape[:-1], depth)
+
+
+def encode_indices(indices, mode, depth, weights=None):
+    """What numbers from 0 to depth - 1 are in an output mode; negative ones are left out.
+
+    one_hot is (..., depth) for indices (...) or (..., 1). multi_hot and count are of the last axis' numbers together;
+    `weights` count instead of 1.
+    """
+    if mode == "int":
+        return indices
+    if mode == "one_hot":
+        if indices.ndim > 1 and indices.shape[-1] == 1:
+            indices = indices[..., 0]
+        code = np.zeros((*indices.shape, depth), np.uint8)
+        known = indices >= 0
+        code[(*np.nonzero(known), indices[known])] = 1
+        return code
+    indices = np.atleast_1d(indices)
+    rows, known = indices.reshape(-1, indices.shape[-1]), None
+    known = rows >= 0
+    places = np.nonzero(known)[0] * depth + rows[known]
+    shape = (*indices.shape[:-1], depth)
+    if mode == "multi_hot":
+        code = np.zeros(len(rows) * depth, np.uint8)
+        code[places] = 1
+    else:
+        if weights is not None:
+            weights = np.broadcast_to(weights, indices.shape).reshape(rows.shape)[known]
+        code = np.bincount(places, weights, len(rows) * depth)
+        code = code.astype(np.float64 if weights is not None else np.int32)
+    return code.reshape(shape)
+
+
+def whole_numbers(array, owner, name):
+    """An array of whole numbers as int64."""
+    if array.dtype.kind == "f":
+        wrong = ~np.isfinite(array) | (array != np.floor(array))
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise ValueError(f"{owner} takes whole numbers; {name} holds {array[place]} at {list(place)}")
+    return array.astype(np.int64)
+
+
+def batches_to_adapt(data, steps, owner):
+    """The parts of what a layer is adapted to: those of an iterable, or else the data as they are."""
+    from nncore.models.training import _gives_minibatches, _inputs_of  # which imports layers
+
+    several = isinstance(data, (list, tuple)) and data and all(np.ndim(part) > 0 and hasattr(part, "shape")
+                                                               for part in data)  # fmt: skip
+    if not several and (isinstance(data, (list, tuple)) or not _gives_minibatches(data)):
+        if steps is not None:
+            raise ValueError(f"{owner}: steps is for data in minibatches")
+        yield data
+        return
+    steps = None if steps is None else _checks.positive_integer(owner, "steps", steps)
+    for number, batch in enumerate(data):
+        if number == steps:
+            return
+        yield _inputs_of(batch)
+
