@@ -96,6 +96,10 @@ class Graph:
             tensor, found = self.inputs[number], []
             while not any(tensor is output for output in self.outputs):
                 nodes = [node for node in self.nodes if any(given is tensor for given in node.inputs)]
+                if len(nodes) > 1:
+                    for node in nodes:
+                        if getattr(node.layer, "prepares_data", False):
+                            node.layer.check_place()
                 if len(nodes) != 1 or not getattr(nodes[0].layer, "prepares_data", False):
                     break
                 found.append(nodes[0].layer)

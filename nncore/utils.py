@@ -7,12 +7,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nncore import _data, config
+from nncore._datasets import text_dataset_from_directory
+from nncore._images import array_to_img, image_dataset_from_directory, img_to_array, load_img, save_img
 from nncore._py_dataset import PyDataset
+from nncore._sequences import pad_sequences, split_dataset, timeseries_dataset_from_array
 
 if TYPE_CHECKING:
     from nncore._typing import Array, Data
 
-__all__ = ["PyDataset", "normalize", "set_random_seed", "to_categorical"]
+__all__ = [
+    "PyDataset",
+    "array_to_img",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "load_img",
+    "normalize",
+    "pad_sequences",
+    "save_img",
+    "set_random_seed",
+    "split_dataset",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+]
 
 
 def to_categorical(x: Data, num_classes: int | None = None) -> Array:

@@ -66,7 +66,7 @@ class Discretization(DataLayer):
 
     def reset_state(self):
         """Forgets what `update_state` has seen."""
-        self._summary = np.zeros((2, 0))
+        self._summary = np.zeros((2, 0), np.float32)
 
     def update_state(self, data):
         """Adds the numbers of some data to the summary."""
@@ -74,8 +74,8 @@ class Discretization(DataLayer):
         if np.isnan(values).any():
             raise ValueError(f"layer {self.name!r}: the data hold {np.isnan(values).sum()} NaN; fill or drop them")
         step = max(len(values) * self.epsilon, 1.0)  # numbers that one of the summary stands for
-        kept = values[int(step - 1) :: int(step)].astype(np.float64)
-        both = np.concatenate([np.stack([kept, np.full(len(kept), step)]), self._summary], axis=1)
+        kept = values[int(step - 1) :: int(step)]
+        both = np.concatenate([[kept, np.full_like(kept, step)], self._summary], axis=1)
         self._summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
 
     def finalize_state(self):
@@ -124,5 +124,5 @@ def _compressed(summary, epsilon):
         return summary
     shares = np.arange(0.0, 1.0, epsilon) + epsilon
     seen = np.cumsum(weights)
-    found = np.interp(shares, seen / seen[-1], values).astype(np.float32)
-    return np.stack([found, np.diff(np.interp(shares, seen / seen[-1], seen), prepend=0.0).astype(np.float32)])
+    found, reached = (np.interp(shares, seen / seen[-1], of) for of in (values, seen))
+    return np.stack([found, np.diff(reached, prepend=0.0)]).astype(np.float32)

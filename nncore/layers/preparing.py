@@ -46,14 +46,18 @@ class DataLayer(Layer):
     def take(self, inputs):
         pass
 
-    def emit(self, builder, x):
-        if self in x.prepared:
-            return x
+    def check_place(self):
+        """Raises ValueError where it is to read a plan's numbers, or an input that others read, and cannot."""
         if not self.reads_numbers:
             raise ValueError(
                 f"layer {self.name!r} reads what no plan can hold: it must stand directly behind an input of the model "
                 "that nothing else reads, or be called on the data"
             )
+
+    def emit(self, builder, x):
+        if self in x.prepared:
+            return x
+        self.check_place()
         return python_layer.emit(self, builder, [x])
 
 

@@ -54,8 +54,8 @@ class TextVectorization(DataLayer):
     >>> layer = nn.layers.TextVectorization(output_sequence_length=4)
     >>> layer.adapt(["foo bar", "bar baz", "baz bada boom"])
     >>> layer([["foo qux bar"], ["Qux, baz!"]])
-    array([[3, 1, 5, 0],
-           [1, 4, 0, 0]])
+    array([[4, 1, 3, 0],
+           [1, 2, 0, 0]])
     """
 
     reads_numbers = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nncore.models.model import Model
 
 FORMAT = 1
+MAX_DESCRIPTION = 100_000_000  # bytes in front of the tensors: readers of safetensors refuse more
 
 
 def state_of(model: Any) -> Config:
@@ -238,6 +239,12 @@ def _write(path: PathLikeStr, state: Any, tensors: dict[str, Array], overwrite: 
     tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     # one entry, as the writer does not keep the order of several
     content = save(tensors, metadata={"nncore": json.dumps({"sha256": _digest(text, tensors), "model": text})})
+    described = int.from_bytes(content[:8], "little")
+    if described > MAX_DESCRIPTION:
+        raise ValueError(
+            f"{path}: the description of the model has {described:,} bytes; a file has at most {MAX_DESCRIPTION:,}. "
+            "Vocabularies of layers are part of it: max_tokens limits them"
+        )
     _files.replace(path, content)
 
 

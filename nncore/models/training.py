@@ -226,7 +226,7 @@ class Training:
         if data is None:
             return lambda calls: self._evaluate_rows(held_out, batch_size, steps, calls)
         if hasattr(data, "__iter__") and not isinstance(data, (tuple, list)):
-            if steps is None and iter(data) is data:
+            if steps is None and hasattr(data, "__next__"):
                 raise ValueError("a generator as validation_data needs validation_steps")
             return lambda calls: self._evaluate_batches(data, steps, calls)
         if len(data) not in (2, 3):
@@ -486,9 +486,8 @@ class _BatchFeed:
         if self.numbered and steps is None:
             self.limit = len(batches)
         self.steps = _known_length(batches) if self.limit is None else self.limit  # None where nobody knows
-        self.once = iter(batches) if iter(batches) is batches else None  # an iterator goes on in the next epoch
-        if self.once is not None:
-            self.batches = self.once
+        # an iterator goes on in the next epoch; others are not asked for one before, as that may begin their work
+        self.once = hasattr(batches, "__next__")
 
     def run_epoch(self, epoch: int, calls: CallbackList, begun: Any = None) -> Logs:
         """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""

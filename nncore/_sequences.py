@@ -1,0 +1,199 @@
+"""Sequences of one length: of lists of several, and of series in time. Parts of data."""
+
+import numpy as np
+
+from nncore import _checks, _data
+from nncore._datasets import Dataset
+
+
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+    """Returns sequences as one array (rows, maxlen, ...), filled up or cut to one length.
+
+    Parameters
+    ----------
+    sequences : list of sequences, of numbers or of arrays of one shape
+    maxlen : int
+        The length; that of the longest unless given.
+    dtype : type of the result
+    padding, truncating : "pre" or "post"
+        At which end they are filled up, and cut.
+    value : what they are filled up with
+
+    Raises
+    ------
+    ValueError
+        For what is no list of sequences, and sequences of elements of different shapes.
+
+    Examples
+    --------
+    >>> nn.utils.pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2)
+    array([[0, 1],
+           [2, 3],
+           [5, 6]], dtype=int32)
+    """
+    for name, end in (("padding", padding), ("truncating", truncating)):
+        if end not in ("pre", "post"):
+            raise ValueError(f"pad_sequences: {name} must be 'pre' or 'post'; got {end!r}")
+    if not hasattr(sequences, "__len__"):
+        raise ValueError(f"pad_sequences takes a list of sequences; got {type(sequences).__name__}")
+    for place, sequence in enumerate(sequences):
+        if not hasattr(sequence, "__len__"):
+            raise ValueError(f"pad_sequences takes a list of sequences; element {place} is {sequence!r}")
+    if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
+        raise ValueError(f"pad_sequences: value {value!r} needs dtype=object; got {dtype}")
+    longest = max(map(len, sequences), default=0)
+    maxlen = longest if maxlen is None else _checks.positive_integer("pad_sequences", "maxlen", maxlen)
+    shape = next((np.shape(np.asarray(sequence))[1:] for sequence in sequences if len(sequence)), ())
+    padded = np.full((len(sequences), maxlen, *shape), value, dtype)
+    for place, sequence in enumerate(sequences):
+        if not len(sequence) or not maxlen:
+            continue
+        part = np.asarray(sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen], dtype)
+        if part.shape[1:] != shape:
+            raise ValueError(f"pad_sequences: the elements of sequence {place} have shape {part.shape[1:]}; those of "
+                             f"others {shape}")  # fmt: skip
+        padded[place, slice(len(part)) if padding == "post" else slice(-len(part), None)] = part
+    return padded
+
+
+def timeseries_dataset_from_array(data, targets, sequence_length, sequence_stride=1, sampling_rate=1, batch_size=128,
+                                  shuffle=False, seed=None, start_index=None, end_index=None, format="tf"):  # fmt: skip
+    """Returns minibatches of the windows of a series, with a target for each.
+
+    Window i is of the steps s, s + r, s + 2r, ... of the data, where s = i sequence_stride and r = sampling_rate; its
+    target is targets[s]. Windows are read when they are wanted, also of data on disk.
+
+    Parameters
+    ----------
+    data : array (steps, ...)
+    targets : array (steps, ...), or None
+    sequence_length, sequence_stride, sampling_rate : int
+    batch_size : int, or None for single windows
+    shuffle : bool
+        Another order in each epoch.
+    seed : int, optional
+    start_index, end_index : int, optional
+        Of the data that are used; `end_index` is not among them.
+    format : changes nothing
+
+    Returns
+    -------
+    Dataset
+
+    Examples
+    --------
+    >>> series = np.arange(10)
+    >>> data = nn.utils.timeseries_dataset_from_array(series[:-3], series[3:], sequence_length=3, batch_size=2)
+    >>> x, y = data[0]
+    >>> x.tolist(), y.tolist()
+    ([[0, 1, 2], [1, 2, 3]], [3, 4])
+    """
+    owner = "timeseries_dataset_from_array"
+    length, stride, rate = (
+        _checks.positive_integer(owner, name, value)
+        for name, value in (("sequence_length", sequence_length), ("sequence_stride", sequence_stride),
+                            ("sampling_rate", sampling_rate))
+    )  # fmt: skip
+    data = _data.as_array(data, "data")
+    begin = 0 if start_index is None else _checks.integer(owner, "start_index", start_index)
+    end = len(data) if end_index is None else _checks.integer(owner, "end_index", end_index)
+    if not begin < end <= len(data):
+        raise ValueError(f"{owner}: start_index {begin} and end_index {end} must be in order, and at most {len(data)}")
+    data = data[begin:end]
+    windows = len(data) - (length - 1) * rate
+    if targets is not None:
+        targets = _data.as_array(targets, "targets")
+        targets = targets[begin:end]
+        windows = min(windows, len(targets))
+    if windows < 1:
+        raise ValueError(f"{owner}: {len(data)} steps have no window of {length} at a rate of {rate}")
+    starts = np.arange(0, windows, stride)
+    steps = np.arange(length) * rate
+
+    def read(numbers):
+        at = starts[numbers]
+        x = data[at[..., None] + steps]
+        return x if targets is None else (x, targets[at])
+
+    return Dataset(read, len(starts), batch_size, shuffle, seed)
+
+
+def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None):
+    """Returns two parts of data, the first rows and the last ones.
+
+    Parameters
+    ----------
+    dataset : array, tuple, list or dict of arrays of one number of rows, or a `PyDataset`
+        Of the last one minibatches are divided.
+    left_size, right_size : float, a share of the rows, or int, a number of them
+        At least one of them; the other part has the rest unless told.
+    shuffle : bool
+        Whether rows are taken in random order.
+    seed : int, optional
+    preferred_backend : None
+
+    Returns
+    -------
+    tuple of two
+        Of the same structure as `dataset`; views where rows are in order.
+
+    Raises
+    ------
+    ValueError
+        For sizes that are more than there is, or leave a part empty.
+
+    Examples
+    --------
+    >>> x, y = np.arange(10.0), np.arange(10)
+    >>> (x_train, y_train), (x_test, y_test) = nn.utils.split_dataset((x, y), left_size=0.8)
+    >>> len(y_train), y_test.tolist()
+    (8, [8, 9])
+    """
+    _checks.refuse("split_dataset", preferred_backend=preferred_backend)
+    if isinstance(dataset, Dataset):
+        rows = len(dataset)
+    elif isinstance(dataset, (tuple, list)) and all(hasattr(part, "__len__") for part in dataset):
+        lengths = [len(part) for part in dataset]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"split_dataset: parts must have one number of rows; got {lengths}")
+        rows = lengths[0] if lengths else 0
+    elif isinstance(dataset, dict):
+        lengths = {name: len(part) for name, part in dataset.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"split_dataset: parts must have one number of rows; got {lengths}")
+        rows = next(iter(lengths.values()), 0)
+    else:
+        dataset = dataset if hasattr(dataset, "iloc") else _data.as_array(dataset, "dataset")
+        rows = len(dataset)
+    left, right = _sizes(rows, left_size, right_size)
+    order = np.arange(rows)
+    if shuffle:
+        order = np.random.default_rng(seed).permutation(rows)
+    cuts = (order[:left], order[rows - right :]) if shuffle else (slice(left), slice(rows - right, None))
+    if isinstance(dataset, Dataset):
+        return tuple(dataset.chosen(order[cut] if isinstance(cut, slice) else cut) for cut in cuts)
+    return tuple(_rows_of(dataset, cut) for cut in cuts)
+
+
+def _sizes(rows, left, right):
+    if left is None and right is None:
+        raise ValueError("split_dataset needs left_size or right_size")
+    sizes = []
+    for name, size in (("left_size", left), ("right_size", right)):
+        if isinstance(size, float):
+            size = round(_checks.real_number("split_dataset", name, size, 0, 1) * rows)
+        sizes.append(size if size is None else _checks.integer("split_dataset", name, size))
+    left, right = sizes
+    left = rows - right if left is None else left
+    right = rows - left if right is None else right
+    if left < 1 or right < 1 or left + right > rows:
+        raise ValueError(f"split_dataset: {rows} rows cannot be cut into parts of {left} and {right}")
+    return left, right
+
+
+def _rows_of(data, cut):
+    if isinstance(data, (tuple, list)):
+        return type(data)(_rows_of(part, cut) for part in data)
+    if isinstance(data, dict):
+        return {name: _rows_of(part, cut) for name, part in data.items()}
+    return data.iloc[cut] if hasattr(data, "iloc") else np.asarray(data)[cut]
