@@ -1,5 +1,6 @@
 """Minibatches of samples that are read when they are wanted: of folders, of windows of a series."""
 
+import copy
 import os
 
 import numpy as np
@@ -51,39 +52,43 @@ class Dataset(PyDataset):
         if self.shuffled:
             self.order = self.random.permutation(self.count)
 
+    def frozen(self):
+        """The same minibatches, which stay those that they are now."""
+        twin = copy.copy(self)
+        twin.shuffled = False
+        return twin
+
     def chosen(self, numbers):
-        """Those of its minibatches, by number, of the order that it has now."""
-        return _Derived(self, lambda index: self[int(numbers[index])], len(numbers))
+        """Those of its minibatches, by number, that it has now."""
+        return _Derived(self.frozen(), lambda of, index: of[int(numbers[index])], len(numbers))
 
     def map(self, function, **_):
         """Minibatches of what a function returns of each: function(x, y) of pairs, else function(x)."""
 
-        def get(index):
-            batch = self[index]
+        def get(of, index):
+            batch = of[index]
             return function(*batch) if isinstance(batch, tuple) else function(batch)
 
         return _Derived(self, get, len(self))
 
     def take(self, count):
         """The first so many minibatches."""
-        return _Derived(self, self.__getitem__, min(count, len(self)))
+        return _Derived(self, lambda of, index: of[index], min(count, len(self)))
 
     def skip(self, count):
         """All but the first so many minibatches."""
-        return _Derived(self, lambda index: self[index + count], max(0, len(self) - count))
+        return _Derived(self, lambda of, index: of[index + count], max(0, len(self) - count))
 
     def cache(self):
         """Keeps each minibatch in memory once it was read; they stay as they are in all epochs."""
         kept = {}
 
-        def get(index):
+        def get(of, index):
             if index not in kept:
-                kept[index] = self[index]
+                kept[index] = of[index]
             return kept[index]
 
-        derived = _Derived(self, get, len(self))
-        derived.on_epoch_begin = lambda: None
-        return derived
+        return _Derived(self.frozen(), get, len(self))
 
     def prefetch(self, buffer_size=None):
         """Returns itself: `fit` has the next minibatch read in any case."""
@@ -103,10 +108,16 @@ class _Derived(Dataset):
     def __getitem__(self, index):
         if not 0 <= index < self.count:
             raise IndexError(f"there is no minibatch {index}; there are {self.count}")
-        return self.get(index)
+        return self.get(self.of, index)
 
     def on_epoch_begin(self):
-        self.of.on_epoch_begin()
+        if self.of is not None:  # else it is being made
+            self.of.on_epoch_begin()
+
+    def frozen(self):
+        twin = super().frozen()
+        twin.of = self.of.frozen()
+        return twin
 
 
 # ---------------------------------------------------------------- folders
