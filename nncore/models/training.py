@@ -361,7 +361,8 @@ class Training:
             if isinstance(x, PyDataset) or (_gives_minibatches(x) and not hasattr(x, "__getitem__")):
                 calls = self._callback_list(callbacks, verbose, _known_length(x) if steps is None else steps)
                 with self._drawn(x, steps) as drawn:
-                    parts = (self._features(_inputs_of(batch), "predict") for batch in drawn)
+                    shapes = self.graph.input_shapes if self.built else (None,)
+                    parts = (self._features(_inputs_of(batch, shapes), "predict") for batch in drawn)
                     return self._predict_parts(parts, calls)
             sources = self._features(x, "predict")
             count = _steps(sources[0].rows, batch_size, steps)
@@ -608,6 +609,13 @@ def _known_length(batches):
         return None
 
 
-def _inputs_of(batch):
-    """The inputs of what an iterable of minibatches gave: (x,), (x, y), (x, y, sample_weight) or x."""
+def _inputs_of(batch, shapes=(None,)):
+    """The inputs of what an iterable of minibatches gave: (x,), (x, y), (x, y, sample_weight) or x.
+
+    Where there is one input, of samples of `shapes`, a list of arrays, as loaders give them, is such a tuple, too.
+    """
+    if isinstance(batch, list) and len(shapes) == 1 and 1 <= len(batch) <= 3 and hasattr(batch[0], "shape"):
+        axes = len(batch[0].shape)
+        if axes > 0 if shapes[0] is None else axes == len(shapes[0]) + 1:
+            return batch[0]
     return batch[0] if isinstance(batch, tuple) else batch
