@@ -448,6 +448,26 @@ def test_branches_of_a_convolution():
     check(shaken(model), numbers((5, 6, 6, 4), "float32"))
 
 
+BEHIND = [
+    L.BatchNormalization(axis=1), L.BatchNormalization(axis=2), L.LayerNormalization(),
+    L.LayerNormalization(axis=[1, 3]), L.RMSNormalization(axis=2), L.GroupNormalization(2, axis=2), L.UnitNormalization(axis=(1, 3)), L.PReLU(),
+    L.PReLU(shared_axes=[1, 2]), L.PReLU(shared_axes=[2, 3]), L.Softmax(axis=2), L.Activation("glu"),
+    L.GlobalAveragePooling2D(), L.GlobalMaxPooling2D(keepdims=True), L.ZeroPadding2D(((1, 0), (2, 3))),
+    L.Cropping2D(((1, 0), (0, 2))), L.Flatten(), L.Permute((3, 1, 2)), L.Reshape((4, -1)), L.Dense(3),
+    L.UpSampling2D((2, 3)), L.Masking(0.0), L.TimeDistributed(L.LSTM(2)), L.Rescaling(2.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("permuted", [False, True])
+def test_layers_that_get_channels_first(permuted):
+    """Each behind a convolution, in whose order of axes it computes, and behind one whose rows and columns change."""
+    x = nn.Input((6, 6, 4))
+    y = L.Conv2D(4, 2, padding="same")(x)
+    y = L.Permute((2, 1, 3))(y) if permuted else y
+    model = nn.Model(x, [L.deserialize(L.serialize(layer))(y) for layer in BEHIND])
+    check(shaken(model), numbers((5, 6, 6, 4), "float32"))
+
+
 # ---------------------------------------------------------------- sequences
 
 
