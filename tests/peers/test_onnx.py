@@ -450,7 +450,8 @@ def test_branches_of_a_convolution():
 
 BEHIND = [
     L.BatchNormalization(axis=1), L.BatchNormalization(axis=2), L.LayerNormalization(),
-    L.LayerNormalization(axis=[1, 3]), L.RMSNormalization(axis=2), L.GroupNormalization(2, axis=2), L.UnitNormalization(axis=(1, 3)), L.PReLU(),
+    L.LayerNormalization(axis=[1, 3]), L.RMSNormalization(axis=2),
+    L.GroupNormalization(2, axis=2), L.UnitNormalization(axis=(1, 3)), L.PReLU(),
     L.PReLU(shared_axes=[1, 2]), L.PReLU(shared_axes=[2, 3]), L.Softmax(axis=2), L.Activation("glu"),
     L.GlobalAveragePooling2D(), L.GlobalMaxPooling2D(keepdims=True), L.ZeroPadding2D(((1, 0), (2, 3))),
     L.Cropping2D(((1, 0), (0, 2))), L.Flatten(), L.Permute((3, 1, 2)), L.Reshape((4, -1)), L.Dense(3),
