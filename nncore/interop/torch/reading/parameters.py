@@ -12,3 +12,16 @@ def frozen(*parameters):
     if len(needs) > 1:
         raise ValueError("some parameters need a gradient and others do not; a layer is trained as a whole")
     return needs == {False}
+
+
+def affine(weight, bias):
+    """(weight, bias, whether they need gradients) of a normalization.
+
+    One that needs no gradient and changes nothing, a weight of ones or a bias of zeros beside a parameter that is
+    trained, counts as none.
+    """
+    pair = [weight, bias]
+    if len({p.requires_grad for p in pair if p is not None}) > 1:
+        pair = [None if not parameter.requires_grad and bool((parameter == idle).all()) else parameter
+                for parameter, idle in zip(pair, (1, 0), strict=True)]  # fmt: skip
+    return array(pair[0]), array(pair[1]), pair == [None, None] or not frozen(*pair)

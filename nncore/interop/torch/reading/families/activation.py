@@ -18,7 +18,8 @@ def scale(node, x, factor, offset=0.0, suffix="scale"):
 # Without parameters: {PyTorch's function: ours}; modules have the names below.
 _PLAIN = {"relu": "relu", "relu6": "relu6", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "mish": "mish",
           "selu": "selu", "softsign": "softsign", "tanhshrink": "tanh_shrink", "hardsigmoid": "hard_sigmoid",
-          "hardswish": "hard_silu", "logsigmoid": "log_sigmoid", "exp": "exponential"}  # fmt: skip
+          "hardswish": "hard_silu", "logsigmoid": "log_sigmoid", "log_sigmoid": "log_sigmoid",
+          "exp": "exponential"}  # fmt: skip
 _OF_MODULE = {"ReLU": "relu", "ReLU6": "relu6", "Sigmoid": "sigmoid", "Tanh": "tanh", "SiLU": "silu", "Mish": "mish",
               "SELU": "selu", "Softsign": "softsign", "Tanhshrink": "tanhshrink", "Hardsigmoid": "hardsigmoid",
               "Hardswish": "hardswish", "LogSigmoid": "logsigmoid"}  # fmt: skip
@@ -85,8 +86,8 @@ def softplus(node, input, beta=1.0, threshold=20.0):
     return scale(node, activate(node, scale(node, input, beta, suffix="in"), "softplus"), 1 / beta, suffix="out")
 
 
-@function("hardtanh", "clamp", "clip")
-def clamp(node, input, min=-1.0, max=1.0, inplace=False):
+@function("clamp", "clip")
+def clamp(node, input, min=None, max=None):
     """min + relu of what is above it, up to max."""
     low, high = min, max
     if not all(isinstance(end, (int, float)) or end is None for end in (low, high)):
@@ -104,6 +105,11 @@ def clamp(node, input, min=-1.0, max=1.0, inplace=False):
     else:
         shifted = input.like(node.layer(nn.layers.ReLU, max_value=high - low)(shifted.tensor))
     return scale(node, shifted, 1.0, low, "out") if low else shifted
+
+
+@function("hardtanh")
+def hardtanh(node, input, min_val=-1.0, max_val=1.0, inplace=False):
+    return clamp(node, input, min_val, max_val)
 
 
 @function("clamp_min")
@@ -210,7 +216,7 @@ def identity(node, module, x, *others, **options):
     return x
 
 
-@function("contiguous", "clone", "detach", "float", "double", "to", "type", "requires_grad")
+@function("contiguous", "clone", "detach", "float", "double", "long", "int", "to", "type", "requires_grad")
 def unchanged(node, input, *arguments, **options):
     return input
 

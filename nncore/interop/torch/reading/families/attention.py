@@ -72,7 +72,9 @@ def attention(node, module, query, key, value, key_padding_mask=None, need_weigh
     if not with_scores:
         return Value(found, order), (Absent("the weights of attention") if need_weights else None)
     scores = Value(found[1], (0, 1, 2, 3))
-    return Value(found[0], order), (reduce(node, scores, 1, False, nn.layers.GlobalAveragePooling1D) if average_attn_weights else scores)
+    if average_attn_weights:
+        scores = reduce(node, scores, 1, False, nn.layers.GlobalAveragePooling1D)
+    return Value(found[0], order), scores
 
 
 def _add(node, a, b, suffix):

@@ -136,9 +136,24 @@ def expand(node, input, size, *others):
         lengths = [1] * (len(sizes) - input.array.ndim) + list(input.shape)
         wanted = [n if m == -1 or m is BATCH else m for n, m in zip(lengths, sizes, strict=True)]
         return input.like(np.broadcast_to(input.array, wanted))
-    if any(m not in (-1, n) and m is not n for n, m in zip(input.shape, sizes, strict=True)):
-        raise ValueError(f"nncore does not repeat along axes: {input.shape} to {tuple(sizes)}")
+    if len(sizes) != input.rank:
+        raise ValueError(f"{input.shape} cannot be expanded to {tuple(sizes)}")
+    for axis, (n, m) in enumerate(zip(input.shape, sizes, strict=True)):
+        if m == -1 or m is n or (n is not BATCH and m == n):
+            continue
+        if n != 1 or m is BATCH:
+            raise ValueError(f"{input.shape} cannot be expanded to {tuple(sizes)}")
+        input = _repeated(node, input, axis, m)
     return input
+
+
+def _repeated(node, x, axis, count):
+    """An axis of length 1 with so many copies of the element."""
+    x = x.plain()
+    others = [a for a in sorted(x.sorted_axes(), key=lambda a: x.order[a]) if a != axis]
+    lengths = [x.shape[a] for a in others]
+    copies = node.layer(nn.layers.RepeatVector, count)(reshaped(x.tensor, (math.prod(lengths),)))
+    return Value(reshaped(copies, (count, *lengths)), order_of(x.rank, [axis, *others]))
 
 
 @function("expand_as")

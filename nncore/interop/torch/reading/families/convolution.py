@@ -52,10 +52,11 @@ def convolve(node, x, weight, bias, stride, padding, dilation, groups, mode, tra
         pads = [(p, p) for p in each(padding, axes)]
     kind = "valid"
     if any(any(pair) for pair in pads):
-        if mode == "zeros" and not node.is_shared and pads == [same(*one) for one in zip(lengths, reach, stride, strict=True)]:
+        around = [same(*one) for one in zip(lengths, reach, stride, strict=True)]
+        if mode == "zeros" and not node.is_shared and pads == around:
             kind = "same"
         else:
-            x = padded(node, x, pads, mode)
+            x = padded(node, x, dict(enumerate(pads, 2)), mode)
     options = {"strides": single(stride), "padding": kind, "dilation_rate": single(dilation),
                "use_bias": bias is not None, "trainable": trainable}  # fmt: skip
     spatial = tuple(range(2, weight.ndim))

@@ -5,7 +5,7 @@ import torch
 
 import nncore as nn
 from nncore.interop.torch.reading.families.padding import channels_last
-from nncore.interop.torch.reading.parameters import array, frozen
+from nncore.interop.torch.reading.parameters import affine, array
 from nncore.interop.torch.reading.registry import function, module
 from nncore.interop.torch.reading.values import BATCH, Constant, Value
 
@@ -21,30 +21,30 @@ def batch_norm(node, module, x):
     if x.rank > 2:
         x = channels_last(x, x.rank - 2)
     numbers = slice(None) if x.folded is None else x.folded[3]
-    weights = [module.weight, module.bias] if module.affine else []
-    weights = [array(w)[numbers] for w in (*weights, module.running_mean, module.running_var)]
+    gamma, beta, trainable = affine(module.weight, module.bias)
+    weights = [w for w in (gamma, beta) if w is not None] + [array(module.running_mean), array(module.running_var)]
     layer = node.layer(nn.layers.BatchNormalization, momentum=1 - module.momentum, epsilon=module.eps,
-                       center=module.affine, scale=module.affine, weights=weights,
-                       trainable=not module.affine or not frozen(module.weight, module.bias))  # fmt: skip
+                       center=beta is not None, scale=gamma is not None, weights=[w[numbers] for w in weights],
+                       trainable=trainable)  # fmt: skip
     if x.shape[1] != module.num_features:
         raise ValueError(f"inputs must have {module.num_features} channels; got {x.shape}")
     return x.like(layer(x.tensor))
 
 
-def _by_channels(node, x, groups, epsilon, weight, bias, trainable):
+def _by_channels(node, x, groups, epsilon, weight, bias):
+    gamma, beta, trainable = affine(weight, bias)
     if x.rank > 2:
         x = channels_last(x, x.rank - 2)
     x = x.plain()
-    weights = [array(w) for w in (weight, bias) if w is not None]
-    layer = node.layer(nn.layers.GroupNormalization, groups, epsilon=epsilon, center=bias is not None,
-                       scale=weight is not None, weights=weights or None, trainable=trainable)  # fmt: skip
+    weights = [w for w in (gamma, beta) if w is not None]
+    layer = node.layer(nn.layers.GroupNormalization, groups, epsilon=epsilon, center=beta is not None,
+                       scale=gamma is not None, weights=weights or None, trainable=trainable)  # fmt: skip
     return x.like(layer(x.tensor))
 
 
 @module("GroupNorm")
 def group_norm(node, module, x):
-    return _by_channels(node, x, module.num_groups, module.eps, module.weight, module.bias,
-                        module.weight is None or not frozen(module.weight, module.bias))  # fmt: skip
+    return _by_channels(node, x, module.num_groups, module.eps, module.weight, module.bias)
 
 
 @module("InstanceNorm1d", "InstanceNorm2d")
@@ -52,8 +52,7 @@ def instance_norm(node, module, x):
     """Groups of one channel."""
     if module.track_running_stats:
         raise ValueError("track_running_stats=True: nncore keeps statistics in BatchNormalization alone")
-    return _by_channels(node, x, module.num_features, module.eps, module.weight, module.bias,
-                        not module.affine or not frozen(module.weight, module.bias))  # fmt: skip
+    return _by_channels(node, x, module.num_features, module.eps, module.weight, module.bias)
 
 
 def _last_axes(x, shape):
@@ -71,26 +70,25 @@ def _last_axes(x, shape):
     return x, tuple(sorted(places)), lambda w: w.transpose(np.argsort(places))
 
 
+def _layer_norm(node, x, shape, epsilon, gamma, beta, trainable):
+    x, axis, place = _last_axes(x, shape)
+    weights = [place(w) for w in (gamma, beta) if w is not None]
+    layer = node.layer(nn.layers.LayerNormalization, axis=axis, epsilon=epsilon, center=beta is not None,
+                       scale=gamma is not None, weights=weights or None, trainable=trainable)  # fmt: skip
+    return x.like(layer(x.tensor))
+
+
 @module("LayerNorm")
 def layer_norm(node, module, x):
-    x, axis, place = _last_axes(node.plain(x), module.normalized_shape)
-    weights = [place(array(w)) for w in (module.weight, module.bias) if w is not None]
-    layer = node.layer(nn.layers.LayerNormalization, axis=axis, epsilon=module.eps, center=module.bias is not None,
-                       scale=module.weight is not None, weights=weights or None,
-                       trainable=module.weight is None or not frozen(module.weight, module.bias))  # fmt: skip
-    return x.like(layer(x.tensor))
+    return _layer_norm(node, node.plain(x), module.normalized_shape, module.eps, *affine(module.weight, module.bias))
 
 
 @function("layer_norm")
 def layer_norm_function(node, input, normalized_shape, weight=None, bias=None, eps=1e-5):
     if any(not isinstance(w, (Constant, type(None))) for w in (weight, bias)):
         raise ValueError("weight and bias must be parameters")
-    x, axis, place = _last_axes(input, normalized_shape)
-    weights = [place(w.array) for w in (weight, bias) if w is not None]
-    layer = node.layer(nn.layers.LayerNormalization, axis=axis, epsilon=eps, center=bias is not None,
-                       scale=weight is not None, weights=weights or None,
-                       trainable=weight is None or weight.trainable)  # fmt: skip
-    return x.like(layer(x.tensor))
+    arrays = [None if w is None else w.array for w in (weight, bias)]
+    return _layer_norm(node, input, normalized_shape, eps, *arrays, weight is None or weight.trainable)
 
 
 @module("RMSNorm")
@@ -107,7 +105,7 @@ def rms_norm(node, module, x):
 
 
 @function("normalize")
-def normalize(node, input, p=2.0, dim=1, eps=1e-12):
+def normalize(node, input, p=2.0, dim=1, eps=1e-12, out=None):
     x = input.plain()
     axis = x.axis(dim)
     if p != 2 or axis == x.batch:

@@ -1,9 +1,11 @@
 """Padding: zeros, other numbers, and elements from inside."""
 
+import math
+
 import nncore as nn
 from nncore.interop.torch.reading.families.axes import cut
 from nncore.interop.torch.reading.registry import function, module
-from nncore.interop.torch.reading.values import Value
+from nncore.interop.torch.reading.values import Value, reshaped
 
 
 def channels_last(x, axes):
@@ -15,26 +17,42 @@ def channels_last(x, axes):
 
 
 def zeros(node, x, pads, suffix="padding"):
-    """Zeros around a value with channels behind; `pads` has (before, after) of each axis, negative ones cut."""
-    if any(n < 0 for pair in pads for n in pair):
-        cropped = [tuple(max(-n, 0) for n in pair) for pair in pads]
-        cls = nn.layers.Cropping1D if len(pads) == 1 else nn.layers.Cropping2D
-        cropping = cropped[0] if len(pads) == 1 else tuple(cropped)
-        x = Value(node.layer(cls, cropping, suffix=f"{suffix}_cropping")(x.tensor), x.order)
-        pads = [tuple(max(n, 0) for n in pair) for pair in pads]
-    if not any(n for pair in pads for n in pair):
+    """Zeros around a value; `pads` has (before, after) of PyTorch's axes from axis 2 on, negative ones cut."""
+    return _zeros(node, x, dict(enumerate(pads, 2)), suffix)
+
+
+def _zeros(node, x, pads, suffix="padding"):
+    """Zeros around a value; `pads` is {axis of PyTorch's: (before, after)}, negative ones cut."""
+    for axis, (before, after) in pads.items():
+        if min(before, after) < 0:
+            x = cut(x, axis, max(-before, 0), x.shape[axis] - max(-after, 0))
+    around = {x.order[axis]: (max(before, 0), max(after, 0)) for axis, (before, after) in pads.items()}
+    around = {dim: pair for dim, pair in around.items() if any(pair)}
+    if not around:
         return x
-    cls = nn.layers.ZeroPadding1D if len(pads) == 1 else nn.layers.ZeroPadding2D
-    padding = tuple(pads[0]) if len(pads) == 1 else tuple(tuple(pair) for pair in pads)
-    return Value(node.layer(cls, padding, suffix=suffix)(x.tensor), x.order)
+    rank = len(x.tensor.shape)
+    if rank == 3 and set(around) == {1}:
+        return Value(node.layer(nn.layers.ZeroPadding1D, around[1], suffix=suffix)(x.tensor), x.order)
+    if rank == 4 and set(around) <= {1, 2}:
+        padding = tuple(around.get(dim, (0, 0)) for dim in (1, 2))
+        return Value(node.layer(nn.layers.ZeroPadding2D, padding, suffix=suffix)(x.tensor), x.order)
+    tensor = x.tensor
+    for dim, pair in around.items():
+        shape = tensor.sample_shape
+        images = reshaped(tensor, (math.prod(shape[: dim - 1]), shape[dim - 1], math.prod(shape[dim:])))
+        images = node.layer(nn.layers.ZeroPadding2D, ((0, 0), pair), suffix=suffix)(images)
+        tensor = reshaped(images, (*shape[: dim - 1], shape[dim - 1] + sum(pair), *shape[dim:]))
+    return Value(tensor, x.order)
 
 
 def constant(node, x, pads, value):
     """A number around: zeros around what lies so far above."""
     if value == 0:
-        return zeros(node, x, pads)
+        return _zeros(node, x, pads)
+    if not math.isfinite(value):
+        raise ValueError(f"nncore pads with finite numbers; got {value}")
     below = x.like(node.layer(nn.layers.Rescaling, 1.0, -value, suffix="in")(x.tensor))
-    padded = zeros(node, below, pads)
+    padded = _zeros(node, below, pads)
     return padded.like(node.layer(nn.layers.Rescaling, 1.0, value, suffix="out")(padded.tensor))
 
 
@@ -42,8 +60,8 @@ _MODES = ("replicate", "reflect", "circular")
 
 
 def inside(x, pads, mode):
-    """Elements from inside around a value with channels behind, whose spatial axes are 2, 3 of PyTorch's."""
-    for axis, (before, after) in enumerate(pads, 2):
+    """Elements from inside around a value; `pads` is {axis of PyTorch's: (before, after)}."""
+    for axis, (before, after) in pads.items():
         length = x.shape[axis]
         limit = {"replicate": before + after, "reflect": length - 1, "circular": length}[mode]
         if min(before, after) < 0 or max(before, after) > limit:
@@ -69,7 +87,7 @@ def inside(x, pads, mode):
 
 
 def padded(node, x, pads, mode, value=0.0):
-    """PyTorch's padding of a value with channels behind."""
+    """PyTorch's padding of a value; `pads` is {axis of PyTorch's: (before, after)}."""
     if mode in ("constant", "zeros"):
         return constant(node, x, pads, value or 0.0)
     if mode not in _MODES:
@@ -80,16 +98,14 @@ def padded(node, x, pads, mode, value=0.0):
 @function("pad")
 def pad(node, input, pad, mode="constant", value=None):
     """Pads are given from the last axis on."""
-    if len(pad) % 2:
-        raise ValueError(f"pad must have a pair for each axis; got {pad}")
-    pads = [tuple(pad[i : i + 2]) for i in range(0, len(pad), 2)]
     x = input.plain()
-    if x.rank not in (3, 4) or x.batch != 0:
-        raise ValueError(f"inputs must be (rows, channels, ...) of three or four axes; got {x.shape}")
-    if any(any(pair) for pair in pads[x.rank - 2 :]):
-        raise ValueError(f"{pad} pads samples or channels of {x.shape}")
-    pads = (pads + [(0, 0)] * 2)[: x.rank - 2]
-    return padded(node, channels_last(x, x.rank - 2), pads[::-1], mode, value)
+    if len(pad) % 2 or len(pad) > 2 * x.rank:
+        raise ValueError(f"pad must have a pair for each of the last axes of {x.shape}; got {pad}")
+    pads = {x.rank - 1 - i: tuple(pad[2 * i : 2 * i + 2]) for i in range(len(pad) // 2)}
+    pads = {axis: pair for axis, pair in pads.items() if any(pair)}
+    if x.batch in pads:
+        raise ValueError(f"{pad} pads samples of {x.shape}")
+    return padded(node, x, pads, mode, value)
 
 
 @module("ZeroPad1d", "ZeroPad2d", "ConstantPad1d", "ConstantPad2d", "ReplicationPad1d", "ReplicationPad2d",

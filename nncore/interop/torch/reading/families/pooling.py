@@ -50,7 +50,7 @@ def max_pool(node, x, axes, size, stride, padding, dilation, ceil_mode, return_i
         if pads == [same(*one) for one in zip(x.shape[2:], size, stride, strict=True)]:
             kind = "same"
         else:  # copies of an element that is in the window anyway change no maximum
-            x = inside(x, pads, "replicate")
+            x = inside(x, dict(enumerate(pads, 2)), "replicate")
     layer = node.layer(_MAX[axes], single(size), strides=single(stride), padding=kind)
     return Value(layer(x.tensor), x.order)
 

@@ -26,6 +26,14 @@ def _weights(module, name):
     return found
 
 
+def _trained(module):
+    """The parameters, but for second biases that are 0 and stay so, as `to_torch` leaves them."""
+    for name, parameter in module.named_parameters():
+        spare = name.startswith("bias_hh") and type(module).__name__ != "GRU" and not parameter.requires_grad
+        if not spare or parameter.any():
+            yield parameter
+
+
 def _first_states(node, hx, count):
     """A list of tensors for each layer and direction; None for zeros."""
     if hx is None:
@@ -67,7 +75,7 @@ def recurrent(node, module, x, hx=None):
         "GRU": (nn.layers.GRU, {"reset_after": True}),
         "RNN": (nn.layers.SimpleRNN, {"activation": getattr(module, "nonlinearity", None)}),
     }[name]
-    trainable = not frozen(*module.parameters())
+    trainable = not frozen(*_trained(module))
     last = []
     for number in range(module.num_layers):
         weights = [w for suffix in ("", "_reverse")[:directions] for w in _weights(module, f"l{number}{suffix}")]

@@ -1,0 +1,1 @@
+"""To PyTorch: a model's graph is made anew of PyTorch's modules and functions."""

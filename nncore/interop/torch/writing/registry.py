@@ -1,0 +1,27 @@
+"""Which layers can be written as modules of PyTorch: the table, which the families fill, and what is refused."""
+
+LAYERS = {}  # {name of a class in nn.layers: function (writer, layer, inputs, shapes of samples, options)}
+
+
+def layer(*names):
+    """Decorates what writes layers of these classes."""
+
+    def register(function):
+        LAYERS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+REFUSED = {
+    "Layer": "it is a base class, whose subclasses are programs of the user's",
+    "InputLayer": "it stands for data, and not among other layers",
+    "Masking": "PyTorch has no masks that come with tensors",
+    "RNN": "its cell is a program of the user's",
+    "StackedRNNCells": "its cells are programs of the user's",
+}
+
+
+def refusal(name, where):
+    """The ValueError for a layer that cannot be written."""
+    return ValueError(f"{where} ({name}) cannot go over: {REFUSED.get(name, 'it is no layer of the library')}")
