@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
+    "train",
+    "predict",
+    "evaluate",
     "demo",
     "info",
     "bench",
@@ -51,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader, such as `head`, has seen enough. Python flushes once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        print(f"nncore {chosen.command}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"nncore {chosen.command}: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
     except FAILURES as error:
         message = " ".join(str(error).split()) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,47 @@ def positive_number(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
     return value
+
+
+def number_below_one(text):
+    """A number of at least 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"wanted a number of at least 0 and below 1, got {text!r}")
+    return value
+
+
+def share_or_path(text):
+    """A number of at least 0 and below 1, or else the path of a file."""
+    try:
+        float(text)
+    except ValueError:
+        return text
+    return number_below_one(text)
+
+
+def names(text):
+    """Names with commas between them; a comma in a name is in quotes, as in CSV files."""
+    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not found or not all(found):
+        raise argparse.ArgumentTypeError(f"wanted names with commas between them, got {text!r}")
+    return found
+
+
+def layer_sizes(text):
+    """Whole numbers of at least 1 with commas between them; none for the word "none"."""
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        sizes = tuple(int(size) for size in text.split(","))
+    except ValueError:
+        sizes = (0,)
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"wanted sizes of layers such as 128,64, or none; got {text!r}")
+    return sizes
 
 
 def path_ending_in(suffix: str) -> Callable[[str], str]:

@@ -197,6 +197,17 @@ def load_model(filepath: PathLikeStr, custom_objects: dict[str, Any] | None = No
     state, tensors = _read(filepath)
     if not compile:
         state["compiled"] = None
+    return _model_of(filepath, state, tensors, scope)
+
+
+def load_with(filepath, part):
+    """(The model, not compiled, and what `save_model` was given under the name `part`, None where it was not)."""
+    state, tensors = _read(filepath)
+    state["compiled"] = None
+    return _model_of(filepath, state, tensors, _custom_objects.CustomObjectScope(None)), state.get(part)
+
+
+def _model_of(filepath, state, tensors, scope):
     if "class_name" not in state:
         raise ValueError(f"{filepath}: holds weights and no architecture; use model.load_weights")
     from nncore import models

@@ -1,0 +1,32 @@
+"""Arguments that several commands about tables have."""
+
+import os
+
+TABLE = "a CSV file, gzipped or not, or a Parquet file; - reads the standard input"
+
+
+def add_model_and_table(parser, json):
+    """Add what `predict` and `evaluate` read, and how; `json` says what --json prints."""
+    parser.add_argument("model", metavar="MODEL", help="the file that 'nncore train' has written")
+    parser.add_argument("table", metavar="TABLE", help=TABLE)
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="let columns that the table lacks count as missing in all rows"
+    )
+    add_separator(parser)
+    parser.add_argument("--json", action="store_true", help=json)
+    parser.add_argument("--quiet", action="store_true", help="print no notes")
+
+
+def require_writable(path):
+    """Raises OSError where a file cannot be written as --out is, before work is done for it."""
+    if path.is_dir():
+        raise IsADirectoryError(f"--out {path} is a folder; wanted the path of a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"--out {path}: there is no folder {path.parent}; make it first, or choose another")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"--out {path}: nothing may be written in the folder {path.parent}")
+
+
+def add_separator(parser):
+    """Add the separator of CSV files."""
+    parser.add_argument("--separator", metavar="SIGN", help="stands between the fields of a CSV file (default: found)")
