@@ -39,8 +39,8 @@ THREAD_VARIABLES = (
 )
 
 
-def compare_with_numpy(seconds: float = 10.0, threads: int | None = None) -> None:
-    """Print a table of microseconds per training step, nncore beside NumPy.
+def compare_with_numpy(seconds: float = 10.0, threads: int | None = None, as_json: bool = False) -> None:
+    """Print a table of microseconds per training step, nncore beside NumPy; or a JSON object.
 
     Both train the same ReLU classifiers on the same float32 data: forward, softmax cross-entropy, backward, Adam.
     They take turns, so that a disturbance of the machine meets both, and medians are compared.
@@ -51,6 +51,7 @@ def compare_with_numpy(seconds: float = 10.0, threads: int | None = None) -> Non
         About how long to measure in all.
     threads : int, optional
         Threads for nncore and for NumPy's BLAS; by default what nncore would use.
+    as_json : bool
 
     Raises
     ------
@@ -64,7 +65,8 @@ def compare_with_numpy(seconds: float = 10.0, threads: int | None = None) -> Non
     environment = dict(os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)))
     # In a process of its own: this one's NumPy has started its threads already.
     sys.stdout.flush()
-    finished = subprocess.run([sys.executable, "-m", __name__, str(seconds)], env=environment, check=False)
+    words = [sys.executable, "-m", __name__, str(seconds), *(["--json"] if as_json else [])]
+    finished = subprocess.run(words, env=environment, check=False)
     if finished.returncode:
         raise RuntimeError(f"the measurement ended with exit code {finished.returncode}")
 
@@ -183,6 +185,28 @@ def timed(function: Callable[..., Any], argument: Any) -> float:
     return time.perf_counter() - start
 
 
+def measurements(seconds):
+    """Of each configuration: sizes, rows of a minibatch, seconds per step of NumPy and of nncore."""
+    for sizes, batch in CONFIGURATIONS:
+        functions = classifiers(sizes, batch)
+        yield sizes, batch, *seconds_per_step(functions, ROWS // batch, seconds / len(CONFIGURATIONS))
+
+
+def print_json(seconds):
+    """Measure and print one object."""
+    import json
+
+    import nncore as nn
+
+    steps = [
+        {"network": list(sizes), "minibatch": batch, "numpy_seconds": numpy_time, "nncore_seconds": nncore_time,
+         "ratio": numpy_time / nncore_time}
+        for sizes, batch, numpy_time, nncore_time in measurements(seconds)
+    ]  # fmt: skip
+    print(json.dumps({"nncore": nn.__version__, "variant": nn.config.variant(), "NumPy": np.__version__,
+                      "threads": nn.config.get_num_threads(), "steps": steps}, indent=2))  # fmt: skip
+
+
 def print_table(seconds: Any) -> None:
     """Measure and print, a row at a time."""
     import nncore as nn
@@ -193,10 +217,7 @@ def print_table(seconds: Any) -> None:
         f"NumPy {np.__version__}, {threads} {'thread' if threads == 1 else 'threads'}\n"
     )
     print(f"{'network':18}{'minibatch':>10}{'NumPy':>12}{'nncore':>12}{'ratio':>9}", flush=True)
-    for sizes, batch in CONFIGURATIONS:
-        numpy_time, nncore_time = seconds_per_step(
-            classifiers(sizes, batch), ROWS // batch, seconds / len(CONFIGURATIONS)
-        )
+    for sizes, batch, numpy_time, nncore_time in measurements(seconds):
         print(
             f"{'-'.join(map(str, sizes)):18}{batch:10}{1e6 * numpy_time:12.1f}{1e6 * nncore_time:12.1f}"
             f"{numpy_time / nncore_time:8.1f}x",
@@ -206,6 +227,6 @@ def print_table(seconds: Any) -> None:
 
 if __name__ == "__main__":
     try:
-        print_table(float(sys.argv[1]))
+        (print_json if "--json" in sys.argv else print_table)(float(sys.argv[1]))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -10,7 +10,7 @@ import contextlib
 import math
 import os
 import threading
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks, _engine
 from nncore._calls import forget_calls
@@ -293,16 +293,18 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def show() -> None:
-    """Prints version, variant, threads, caches and compiler."""
+def _installation() -> dict[str, Any]:
+    """What `show` prints, as JSON-able data."""
     import platform
 
     import numpy
 
-    rows = {
+    return {
         "nncore": __version__,
-        "variant": f"{variant()} (this machine can run {', '.join(_engine.variants())})",
-        "threads": f"{get_num_threads()} of {os.cpu_count()} processors",
+        "variant": variant(),
+        "variants": list(_engine.variants()),
+        "threads": get_num_threads(),
+        "processors": os.cpu_count(),
         "threading": _engine.threading(),
         "processor": _processor(),
         "caches": _cache_sizes(),
@@ -310,6 +312,13 @@ def show() -> None:
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "NumPy": numpy.__version__,
     }
+
+
+def show() -> None:
+    """Prints version, variant, threads, caches and compiler."""
+    rows = _installation()
+    rows["variant"] += f" (this machine can run {', '.join(rows.pop('variants'))})"
+    rows["threads"] = f"{rows['threads']} of {rows.pop('processors')} processors"
     for name, value in rows.items():
         print(f"{name + ':':11}{value}")
 

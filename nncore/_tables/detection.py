@@ -91,7 +91,10 @@ def _of_texts(name, texts, known, decimal):
         sign = values.decimal_of(distinct, decimal)
         stray = np.isnan(values.numbers_in(distinct, sign))
         rows = int(counts[stray].sum())
-        if rows <= STRAY * known and stray.sum() <= 20 and rows < known:
+        few = rows <= STRAY * known and stray.sum() <= 20
+        # Such as "unknown": a sign for what is missing, among many numbers.
+        signs = stray.sum() <= 2 and (~stray).sum() > 10 and rows <= 0.7 * known
+        if rows < known and (few or signs):
             return Found(name, "number", sign, _stray(rows, distinct[stray], "number"))
     form, _ = values.date_format_of(distinct)
     if form is not None:

@@ -49,7 +49,9 @@ def nearest(name, names):
     folded = {}
     for each in names:
         folded.setdefault(each.casefold(), each)
-    found = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+    if name.casefold() in folded:
+        return [folded[name.casefold()]]
+    found = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
     found += [key for key in folded if len(name) >= 3 and name.casefold() in key and key not in found]
     return [folded[key] for key in found[:3]]
 
@@ -98,7 +100,7 @@ def read_table(path, separator=None):
         frame, form, decimal = _csv(pandas, content, name, separator)
     frame.columns = _column_names(frame.columns)
     if not len(frame):
-        raise ValueError(f"{name} has {len(frame.columns)} column names and no rows")
+        raise ValueError(f"{name} has {len(frame.columns)} column names and no rows below them; wanted at least one")
     return Table(frame, name, form, decimal)
 
 
@@ -256,7 +258,7 @@ def _separator(lines, quote):
             continue
         # One more, as R writes the names of rows.
         share = sum(width in (widths[0], widths[0] + 1) for width in widths) / len(widths)
-        if separator == BLANKS and share < 1:
+        if separator == BLANKS and not (share == 1 and len(set(widths[1:])) == 1 and re.search(r"\d", lines[1])):
             continue
         if (round(share, 1), widths[0]) > score:
             best, score = separator, (round(share, 1), widths[0])
@@ -296,8 +298,8 @@ def _parsed(pandas, content, name, **options):
         if said:
             wanted, line, got = said.groups()
             raise ValueError(
-                f"{name}, line {line}, has {got} fields, and the lines before it {wanted}: is a field with "
-                f"{_word(options['sep'])} in it not in quotes, or the file no CSV file?"
+                f"{name}, line {line}, has {got} fields, and the lines before it {wanted}. Put a field with a "
+                f"{_word(options['sep'])} in it in quotes, or name the separator with --separator; is it a CSV file?"
             ) from error
         raise ValueError(f"{name} is no CSV file that can be read: {' '.join(str(error).split())}") from error
     except (pandas.errors.EmptyDataError, pandas.errors.ParserWarning, UnicodeDecodeError, ValueError) as error:

@@ -225,8 +225,8 @@ def _choices(options, rows, target):
         loss = "sparse_categorical_crossentropy"
     else:
         loss = options.loss or ("huber" if target.extreme else "mean_squared_error")
-    return {"hidden": tuple(hidden), "dropout": dropout, "loss": loss, "batch_size": min(batch_size, rows), "epochs": epochs,
-            "learning_rate": learning_rate, "patience": patience}  # fmt: skip
+    return {"hidden": tuple(hidden), "dropout": dropout, "loss": loss, "batch_size": min(batch_size, rows),
+            "epochs": epochs, "learning_rate": learning_rate, "patience": patience}  # fmt: skip
 
 
 def _schedule(rate, steps):

@@ -13,7 +13,8 @@ SUMMARY = "measure training steps beside the same steps in NumPy"
 
 EXAMPLES = """\
   nncore bench
-  nncore bench --seconds 30 --threads 1"""
+  nncore bench --seconds 30 --threads 1
+  nncore bench --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads for either side (default: as many as nncore would use)",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a table of microseconds per training step."""
     from nncore import _bench
 
-    _bench.compare_with_numpy(arguments.seconds, arguments.threads)
+    _bench.compare_with_numpy(arguments.seconds, arguments.threads, arguments.json)

@@ -11,15 +11,22 @@ SUMMARY = "print the version, the instruction set and the threads in use, the ca
 
 EXAMPLES = """\
   nncore info
+  nncore info --json
   NNCORE_ISA=generic NNCORE_NUM_THREADS=1 nncore info"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none."""
+    """Add the arguments of this command."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what describes this installation on this machine."""
     import nncore as nn
 
-    nn.config.show()
+    if arguments.json:
+        from . import _report
+
+        _report.print_json(nn.config._installation())
+    else:
+        nn.config.show()
