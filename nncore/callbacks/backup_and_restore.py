@@ -20,12 +20,14 @@ class BackupAndRestore(Callback):
     """Keeps a backup of the training, from which the next `fit` goes on if this one is interrupted.
 
     A program that is killed, and started again with the same model, data and arguments, ends with the same bits in its
-    weights as if it had not been killed: the backup holds weights, optimizer, learning rate, where training is, and, in
-    the middle of an epoch, the sums behind its logs. An iterable of minibatches is begun anew; where the backup was
-    made in the middle of an epoch, so many of its minibatches are passed over.
+    weights, and the same `History`, as if it had not been killed. The backup holds weights, optimizer, learning rate
+    and seed; where training is and, in the middle of an epoch, the sums behind its logs; and what callbacks have in
+    `get_state`: what `EarlyStopping` and `ReduceLROnPlateau` wait for, what `History` has recorded. It is made when all
+    callbacks have done what they do at this moment. Hooks of a training's or an epoch's beginning are called again, and
+    what they change of weights and learning rate is undone where the backup is of a later moment.
 
-    Not in it is what other callbacks keep, such as the epochs that `EarlyStopping` has waited. Those that change
-    weights or learning rate stand before this one in the list, so that the backup is made after their change.
+    Iterables are begun anew, and what had been taken from them is passed over: of an iterator or generator all
+    minibatches so far, of other iterables those of an epoch that was begun. They must give the same minibatches again.
 
     Parameters
     ----------
@@ -58,44 +60,44 @@ class BackupAndRestore(Callback):
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
 
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        from nncore.models import saving  # here, as models import the callbacks
+    def interrupted(self):
+        from nncore.models.resuming import Interrupted  # here, as models import the callbacks
 
-        self._frequency.seen = 0
-        self._rate = None
         self._remove_unfinished()
         kept = [path for path in (self._latest, self._previous) if path.exists()]
         for path in kept:
             try:
-                position = saving.resume(self.model, path)
-                self.model._position = position
-                if "batch" in position:
-                    self._rate = position.get("learning_rate")
-                return
+                return Interrupted(path)
             except ValueError:
                 if path == kept[-1]:
                     raise
+        return None
 
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        if self._rate is not None:  # other callbacks have begun the epoch a second time, and may have changed it twice
-            self.model.optimizer.learning_rate, self._rate = self._rate, None
+    def get_state(self):
+        return {"seen": self._frequency.seen}
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+    def set_state(self, state):
+        self._frequency.seen = state["seen"]
+
+    def on_train_begin(self, logs=None):
+        self._frequency.seen = 0
+
+    def _settle_epoch(self, epoch, logs):
         if self._frequency.by_epoch:
             self._save()
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+    def _settle_batch(self, batch, logs):
         if not self._frequency.by_epoch and self._frequency.now():
             self._save()
 
     def _save(self) -> None:
-        from nncore.models import saving
+        from nncore.models import resuming
 
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self._latest.exists():
             os.replace(self._latest, self._previous)
-        saving.save_model(self.model, self._latest, overwrite=True, position=self.model._position)
+        resuming.save(self.model, self._latest)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if not self.delete_checkpoint:

@@ -47,6 +47,7 @@ class Callback:
 
     model: Model | Any = None
     params: dict[str, Any] | Any = None
+    carried: tuple[str, ...] = ()  # names of attributes that a training which goes on after an interruption must find again
 
     def set_model(self, model: Model | Any) -> None:
         """Called with the model before any hook."""
@@ -55,6 +56,35 @@ class Callback:
     def set_params(self, params: dict[str, Any]) -> None:
         """Called with a dict before any hook: "verbose", "epochs", "steps", "rows"."""
         self.params = params
+
+    # ---- beyond Keras: trainings that are interrupted and go on
+
+    def get_state(self):
+        """Returns what `set_state` needs, for a backup of the training: a dict by name, or None for nothing.
+
+        It may hold numbers, text, None, arrays, and lists and dicts of them. Here it is the attributes named in
+        `carried`.
+        """
+        return {name: getattr(self, name) for name in self.carried} if self.carried else None
+
+    def set_state(self, state):
+        """Puts the callback where it was when `get_state` gave `state`."""
+        for name in self.carried:
+            if name in state:
+                setattr(self, name, state[name])
+
+    def interrupted(self):
+        """Returns the training that `fit` is to go on with, an object of `nncore.models.resuming`; None for none."""
+        return None
+
+    def _settle_epoch(self, epoch, logs):
+        """Called behind the `on_epoch_end` of all callbacks, with the logs as these have left them."""
+
+    @needed_where(_never)
+    def _settle_batch(self, batch, logs):
+        """Called behind the `on_train_batch_end` of all callbacks."""
+
+    # ---- hooks
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called before the first epoch of `fit`; `logs` is empty."""

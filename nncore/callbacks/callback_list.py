@@ -82,8 +82,36 @@ class CallbackList(Callback):
 
     def needs_batch_hook(self, kind: str) -> bool:
         """Whether a callback has a hook for each minibatch of `kind`: "train", "test" or "predict"."""
-        hooks = (f"on_{kind}_batch_begin", f"on_{kind}_batch_end")
+        hooks = [f"on_{kind}_batch_begin", f"on_{kind}_batch_end"]
+        if kind == "train":
+            hooks.append("_settle_batch")
         return any(is_needed(callback, hook) for callback in self.callbacks for hook in hooks)
+
+    # ---- interrupted trainings
+
+    def _keys(self):
+        """Under which each callback's state is kept: its class, what it watches, and its number among those."""
+        counts = {}
+        for callback in self.callbacks:
+            kind = f"{type(callback).__name__} of {getattr(callback, 'monitor', None)}"
+            counts[kind] = counts.get(kind, 0) + 1
+            yield f"{kind}, {counts[kind]}"
+
+    def get_state(self):
+        """Returns the states of all callbacks that have one, by a name of each."""
+        states = {key: each.get_state() for key, each in zip(self._keys(), self.callbacks, strict=True)}
+        return {key: state for key, state in states.items() if state is not None}
+
+    def set_state(self, state):
+        """Hands each callback its part of what `get_state` gave; those that were not there then get none."""
+        for key, callback in zip(self._keys(), self.callbacks, strict=True):
+            if key in state:
+                callback.set_state(state[key])
+
+    def interrupted(self):
+        """Returns, of what callbacks have to go on with, the training that is furthest."""
+        found = [training for callback in self.callbacks if (training := callback.interrupted()) is not None]
+        return max(found, key=lambda training: training.steps, default=None)
 
     def _in_turn(self, hook: str, *arguments: Any, logs: Logs | None) -> None:
         logs = dict(logs or {})
@@ -105,7 +133,10 @@ class CallbackList(Callback):
         self._in_turn("on_epoch_begin", epoch, logs=logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._in_turn("on_epoch_end", epoch, logs=logs)
+        logs = dict(logs or {})
+        for hook in ("on_epoch_end", "_settle_epoch"):
+            for callback in self.callbacks:
+                getattr(callback, hook)(epoch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         self._in_turn("on_test_begin", logs=logs)
@@ -129,7 +160,10 @@ class CallbackList(Callback):
         self._in_turn_of_batches("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._in_turn_of_batches("on_train_batch_end", batch, logs)
+        logs = dict(logs or {})
+        for hook in ("on_train_batch_end", "_settle_batch"):
+            for callback in self.callbacks:
+                getattr(callback, hook)(batch, logs=logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         self._in_turn_of_batches("on_test_batch_begin", batch, logs)

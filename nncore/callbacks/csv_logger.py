@@ -26,8 +26,11 @@ class CSVLogger(Callback):
     separator : str
         One character.
     append : bool
-        True goes on in a file that exists, without a second row of names; False writes it anew.
+        True goes on in a file that exists, without a second row of names; False writes it anew. A training that goes on
+        after an interruption goes on in the file in any case, behind the last epoch of its backup.
     """
+
+    carried = ("keys",)
 
     def __init__(self, filename: PathLikeStr, separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1:
@@ -39,8 +42,17 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.keys = None
-        if not self.append:
+        goes_on = self.model is not None and self.model._position is not None  # behind an interruption
+        if not self.append and not goes_on:
             self._open("w").close()
+
+    def get_state(self):
+        return {**super().get_state(), "bytes": os.path.getsize(self.filename) if os.path.exists(self.filename) else 0}
+
+    def set_state(self, state):
+        super().set_state(state)
+        if os.path.exists(self.filename) and os.path.getsize(self.filename) > state["bytes"]:
+            os.truncate(self.filename, state["bytes"])  # epochs behind the backup, which come again
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import csv  # which few programs need

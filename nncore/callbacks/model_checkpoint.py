@@ -1,7 +1,6 @@
 """Files of the model while it trains."""
 
-from __future__ import annotations
-
+import contextlib
 import os
 import string
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +19,8 @@ class ModelCheckpoint(Monitor):
 
     The files are those of `model.save` and `model.save_weights`: safetensors, whatever the name ends in, each written
     as a whole. So names of Keras's endings work here, and Keras cannot read these files; ``.safetensors`` says what
-    they are.
+    they are. With `resume` they also hold what a training needs that goes on from them, as `BackupAndRestore` does,
+    with the same bits; `load_model` reads them like any other.
 
     Parameters
     ----------
@@ -43,21 +43,30 @@ class ModelCheckpoint(Monitor):
         After each epoch, or after so many minibatches, which are counted across epochs.
     initial_value_threshold : float, optional
         With `save_best_only`: a model that is not better than this is not saved.
+    keep_last : int, optional
+        Beyond Keras. Of the files that it has written it keeps so many, the last ones, and the best one where
+        `monitor` is in the logs; the others are removed, each when a newer one is safely there. Other files are never
+        touched. `filepath` must have something to fill in.
+    resume : bool or path
+        Beyond Keras. True: `fit` goes on from the newest file of `filepath`, in the middle of an epoch if it was
+        written there, or begins where there is none. A path: from that file. Each file is written when all callbacks
+        have done what they do at this moment.
 
     Raises
     ------
     ValueError, TypeError
-        For bad arguments; when training begins, where "auto" cannot know what is better.
+        For bad arguments; when training begins, where "auto" cannot know what is better, and where files of `filepath`
+        are there and none of them can be gone on with.
     KeyError
         Where `filepath` names what is not in the logs.
+    FileNotFoundError
+        When training begins, for a `resume` that is not there.
     """
-
-    best: float | None
 
     def __init__(self, filepath: PathLikeStr, monitor: str = "val_loss", verbose: Literal[0, 1] | bool = 0,
                  save_best_only: bool = False, save_weights_only: bool = False, mode: Mode = "auto",
-                 save_freq: Literal["epoch"] | int = "epoch",
-                 initial_value_threshold: float | None = None) -> None:  # fmt: skip
+                 save_freq: str | int = "epoch", initial_value_threshold: float | None = None, *,
+                 keep_last: int | None = None, resume: bool = False) -> None:  # fmt: skip
         super().__init__(monitor, mode)
         owner = type(self).__name__
         self.filepath: str = os.fspath(filepath)
@@ -69,22 +78,62 @@ class ModelCheckpoint(Monitor):
         self._frequency = Frequency(owner, "save_freq", save_freq)
         if initial_value_threshold is not None:
             self.best = _checks.real_number(owner, "initial_value_threshold", initial_value_threshold)
+        self.keep_last = None if keep_last is None else _checks.positive_integer(owner, "keep_last", keep_last)
+        if keep_last is not None and "*" not in _pattern(self.filepath):
+            raise ValueError(f"{owner}: keep_last needs a filepath with something to fill in, such as {{epoch}}; got "
+                             f"{self.filepath!r}")  # fmt: skip
+        if not isinstance(resume, (bool, str, os.PathLike)):
+            raise TypeError(f"{owner}: resume must be True, False or a path; got {resume!r}")
+        self.resume = resume
+        if resume and save_weights_only:
+            raise ValueError(f"{owner}: resume needs whole models, and save_weights_only files of weights")
+        self._written = {}  # with `keep_last`: path: value of `monitor` or None, the newest last
+
+    def interrupted(self):
+        if not self.resume:
+            return None
+        import glob
+
+        from nncore.models import resuming  # here, as models import the callbacks
+
+        if self.resume is not True:
+            return resuming.Interrupted(self.resume)
+        return resuming.newest(filter(os.path.isfile, glob.glob(_pattern(self.filepath))))
+
+    def get_state(self):
+        return {"best": self.best, "seen": self._frequency.seen, "written": self._written}
+
+    def set_state(self, state):
+        self.best, self._frequency.seen, self._written = state["best"], state["seen"], dict(state["written"])
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        if self.save_best_only:
+        if self.save_best_only or self.keep_last:
             super().on_train_begin(logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if self._frequency.by_epoch:
+        if self._frequency.by_epoch and not self.resume:
             self._save({"epoch": epoch + 1}, logs or {})
 
-    @needed_where(lambda callback: not callback._frequency.by_epoch)
+    def _settle_epoch(self, epoch, logs):
+        if self._frequency.by_epoch and self.resume:
+            self._save({"epoch": epoch + 1}, logs)
+
+    @needed_where(lambda callback: not callback._frequency.by_epoch and not callback.resume)
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        if not self.resume:
+            self._save_in_turn(batch, logs or {})
+
+    @needed_where(lambda callback: not callback._frequency.by_epoch and callback.resume)
+    def _settle_batch(self, batch, logs):
+        if self.resume:
+            self._save_in_turn(batch, logs)
+
+    def _save_in_turn(self, batch, logs):
         if not self._frequency.by_epoch and self._frequency.now():
-            self._save({"epoch": self._epoch + 1, "batch": batch + 1}, logs or {})
+            self._save({"epoch": self._epoch + 1, "batch": batch + 1}, logs)
 
     def _save(self, numbers: dict[str, int], logs: Any) -> None:
         if self.save_best_only and not self._is_best(logs):
@@ -92,11 +141,35 @@ class ModelCheckpoint(Monitor):
         path = self._path({**numbers, **logs})
         if folder := os.path.dirname(path):
             os.makedirs(folder, exist_ok=True)
+        superfluous = self._note(path, logs) if self.keep_last else ()  # before it is written, as it tells of itself
         if self.save_weights_only:
             self.model.save_weights(path)
+        elif self.resume:
+            from nncore.models import resuming
+
+            resuming.save(self.model, path)
         else:
             self.model.save(path)
         self._say(f"saved {path}")
+        for old in superfluous:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(old)
+            self._say(f"removed {old}")
+
+    def _note(self, path, logs):
+        """Notes a file that is about to be written; returns those that it makes superfluous."""
+        value = logs.get(self.monitor)
+        path = os.path.abspath(path)
+        self._written.pop(path, None)
+        self._written[path] = value if value is None else float(value)
+        best = None
+        for each, value in self._written.items():
+            if value is not None and value == value and (best is None or self.improves(value, self._written[best])):
+                best = each
+        kept = {*list(self._written)[-self.keep_last :], best}
+        superfluous = [each for each in self._written if each not in kept]
+        self._written = {each: value for each, value in self._written.items() if each in kept}
+        return superfluous
 
     def _is_best(self, logs: Logs | None) -> bool:
         value = self.value_in(logs)
@@ -122,6 +195,14 @@ class ModelCheckpoint(Monitor):
                 f"ModelCheckpoint: filepath {self.filepath!r} names {error}, which is not in the logs; there are: "
                 f"{', '.join(values)}"
             ) from None
+
+
+def _pattern(template):
+    """A pattern of `glob` for the paths that a template can give."""
+    import glob
+
+    parts = string.Formatter().parse(template)
+    return "".join(glob.escape(text) + ("" if name is None else "*") for text, name, _, _ in parts)
 
 
 def _check_template(owner: str, template: str) -> None:

@@ -61,6 +61,12 @@ class TensorBoard(Callback):
         self._writers: dict[Any, Any] = {}
         self._training = False
 
+    def get_state(self):
+        return {"seen": self._frequency.seen}
+
+    def set_state(self, state):
+        self._frequency.seen = state["seen"]
+
     def _writer(self, part: str) -> Any:
         if part not in self._writers:
             self._writers[part] = _summary_writer()(os.path.join(self.log_dir, part))

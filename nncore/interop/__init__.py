@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "c",
-    "onnx",
     "keras",
+    "onnx",
     "scipy",
     "sklearn",
     "torch",

@@ -95,7 +95,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self._switches: dict[Any, bool] | None = None  # {layer: trainable} of when it was compiled
         self._warned = False  # since then
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
-        self._position: Config | None = None  # where `fit` is, for backups
+        # where `fit` is, and its callbacks, for backups
+        self._position: Config | None = None
+        self._training_calls: Any = None
         self._compilation: Config = {}
         self._reset_programs()
 

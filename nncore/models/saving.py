@@ -2,7 +2,8 @@
 
 Weights are the tensors ``weights.<number>``, in the order of `model.weights`; the optimizer's state is
 ``optimizer.<number>``, in the order of `optimizer.variables`. The rest is JSON in the file's metadata, under
-``nncore``, with the SHA-256 of all of it. What only files need is imported when a file is touched.
+``nncore``, with the SHA-256 of all of it. A training's file has more (`resuming.py`), which `load_model` passes over.
+What only files need is imported when a file is touched.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def restore(model: Any, saved: Config) -> None:
 def _fill(model: Model, state: Any, tensors: dict[str, Array]) -> None:
     """Copies weights, the optimizer's state and counts into a model of the same architecture and compilation."""
     expected = {f"weights.{i}" for i in range(len(model.weights))} if model.built else set()
-    if {name for name in tensors if not name.startswith("optimizer.")} != expected:
+    if {name for name in tensors if not name.startswith(("optimizer.", "training."))} != expected:
         raise ValueError(f"the architecture has {len(expected)} weights, and the file others")
     compiled = state["compiled"]
     pairs = []
@@ -125,26 +126,6 @@ def _described(given: Any) -> Any:
     if hasattr(given, "get_config") and not isinstance(given, type):
         return _checks.serialize(given)
     return _custom_objects.name_in_files(given) if callable(given) else given
-
-
-def resume(model: Model, path: PathLikeStr) -> Config:
-    """Puts `model` where the model was that `save_model` wrote with a position; returns the position.
-
-    The position has the learning rate as well, where that is a number, which callbacks may have changed. Raises
-    ValueError, before anything has changed, for a file that is broken or of another model.
-    """
-    state, tensors = _read(path)
-    try:
-        position, saved = state["position"], state["compiled"]["optimizer"]
-        if saved["class_name"] != _custom_objects.name_in_files(type(model.optimizer)):
-            raise ValueError(f"it is of a training with {saved['class_name']}")
-        _fill(model, state, tensors)
-        rate = saved["config"]["learning_rate"]
-        if isinstance(rate, float):
-            model.optimizer.learning_rate = position["learning_rate"] = rate
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no backup of this model's training: {error}") from error
-    return position
 
 
 def save_model(model: Model, path: PathLikeStr, overwrite: bool, **also: Any) -> None:
@@ -259,8 +240,8 @@ def _write(path: PathLikeStr, state: Any, tensors: dict[str, Array], overwrite: 
     _files.replace(path, content)
 
 
-def _read(path: PathLikeStr) -> tuple[Config, dict[str, Array]]:
-    """The description and the tensors of a file, checked."""
+def _read(path: PathLikeStr, whole: bool = True) -> tuple[Config, dict[str, Array]]:
+    """The description and the tensors of a file, checked; the description alone, unchecked, where not the `whole`."""
     import json
 
     from safetensors import SafetensorError, safe_open
@@ -270,14 +251,14 @@ def _read(path: PathLikeStr) -> tuple[Config, dict[str, Array]]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in (file.keys() if whole else ())}
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is no whole safetensors file: {error}") from error
     if "nncore" not in metadata:
         raise ValueError(f"{path} is a safetensors file, but not one of nncore's")
     try:
         described = json.loads(metadata["nncore"])
-        if described["sha256"] != _digest(described["model"], tensors):
+        if whole and described["sha256"] != _digest(described["model"], tensors):
             raise ValueError("it has been altered or damaged, as its checksum does not fit")
         state = json.loads(described["model"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -13,7 +14,7 @@ from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nncore._calls import Call, Exclusive
     from nncore._data import Source
@@ -166,18 +167,32 @@ class Training:
              callbacks: Callbacks) -> History:  # fmt: skip
         calls = self._callback_list(callbacks, verbose, feed.steps, epochs, feed.rows, training=True)
         self.stop_training = False
-        outer, self._position = self._position, None  # of a `fit` whose hook this one is in
+        outer = self._position, self._training_calls  # of a `fit` whose hook this one is in
+        self._position, self._training_calls = None, calls
         logs = {}
         try:
+            interrupted = self._call_hooks(calls.interrupted)
+            position, done = None, False
+            if interrupted is not None:
+                position, done, logs = interrupted.position, interrupted.stopped, interrupted.logs
+                interrupted.check_layout(feed.layout)
+                self._call_hooks(interrupted.restore, self, calls)
+                self._position = position
+                feed.pass_over(initial_epoch, position)
             self._call_hooks(calls.on_train_begin)
-            position = self._position  # of a backup, which a callback has just restored
-            for epoch in range(initial_epoch if position is None else position["epoch"], epochs):
+            if interrupted is not None:  # what hooks do when a training begins has been done in it already
+                self._call_hooks(interrupted.restore, self, calls)
+                done = done and not interrupted.in_epoch
+            first = initial_epoch if position is None else position["epoch"]
+            for epoch in range(first, first if done else epochs):
                 self._call_hooks(calls.on_epoch_begin, epoch)
-                logs = feed.run_epoch(epoch, calls, position)
+                if position is not None and interrupted.in_epoch:  # and so it is with an epoch
+                    self._call_hooks(interrupted.restore, self, calls)
+                logs = feed.run_epoch(epoch, calls, interrupted if position is not None else None)
                 position = None
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     logs.update({f"val_{name}": value for name, value in validation(calls).items()})
-                self._position = {"epoch": epoch + 1}
+                self._position = {"epoch": epoch + 1, "drawn": feed.drawn, "logs": logs}
                 self._call_hooks(calls.on_epoch_end, epoch, logs)
                 if self.stop_training:
                     break
@@ -185,7 +200,7 @@ class Training:
                 self.optimizer.finalize_variable_values(self.trainable_variables)
             self._call_hooks(calls.on_train_end, logs)
         finally:
-            self._position = outer
+            self._position, self._training_calls = outer
             calls.close()
         return calls.history  # type: ignore[return-value]
 
@@ -204,7 +219,7 @@ class Training:
         """Calls a hook of all callbacks. The model is theirs meanwhile, in this thread and in no other."""
         self._lock.lend()
         try:
-            hook(*arguments)
+            return hook(*arguments)
         finally:
             self._lock.call_in()
 
@@ -413,6 +428,16 @@ class _ArrayFeed:
         program.builder.totals[:] = totals
         return program
 
+    drawn = 0  # as rows are there by number
+
+    @property
+    def layout(self) -> Config:
+        """What must be the same for a training that goes on in the middle of an epoch."""
+        return {"rows": self.rows, "batch_size": self.batch_size}
+
+    def pass_over(self, initial_epoch: int, position: Config) -> None:
+        """Makes ready for a training that was interrupted at `position`."""
+
     def _order(self, first_step: int) -> Array | None:
         """The data row at each position of an epoch; None where rows stay as they are."""
         if not callable(self.shuffle):
@@ -427,16 +452,16 @@ class _ArrayFeed:
         return np.ascontiguousarray(order, np.int64)
 
     def run_epoch(self, epoch: int, calls: CallbackList, begun: Any = None) -> Logs:
-        """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
+        """Trains one epoch, or what is left of an Interrupted one, `begun`; returns its means by name."""
         model, optimizer = self.model, self.model.optimizer
         hooked = calls.needs_batch_hook("train")
-        batch, totals, first_step = _begun(begun, optimizer)
-        model._reset_metrics()
+        batch, totals, first_step = _begun(begun, model)
         position = min(batch * self.batch_size, self.rows)
         order = self._order(first_step)
         logs = model._named(totals, position) if position else {}
+        stopped = batch and begun.stopped
         foreign = True
-        while position < self.rows:
+        while position < self.rows and not stopped:
             if hooked:
                 model._call_hooks(calls.on_train_batch_begin, batch)
             if foreign:  # hooks may have written weights, and used the same plan for other data
@@ -467,7 +492,8 @@ class _ArrayFeed:
             calls.progress(position, logs)
             if hooked:
                 totals = program.builder.totals.copy()
-                model._position = _position(epoch, batch, totals, first_step)
+                model._position = {"epoch": epoch, "batch": batch, "totals": totals.tolist(), "first_step": first_step,
+                                   "layout": self.layout}  # fmt: skip
                 model._call_hooks(calls.on_train_batch_end, batch - 1, logs)
             if model.stop_training:
                 break
@@ -489,36 +515,58 @@ class _BatchFeed:
         self.steps = _known_length(batches) if self.limit is None else self.limit  # None where nobody knows
         # an iterator goes on in the next epoch; others are not asked for one before, as that may begin their work
         self.once = hasattr(batches, "__next__")
+        self.drawn = 0
+
+    @property
+    def layout(self) -> Config:
+        """What must be the same for a training that goes on in the middle of an epoch."""
+        return {"minibatches": self.limit}
+
+    def pass_over(self, initial_epoch: int, position: Config) -> None:
+        """Makes ready for a training that was interrupted at `position`: what has been drawn already is."""
+        if self.once:
+            with self.model._drawn(self.batches, position["drawn"]) as drawn:
+                self.drawn = sum(1 for _ in drawn)
+        for _ in range(initial_epoch, position["epoch"] if self.numbered else initial_epoch):
+            self.model._call_hooks(self.batches.on_epoch_begin)
+            self.model._call_hooks(self.batches.on_epoch_end)
 
     def run_epoch(self, epoch: int, calls: CallbackList, begun: Any = None) -> Logs:
-        """Trains one epoch, or what is left of one that was `begun`; returns its means by name."""
-        model, optimizer = self.model, self.model.optimizer
-        hooked = calls.needs_batch_hook("train")
-        done, totals, first_step = _begun(begun, optimizer)
-        model._reset_metrics()
-        rows, batches = 0, self.batches
+        """Trains one epoch, or what is left of an Interrupted one, `begun`; returns its means by name."""
+        model, batches = self.model, self.batches
+        done, totals, first_step = _begun(begun, model)
+        rows = begun.position["rows"] if done else 0
+        limit = self.limit
+        if limit is not None:
+            limit -= done
+        if done and begun.stopped:
+            limit = 0
         if self.numbered:
             model._call_hooks(batches.on_epoch_begin)
         if self.shuffle:
-            batches = batches.in_order(_engine.shuffled(len(batches), model.seed, first_step).tolist())
-        with model._drawn(batches, self.limit) as drawn:
-            rows, logs = self._run_minibatches(drawn, epoch, calls, hooked, done, totals, first_step)
+            batches = batches.in_order(_engine.shuffled(len(batches), model.seed, first_step).tolist()[done:])
+        elif self.numbered and done:
+            batches = batches.in_order(range(done, len(batches)))
+        again = 0 if self.numbered or self.once else done  # minibatches that come once more, to be left out
+        with model._drawn(batches, None if limit is None else limit + again) as drawn:
+            for _ in itertools.islice(drawn, again):
+                pass
+            rows, logs = self._run_minibatches(drawn, epoch, calls, done, totals, rows, first_step)
         if not rows:
             raise ValueError(f"the iterable gave no minibatch for epoch {epoch + 1}")
         if self.numbered:
             model._call_hooks(self.batches.on_epoch_end)
         return logs
 
-    def _run_minibatches(self, drawn, epoch, calls, hooked, done, totals, first_step):
-        """Trains on minibatches but for the first `done`, whose `totals` are known; returns all rows, and means."""
+    def _run_minibatches(self, drawn: Any, epoch: int, calls: CallbackList, done: int, totals: Any, rows: int,
+                         first_step: int) -> tuple[int, Logs]:  # fmt: skip
+        """Trains on minibatches behind `done`, of which `totals` and `rows` are known; returns all rows, and means."""
         model, optimizer = self.model, self.model.optimizer
-        rows, logs = 0, {}
-        for batch, data in enumerate(drawn):
+        hooked = calls.needs_batch_hook("train")
+        logs = model._named(totals, rows) if done else {}
+        for batch, data in enumerate(drawn, done):
+            self.drawn += 1
             now = model._minibatch(*_unpack(data), self.class_weight, "fit")
-            if batch < done:
-                rows += now.rows
-                logs = model._named(totals, rows)
-                continue
             if hooked:
                 model._call_hooks(calls.on_train_batch_begin, batch)
             program = model._program("train", now.rows, weighted(now.weights))
@@ -534,22 +582,21 @@ class _BatchFeed:
             logs = model._named(totals, rows)
             calls.progress(rows, logs)
             if hooked:
-                model._position = _position(epoch, batch + 1, totals, first_step)
+                model._position = {"epoch": epoch, "batch": batch + 1, "totals": totals.tolist(), "rows": rows,
+                                   "first_step": first_step, "drawn": self.drawn, "layout": self.layout}  # fmt: skip
                 model._call_hooks(calls.on_train_batch_end, batch, logs)
             if model.stop_training:
                 break
         return rows, logs
 
 
-def _position(epoch: int, batch: int, totals: Array, first_step: int) -> Config:
-    """Where training is, in the middle of an epoch, for a backup; at its beginning that is {"epoch"}."""
-    return {"epoch": epoch, "batch": batch, "totals": totals.tolist(), "first_step": first_step}
-
-
-def _begun(position: Any, optimizer: Optimizer) -> tuple[int, Any, int]:
+def _begun(begun: Any, model: Any) -> tuple[int, Any, int]:
     """Minibatches that are done, the sums over them, and the step before the first of them, at an epoch's beginning."""
-    if position is None or "batch" not in position:
-        return 0, 0.0, int(optimizer.counter[0])
+    model._reset_metrics()
+    if begun is None or not begun.in_epoch:
+        return 0, 0.0, int(model.optimizer.counter[0])
+    begun.restore_metrics(model)
+    position = begun.position
     return position["batch"], np.array(position["totals"]), position["first_step"]
 
 
