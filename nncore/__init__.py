@@ -35,6 +35,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plots",
     "regularizers",
     "saving",
     "testing",
@@ -42,12 +43,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from nncore import callbacks, datasets, embed, interop, losses, metrics, optimizers, saving, testing, utils
+    from nncore import callbacks, datasets, embed, interop, losses, metrics, optimizers, plots, saving, testing, utils
 
 # What a program may do without is imported when it is first used: a prediction needs none of it.
 _LATER = frozenset(
-    ("callbacks", "datasets", "embed", "interop", "losses", "metrics", "optimizers", "saving", "testing", "utils")
-)
+    ("callbacks", "datasets", "embed", "interop", "losses", "metrics", "optimizers", "plots", "saving", "testing",
+     "utils")
+)  # fmt: skip
 
 
 def get_include() -> str:

@@ -11,6 +11,7 @@ from nncore._datasets import text_dataset_from_directory
 from nncore._images import array_to_img, image_dataset_from_directory, img_to_array, load_img, save_img
 from nncore._py_dataset import PyDataset
 from nncore._sequences import pad_sequences, split_dataset, timeseries_dataset_from_array
+from nncore.plots.plot_model import plot_model
 
 if TYPE_CHECKING:
     from nncore._typing import Array, Data
@@ -23,6 +24,7 @@ __all__ = [
     "load_img",
     "normalize",
     "pad_sequences",
+    "plot_model",
     "save_img",
     "set_random_seed",
     "split_dataset",

@@ -467,6 +467,41 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self._require_built()
         print_fn(summary(self, line_length))
 
+    def plot(self, **options):
+        """Draws the graph: a box for each use of a layer, arrows from where its inputs come from.
+
+        Needs Matplotlib, the extra ``nncore[plots]``, and nothing else; the picture is one as `nncore.plots` says. A
+        graph that is too long is drawn in columns beside each other.
+
+        Parameters
+        ----------
+        rankdir : "TB" or "LR"
+            Whether arrows go down or to the right.
+        expand_nested : bool
+            Whether models among the layers are drawn with their own graphs.
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, show_parameters : bool
+            What boxes say. All but dtype and trainable, unless told; frozen layers always say so.
+
+        Returns
+        -------
+        Figure
+
+        Raises
+        ------
+        ImportError
+            Without Matplotlib.
+        ValueError
+            For a model without a shape yet.
+
+        Examples
+        --------
+        >>> model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(8, activation="relu"), nn.layers.Dense(3)])
+        >>> figure = model.plot(rankdir="LR")
+        """
+        from nncore.plots import graph
+
+        return graph.plot(self, **options)
+
     # ---- architecture
 
     def get_config(self) -> Config:
