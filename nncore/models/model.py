@@ -460,12 +460,48 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         """"loss", then the metrics' names: the order of evaluate's results."""
         return ["loss"] if self.objective is None else self.objective.names
 
-    def summary(self, line_length: int = 80, print_fn: Callable[[str], Any] = print) -> None:
-        """Prints a table of the layers, their output shapes and their numbers of weights."""
+    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
+                layer_range=None):  # fmt: skip
+        """Prints a table of the layers: output shapes, numbers of weights, and, but for chains, where inputs come from.
+
+        Parameters
+        ----------
+        line_length : int
+            Characters of a line, 80 unless given. What does not fit into a column goes on in the next line.
+        positions : list of float or int, optional
+            Where columns end: parts of the line, or characters. Unless given, that follows from what is in them.
+        print_fn : function, optional
+            Called once with the text, in place of `print`.
+        expand_nested : bool
+            Whether layers of models among the layers follow behind these.
+        show_trainable : bool
+            Whether there is a column that says which layers are trainable.
+        layer_range : list of two str, optional
+            Only the layers from the first whose name begins so to the last whose name begins so; regular expressions.
+
+        Raises
+        ------
+        ValueError
+            For a model without a shape yet, and bad arguments.
+        """
         from nncore.models.summary import summary  # which most programs never need
 
         self._require_built()
-        print_fn(summary(self, line_length))
+        text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
+        (print if print_fn is None else print_fn)(text)
+
+    def __repr__(self):
+        kind = f"{type(self).__name__} {self.name!r}"
+        if not self.built:
+            return f"<{kind}: no shape yet>"
+        shapes = f"{_shape_text(self.input_shape)} -> {_shape_text(self.output_shape)}"
+        count, layers = self.count_params(), len(self.layers)
+        return f"<{kind}: {shapes}, {layers} layer{'s' * (layers != 1)}, {count:,} parameters of {self.dtype_policy}>"
+
+    def _repr_html_(self):
+        from nncore.models.html import html
+
+        return html(self)
 
     def plot(self, **options):
         """Draws the graph: a box for each use of a layer, arrows from where its inputs come from.
@@ -600,6 +636,10 @@ def _tensors(which: str, given: Any) -> list[Tensor]:
     if not tensors:
         raise ValueError(f"Model: there are no {which}")
     return tensors
+
+
+def _shape_text(shapes: Any) -> str:
+    return ", ".join(map(str, shapes)) if isinstance(shapes, list) else str(shapes)
 
 
 def _check_dtype(dtype: ModelDtype) -> tuple[np.dtype[Any], str]:

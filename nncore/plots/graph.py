@@ -272,6 +272,6 @@ def _legend(share, axes, kinds, size):
     x, y = MARGIN, size[1] - 0.25
     for kind in kinds if len(kinds) > 1 else ():
         axes.add_patch(Rectangle((x, y - 0.06), 0.17, 0.12, facecolor=_FILLS.get(kind, "white"), linewidth=1,
-                                 edgecolor=_edge(share, kind), linestyle="--" if kind == "frozen" else "-"))  # fmt: skip
+                                 linestyle="--" if kind == "frozen" else "-", edgecolor=_edge(share, kind)))
         axes.text(x + 0.24, y, _WORDS[kind], fontsize=8, color=share.QUIET_COLOR, verticalalignment="center")
         x += 0.45 + _width(_WORDS[kind], "quiet")
