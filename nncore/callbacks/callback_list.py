@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nncore.callbacks.callback import Callback, is_needed
 from nncore.callbacks.history import History
 from nncore.callbacks.progress import ProgbarLogger
+from nncore.callbacks.tensorboard import TensorBoard
 
 if TYPE_CHECKING:
     from nncore._likes import Callbacks
@@ -186,7 +187,7 @@ class CallbackList(Callback):
                 callback.progress(rows, logs)
 
     def close(self) -> None:
-        """Ends the progress bars' lines, where training ends without `on_train_end`."""
+        """Ends the progress bars' lines and TensorBoard's files, where training ends without `on_train_end`."""
         for callback in self.callbacks:
-            if isinstance(callback, ProgbarLogger):
+            if isinstance(callback, (ProgbarLogger, TensorBoard)):
                 callback.close()

@@ -78,7 +78,8 @@ class TensorBoard(Callback):
             for place, number in np.ndenumerate(value):
                 writer.add_scalar("_".join(map(str, (f"{prefix}_{name}", *place))) + suffix, number, step)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Writes what is not written yet, and ends the files."""
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
@@ -95,7 +96,7 @@ class TensorBoard(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._training = False
-        self._close()
+        self.close()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._first_step = self.model.optimizer.iterations
@@ -117,7 +118,7 @@ class TensorBoard(Callback):
                     tag = f"{layer.name}/{weight.name}/histogram"
                     self._writer("train").add_histogram(tag, weight.array, epoch)
         for writer in self._writers.values():
-            writer.flush()  # what a run that is killed leaves behind
+            _flush(writer)  # what a run that is killed leaves behind
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
@@ -137,7 +138,18 @@ class TensorBoard(Callback):
             step = self.model.optimizer.iterations
             self._write("validation", "evaluation", logs or {}, step, suffix="_vs_iterations")
         if not self._training:
-            self._close()
+            self.close()
+
+
+def _flush(writer):
+    """Puts events into the file. tensorboardX's own `flush` does not wait for the thread that writes them."""
+    events = getattr(getattr(writer, "file_writer", None), "event_writer", None)
+    queue = getattr(events, "_event_queue", None)
+    waited = time.perf_counter() + 1
+    while queue is not None and (getattr(queue, "_buffer", None) or not queue.empty()) and time.perf_counter() < waited:
+        time.sleep(0.001)
+    time.sleep(0.001)  # for the one that has been taken from the queue
+    writer.flush()
 
 
 def _summary_writer() -> Any:
