@@ -71,7 +71,7 @@ class Source:
         self.double = recording.dtype == np.float64
         self.real = "double" if self.double else "float"
         self._constants, self._known, self._needed = [], {}, {"real", "integer"}
-        self._names = library.words(self.double) | {"x", "y", "scratch", "row", "rows", "predict_row", "main"}
+        self._names = library.words(self.double) | {*C_TYPES.values(), "size_t", "rows", "scratch", "predict_row", "main"}
         self._functions = {}
         recording.leave_out_dead_steps()
         calls = [self._call(step) for step in recording.steps]
