@@ -398,6 +398,15 @@ def test_shared_layers_models_as_layers_and_an_output_that_is_an_input(tmp_path)
     assert compiled.path.read_text().count("static const real dense") == 4  # weights are there once
 
 
+@pytest.mark.parametrize("name", ["of", "softmax", "x", "dense", "R", "odd"])
+def test_names(name, tmp_path):
+    """Of models, layers and weights, whatever else they mean in C."""
+    layers = [L.Dense(3, name="dense"), L.Dense(3, name="of"), L.Dense(3, name="scale"), L.Dense(3, name="9 ?? ("),
+              L.Dense(3, name="für"), L.Dense(3, name="x_predict"), L.PReLU("ones", name="uint8"), L.Softmax(name="y")]
+    model = nn.Sequential([nn.Input((3,)), *layers], name="a model */ #")
+    check(model, [np.ones((2, 3), np.float32)], tmp_path, "-O0", *ISA, name=name)
+
+
 def test_headers(tmp_path):
     nn.interop.c.export(convolutional(), tmp_path / "of-images.c", header=tmp_path / "images.h")
     (tmp_path / "main.c").write_text('#include "images.h"\n#include "images.h"\n'

@@ -71,7 +71,8 @@ class Source:
         self.double = recording.dtype == np.float64
         self.real = "double" if self.double else "float"
         self._constants, self._known, self._needed = [], {}, {"real", "integer"}
-        self._names = library.words(self.double) | {*C_TYPES.values(), "size_t", "rows", "scratch", "predict_row", "main"}
+        self._names = {*library.words(self.double), *C_TYPES.values(), "size_t", "rows", "scratch", "predict_row",
+                       f"{name}_scratch", f"{name}_predict", f"{name}_predict_with"}  # fmt: skip
         self._functions = {}
         recording.leave_out_dead_steps()
         calls = [self._call(step) for step in recording.steps]
@@ -217,12 +218,13 @@ class Source:
         return self._functions[call][0]
 
     def _unique(self, wanted):
+        """A name in C that is not taken: the one that is wanted, with a number if need be."""
         wanted = re.sub(r"\W", "_", wanted, flags=re.ASCII)
         wanted = wanted if wanted[:1].isalpha() else f"w_{wanted}"
         name, count = wanted, 1
-        while name in self._names or name.startswith(f"{self.name}_"):
+        while name in self._names:
             count += 1
-            name = f"{wanted}_{count}" if not wanted.startswith(f"{self.name}_") else f"of_{wanted}_{count}"
+            name = f"{wanted}_{count}"
         self._names.add(name)
         return name
 
