@@ -179,6 +179,7 @@ CASES = {
         "Relu": {}, "Sigmoid": {}, "Tanh": {}, "Exp": {}, "Softplus": {}, "Softsign": {}, "HardSwish": {},
         "LeakyRelu": {"alpha": 0.3}, "Elu": {"alpha": 0.5}, "Celu": {"alpha": 0.5}, "Selu": {}, "LogSoftmax": {},
         "HardSigmoid": {"alpha": 1 / 6}, "Identity": {}, "Dropout": {}, "Cast": {"to": FLOAT}}.items()},
+    "HardSigmoid of others": ([node("HardSigmoid", "x", beta=0.4)], {"x": (9,)}, {}),
     "Constant": ([node("Constant", "", "c", value_float=2.5), node("Mul", "x c")], {"x": (9,)}, {}),
 }  # fmt: skip
 
@@ -314,6 +315,26 @@ def test_what_is_not_read_is_refused(nodes, message):
                  "r": np.array([1, 1, 1.5, 1], np.float32)}  # fmt: skip
     with pytest.raises(ValueError, match=message):
         from_onnx(graph(nodes, SEVEN, ["y"], constants))
+
+
+def test_whole_numbers():
+    """They may be numbers of rows, or become others first; ONNX divides them otherwise."""
+    nodes = [node("Cast", "x", "z", to=FLOAT), node("Div", "z a")]
+    proto = graph(nodes, {"x": (4,)}, ["y"], {"a": np.float32(2)})
+    proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
+    x = np.arange(20, dtype=np.int32).reshape(5, 4)
+    assert_same(from_onnx(proto).predict(x), x / np.float32(2))
+    del proto.graph.node[0]
+    proto.graph.node[0].input[0] = "x"
+    with pytest.raises(ValueError, match="Div of 'y' of whole numbers"):
+        from_onnx(proto)
+    table = graph([node("Cast", "x", "z", to=onnx.TensorProto.INT64), node("Gather", "t z")], {"x": (4,)}, ["y"],
+                  {"t": w(7, 3)})  # fmt: skip
+    with pytest.raises(ValueError, match="to floating-point numbers only"):
+        from_onnx(table)
+    table.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    x = np.random.default_rng(0).integers(0, 7, (5, 4), np.uint8)
+    assert_same(from_onnx(table).predict(x), test_onnx.computed(table, {"x": x})[0])
 
 
 def test_inputs_that_are_not_read():

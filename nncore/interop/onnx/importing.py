@@ -25,6 +25,7 @@ SPARE_BYTES = 2**24
 # Numbers of types in TensorProto.
 FLOATS = {1, 10, 11}  # float, float16, double
 INTEGERS = {2, 3, 4, 5, 6, 7, 9, 12, 13}  # of 8 to 64 bits, and bool
+OF_WHOLE_NUMBERS = {"Cast", "Gather"}
 OPSETS = range(7, 27)
 
 
@@ -51,7 +52,7 @@ class Tensor:
         No element is less.
     """
 
-    is_input = False
+    is_whole = False  # an input of whole numbers, with which ONNX reckons otherwise
 
     def __init__(self, reader, symbol, order=None, least=-math.inf):
         self.reader, self.least = reader, least
@@ -101,6 +102,11 @@ class Tensor:
         order = (self.rows, *(other for other in range(self.rank) if other not in (self.rows, axis)), axis)
         return order, self.in_order(order)
 
+    def of_fractions(self):
+        """The same numbers as floating-point ones."""
+        order, symbol = self.native
+        return Tensor(self.reader, symbol, order, self.least)
+
     def transposed(self, permutation):
         """The same tensor whose axis i is axis permutation[i] of this one."""
         turned = [(tuple(permutation.index(axis) for axis in order), symbol) for order, symbol in self._symbols.items()]
@@ -137,6 +143,7 @@ class Node:
         """The input at a place, which must be no constant."""
         value = self.given(place)
         self.require(isinstance(value, Tensor), f"needs a tensor as input {place}, which is not there or constant")
+        self.require(not value.is_whole or self.kind in OF_WHOLE_NUMBERS, "of whole numbers is not supported")
         return value
 
     def array(self, place, what, default=None):
@@ -188,7 +195,7 @@ class Reader:
     """Makes a model of a ModelProto."""
 
     def __init__(self, proto):
-        self.graph, self.size = proto.graph, proto.ByteSize()
+        self.graph, self.nodes, self.size = proto.graph, list(proto.graph.node), proto.ByteSize()
         versions = {each.domain or "ai.onnx": each.version for each in proto.opset_import}
         self.version = versions.get("ai.onnx", 0)
         if self.version not in OPSETS:
@@ -201,7 +208,7 @@ class Reader:
         self._ends = []  # layers that outputs come from
         self.taken = set()  # the ids of nodes that others have read with them
         self.readers = {}  # of each tensor: nodes, and None for an output of the graph
-        for node in self.graph.node:
+        for node in self.nodes:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
         for output in self.graph.output:
@@ -260,7 +267,7 @@ class Reader:
             self.values[each.name] = array_of(each)
         given = [each for each in self.graph.input if each.name not in self.values]
         inputs = [self._input(each) for each in given]
-        for proto in self.graph.node:
+        for proto in self.nodes:
             if id(proto) not in self.taken:
                 self._read(proto)
         outputs = [self._output(each.name) for each in self.graph.output]
@@ -286,7 +293,7 @@ class Reader:
         layer = self.layer(InputLayer, proto.name, shape[1:])
         self.fixed_rows |= {shape[0]} - {0}
         self.values[proto.name] = tensor = Tensor(self, Input(layer=layer))
-        tensor.is_input = True
+        tensor.is_whole = kind.elem_type in INTEGERS
         return tensor.plain
 
     def _read(self, proto):

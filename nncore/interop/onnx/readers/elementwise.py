@@ -54,11 +54,11 @@ def read_selu(reader, node):
 
 @reads("HardSigmoid")
 def read_hard_sigmoid(reader, node):
-    given = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
-    for name, slope in (("hard_sigmoid", 1 / 6), ("sparse_sigmoid", 0.5)):
-        if math.isclose(given[0], slope, rel_tol=1e-6) and given[1] == 0.5:
-            return node.unary(node.layer(layers.Activation, name), node.tensor(), least=0.0)
-    return node.fail(f"does not support alpha={given[0]} and beta={given[1]}")
+    slope, offset = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
+    if math.isclose(slope, 1 / 6, rel_tol=1e-6) and offset == 0.5:
+        return node.unary(node.layer(layers.Activation, "hard_sigmoid"), node.tensor(), least=0.0)
+    x = node.unary(node.layer(layers.Rescaling, slope, offset), node.tensor())
+    return node.unary(node.layer(layers.Activation, activations.relu.with_parameters(max_value=1.0)), x, least=0.0)
 
 
 @reads("Clip")

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from nncore import layers
-from nncore.interop.onnx.importing import Tensor, array_of, reads
+from nncore.interop.onnx.importing import FLOATS, INTEGERS, Tensor, array_of, reads
 
-ROWS = -(2**61)
+ROWS = -(2**61)  # in the shape of a tensor
+NUMBERS_OF_ROWS = {6, 7}  # int32 and int64, as Gather takes them
 
 
 @reads("Constant")
@@ -39,15 +40,14 @@ def read_nothing(reader, node):
 def read_cast(reader, node):
     from onnx import helper
 
-    from nncore.interop.onnx.importing import FLOATS, INTEGERS
-
     value, kind = node.inputs[0], node.attributes["to"]
     node.require(kind in FLOATS | INTEGERS, "is supported to real numbers only")
     if isinstance(value, np.ndarray):
         return value.astype(helper.tensor_dtype_to_np_dtype(kind))
-    integers = value.is_input and (kind in (6, 7, 12, 13))  # numbers of rows, whatever type they come in
-    node.require(kind in FLOATS or integers, "of a tensor is supported to floating-point numbers only")
-    return value
+    x = node.tensor()
+    node.require(kind in FLOATS or (x.is_whole and kind in NUMBERS_OF_ROWS),
+                 "of a tensor is supported to floating-point numbers only")  # fmt: skip
+    return x if kind in NUMBERS_OF_ROWS else x.of_fractions()
 
 
 @reads("Transpose")
