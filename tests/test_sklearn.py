@@ -408,6 +408,9 @@ def test_a_warm_start_of_another_network_is_refused():
     for change in ({"hidden_layer_sizes": 7}, {"activation": "tanh"}, {"dropout": 0.5}):
         with pytest.raises(ValueError, match="cannot go on with other"):
             clone(estimator).fit(IRIS, SPECIES).set_params(**change).fit(IRIS, SPECIES)
+    regressor = MLPRegressor(hidden_layer_sizes=3, max_iter=2).fit(HOUSES, PRICES[:, 0] ** 2)
+    with pytest.raises(ValueError, match="a loss with another output"):
+        regressor.set_params(loss="poisson").partial_fit(HOUSES, PRICES[:, 0] ** 2)
     loss = estimator.loss_
     assert estimator.set_params(max_iter=30).fit(IRIS, SPECIES).loss_ < loss
     assert len(estimator.loss_curve_) == 33

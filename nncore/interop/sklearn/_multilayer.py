@@ -99,8 +99,6 @@ class Multilayer(_rows.Guarded, BaseEstimator):
         """What the loss has of the targets alone, which training does without."""
         return 0.0
 
-    _class_weight = None
-
     # ---- parameters
 
     def _check_parameters(self):
@@ -280,14 +278,15 @@ class Multilayer(_rows.Guarded, BaseEstimator):
         """Raises where training is to go on and the network would be another."""
         (first, *_, last), *_ = self._structure
         if self._structure != self._structure_now([first, *hidden, last]):
-            raise ValueError("training cannot go on with other hidden_layer_sizes, activation or dropout: set "
-                             "warm_start=False and call fit")  # fmt: skip
+            raise ValueError("training cannot go on with other hidden_layer_sizes, activation or dropout, or "
+                             "a loss with another output: set warm_start=False and call fit")  # fmt: skip
 
     def _structure_now(self, units):
         """What a network of so many units would be: parameters that a warm start cannot change."""
         hidden = units[1:-1]
         functions = self._hidden_activations(hidden)[: len(hidden)]
-        return [int(count) for count in units], list(map(activations.serialize, functions)), self._dropout_rates(hidden)
+        return ([int(count) for count in units], [*map(activations.serialize, functions), self._output_activation()],
+                self._dropout_rates(hidden))  # fmt: skip
 
     def _dtype_for(self, X):  # noqa: N803
         if self.dtype is not None:
