@@ -1,5 +1,7 @@
 """A model as a table of text."""
 
+from __future__ import annotations
+
 import bisect
 import itertools
 import textwrap
@@ -7,7 +9,6 @@ import textwrap
 _LEAST = 40  # characters of a line
 _TEXTS = ("layer (class)", "output shape", "parameters", "connected to", "trainable")
 
-from __future__ import annotations
 
 def summary(model, line_length=None, positions=None, expand_nested=False, show_trainable=False, layer_range=None):
     """Returns what `Model.summary` prints."""
