@@ -1,6 +1,11 @@
 """Options of the test suite: --slow runs what takes minutes as well."""
 
+import signal
+
 import pytest
+
+# A shell's background jobs begin with Ctrl-C ignored, and so would their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -327,7 +327,7 @@ def test_options(run):
 def test_a_time_limit_ends_the_training_with_a_low_learning_rate(run):
     houses(3000).to_csv("h.csv", index=False)
     begin = time.perf_counter()
-    _, output, _ = run("train", "h.csv", "--target", "price", "--json", "--quiet", "--epochs", 9999, "--time-limit", 0.5)
+    _, output, _ = run("train", "h.csv", "--target", "price", "--json", "--quiet", "--epochs", 9999, "--time-limit", 0.5)  # noqa: E501
     assert time.perf_counter() - begin < 30
     report = json.loads(output)
     assert report["training"]["ended_by"] == "time limit"
@@ -473,7 +473,7 @@ def test_an_interrupted_training_keeps_the_best_model(tmp_path):
     with open(tmp_path / "errors", "w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "nncore", "train", "h.csv", "--target", "price", "--epochs", "1000000"],
-            cwd=tmp_path, env=dict(os.environ, PYTHONPATH=str(PACKAGE.parent)), stdout=subprocess.DEVNULL, stderr=errors,
+            cwd=tmp_path, env=dict(os.environ, PYTHONPATH=str(PACKAGE.parent)), stdout=subprocess.DEVNULL, stderr=errors,  # noqa: E501
         )  # fmt: skip
         try:
             deadline = time.monotonic() + 60

@@ -47,7 +47,8 @@ class Callback:
 
     model: Model | Any = None
     params: dict[str, Any] | Any = None
-    carried: tuple[str, ...] = ()  # names of attributes that a training which goes on after an interruption must find again
+    # names of attributes that a training which goes on after an interruption must find again
+    carried: tuple[str, ...] = ()
 
     def set_model(self, model: Model | Any) -> None:
         """Called with the model before any hook."""

@@ -20,7 +20,7 @@ from nncore.models.single_calls import SingleCalls, all_layers, single
 from nncore.models.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from typing_extensions import Self
 
