@@ -190,6 +190,11 @@ def test_numbers_of_rows(tmp_path):
     compiled = check(model, [data[0].astype(np.float32), data[1]], tmp_path, name="from_float")
     check(model, [data[0].astype(np.int32), data[1]], tmp_path, name="from_int", input_dtype=["int32", None])
     check(model, [data[0].astype(np.uint8), data[1]], tmp_path, name="from_byte", input_dtype=["uint8", "float32"])
+    for kind in ("uint32", "int64", "uint64"):
+        wide = check(model, [data[0].astype(kind), data[1]], tmp_path, "-O0", *ISA, name=kind, input_dtype=[kind, None])
+        far = np.array([[0, 10, 11, 2**31, 2**32 - 1, 2**32 - 1 if kind == "uint32" else 2**32]], kind)
+        rows = np.isnan(wide(far, data[1][:1])[0][0]).all(-1)
+        assert rows.tolist() == [False, False, True, True, True, True]
     strange = np.array([[-1, 11, np.nan, np.inf, 3e9, 10.9]], np.float32)
     assert np.isnan(compiled(strange, data[1][:1])[0][0]).all(-1).tolist() == [True, True, True, True, True, False]
 
@@ -361,7 +366,7 @@ def test_scratch_may_hold_anything(tmp_path):
 
 def test_types_of_inputs(tmp_path):
     model = nn.Sequential([nn.Input((12, 12, 3)), L.Rescaling(1 / 255)])
-    for number, kind in enumerate(["uint8", "int8", "int16", "uint16", "int32", "float32", np.float64]):
+    for number, kind in enumerate(["uint8", "int8", "int16", "uint16", "int32", "int64", "uint64", np.float64]):
         check(model, [IMAGES.astype(kind)], tmp_path, "-O0", name=f"of_{number}", input_dtype=kind)
     assert "const uint8_t *x" in (tmp_path / "of_0.c").read_text()
 

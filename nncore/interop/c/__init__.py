@@ -44,8 +44,8 @@ def export(model, path, name=None, *, input_dtype=None, header=None):
     name : str, optional
         With which all names visible from outside begin; that of the file unless given.
     input_dtype : str, or list of them for several inputs, optional
-        The type that callers have: "float32", "float64", "int8", "uint8", "int16", "uint16" or "int32"; the model's
-        own unless given. Numbers are converted to it as `predict` does: "uint8" images begin with `Rescaling`.
+        The type that callers have: "float32", "float64", or an integer of 8 to 64 bits such as "uint8"; the model's own
+        unless given. Numbers are converted as `predict` does it.
     header : str or path, optional
         Where to write a C header with the declarations, which stand in the file as well.
 

@@ -9,7 +9,7 @@ from nncore.interop.c import library
 from nncore.interop.c.memory import Memory
 from nncore.interop.c.translation import Function, Numbers, Place, Real, Text, translate
 
-# Types of inputs, and what they are called in C; int32 has all the others' integers.
+# Types of inputs, and what they are called in C.
 C_TYPES = {
     "float32": "float",
     "float64": "double",
@@ -18,6 +18,18 @@ C_TYPES = {
     "int16": "int16_t",
     "uint16": "uint16_t",
     "int32": "int32_t",
+    "uint32": "uint32_t",
+    "int64": "int64_t",
+    "uint64": "uint64_t",
+}
+
+# Whether {x} has an integer part that int32 holds, for the types that have others.
+_IN_RANGE = {
+    "float32": "{x} > -2147483648.0f && {x} < 2147483648.0f",
+    "float64": "{x} > -2147483648.0 && {x} < 2147483648.0",
+    "uint32": "{x} <= INT32_MAX",
+    "int64": "{x} >= INT32_MIN && {x} <= INT32_MAX",
+    "uint64": "{x} <= INT32_MAX",
 }
 
 # Where a fused multiply-add is one instruction: the compiler's own names for that.
@@ -119,9 +131,8 @@ class Source:
         value = f"(real){x}[i]"
         if kernel == "gather_labels":
             value = f"(int32_t){x}[i]"
-            if self.input_types[which].startswith("float"):
-                limit = "2147483648.0f" if self.input_types[which] == "float32" else "2147483648.0"
-                value = f"{x}[i] > -{limit} && {x}[i] < {limit} ? {value} : INT32_MIN"
+            if self.input_types[which] in _IN_RANGE:
+                value = f"{_IN_RANGE[self.input_types[which]].format(x=f'{x}[i]')} ? {value} : INT32_MIN"
         return f"for (integer i = 0; i < {count}; i++)\n    ({target})[i] = {value};"
 
     def _stored(self, number, place, which):
