@@ -13,6 +13,7 @@ cimport numpy as cnp
 
 from nncore._engine cimport Plan, nn_exchange, nn_slot, nn_store, run_ready
 
+import bisect
 import copy
 import math
 
@@ -38,7 +39,7 @@ cdef struct State:
     int inputs
     int outputs
     int threads
-    int64_t rows_for_threads  # fewer do not pay for a second one
+    int64_t rows_for_threads  # fewer, of those that go through together, do not pay for a second one
     int64_t busy
 
 
@@ -191,8 +192,8 @@ cdef class Predictor:
         for number, shape in enumerate(self.output_shapes):
             open_port(&state.ports[state.inputs + <int>number], plan, builder.bindings[f"output{number}"], shape,
                       self.dtype)
-        paying = (count for count in range(1, rows + 1) if builder.threads(count, threads) > 1)
-        state.rows_for_threads = next(paying, np.iinfo(np.int64).max) if threads > 1 else 1
+        state.rows_for_threads = 1 + bisect.bisect_left(range(1, rows + 1), 2,
+                                                        key=lambda count: builder.threads(count, threads))
         state.ready = plan.ready(threads)
         self.kept = program
 
