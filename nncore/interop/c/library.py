@@ -1,8 +1,15 @@
-"""The functions that exported models are made of: the text of library.c, of which a model takes what it needs."""
+"""The functions that exported models are made of: nncore's kernels for one row, in the C of kernels/.
+
+They do the same operations in the same order, element by element, so that results are the same bits. A model takes the
+pieces that it needs, and those that they name: a piece goes from one empty line before column 1 to the next, and files
+follow each other as in `FILES`. What `#if DOUBLE` at column 1 chooses is decided here.
+"""
 
 import functools
 import importlib.resources
 import re
+
+FILES = ("arithmetic", "elementwise", "products", "windows", "normalization", "tensors", "sequences")
 
 _DEFINED = re.compile(
     r"^#define (\w+)|^typedef union[^}]*\}\s*(\w+);|^typedef struct[^}]*\}\s*(\w+);|^typedef void (\w+)\(|"
@@ -15,7 +22,8 @@ _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 @functools.cache
 def pieces(double):
     """The definitions in their order: (text, names that it defines, words in it)."""
-    text = importlib.resources.files("nncore.interop.c").joinpath("library.c").read_text(encoding="utf-8")
+    folder = importlib.resources.files("nncore.interop.c").joinpath("kernels")
+    text = "\n\n".join(folder.joinpath(f"{name}.c").read_text(encoding="utf-8").strip() for name in FILES)
     found = []
     for piece in re.split(r"\n\n(?=\S)", _resolved(text, double).strip()):
         code = _COMMENT.sub("", piece)

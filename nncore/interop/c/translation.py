@@ -1,4 +1,4 @@
-"""From the engine's kernels to calls of the functions in library.c.
+"""From the engine's kernels to calls of the functions in kernels/.
 
 A translation is a function of a kernel's arguments: it returns the C function's name and its arguments in order. Those
 are numbers, arrays of constants, and places in buffers, which know whether they are written to.
