@@ -16,7 +16,7 @@ L = nn.layers
 from_onnx, to_onnx = nn.interop.onnx.from_onnx, nn.interop.onnx.to_onnx
 
 # Operators that are not read, of graphs that nncore writes; and what is written as more than operators one by one.
-NOT_READ = {"Abs", "Equal", "Erf", "Expand", "GRU", "GreaterOrEqual", "LSTM", "LessOrEqual", "RNN", "ReduceL2", "Scan",
+NOT_READ = {"Abs", "Equal", "Expand", "GRU", "GreaterOrEqual", "LSTM", "LessOrEqual", "RNN", "ReduceL2", "Scan",
             "Split", "Sqrt", "ConstantOfShape", "Log", "Where"}  # fmt: skip
 NORMALIZING = {"RMSNormalization", "GroupNormalization"}  # in float64 LayerNormalization as well
 
@@ -179,6 +179,10 @@ CASES = {
         "Relu": {}, "Sigmoid": {}, "Tanh": {}, "Exp": {}, "Softplus": {}, "Softsign": {}, "HardSwish": {},
         "LeakyRelu": {"alpha": 0.3}, "Elu": {"alpha": 0.5}, "Celu": {"alpha": 0.5}, "Selu": {}, "LogSoftmax": {},
         "HardSigmoid": {"alpha": 1 / 6}, "Identity": {}, "Dropout": {}, "Cast": {"to": FLOAT}}.items()},
+    "gelu, half of x first": (
+        [node("Mul", "x r", "a"), node("Erf", "a", "b"), node("Add", "one b", "c"), node("Mul", "h x", "d"),
+         node("Mul", "d c")], {"x": (9,)},
+        {"r": np.float32(0.5**0.5), "one": np.float32(1), "h": np.float32(0.5)}),
     "HardSigmoid of others": ([node("HardSigmoid", "x", beta=0.4)], {"x": (9,)}, {}),
     "Constant": ([node("Constant", "", "c", value_float=2.5), node("Mul", "x c")], {"x": (9,)}, {}),
 }  # fmt: skip
@@ -276,7 +280,8 @@ def test_modules_of_pytorch(name):
     x, file = torch.randn(5, *shape), io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(module, (x,), file, dynamo=False, dynamic_axes={"x": {0: "rows"}}, input_names=["x"])
+        torch.onnx.export(module, (x,), file, dynamo=False, opset_version=17, input_names=["x"],
+                          dynamic_axes={"x": {0: "rows"}})  # fmt: skip
     wanted = module(x).detach().numpy()
     assert wanted.std(axis=0).max() > 1e-3
     model = from_onnx(onnx.load_model_from_string(file.getvalue()))
@@ -287,7 +292,9 @@ def test_modules_of_pytorch(name):
 
 
 @pytest.mark.parametrize(("nodes", "message"), [
-    ([node("Erf", "x")], "operator 'Erf' is not supported"),
+    ([node("Sin", "x")], "operator 'Sin' is not supported"),
+    ([node("Erf", "x")], "as a part of gelu only"),
+    ([node("Div", "x two", "a"), node("Erf", "a", "b"), node("Add", "b one", "c"), node("Mul", "x c")], "part of gelu"),
     ([("Relu", ["x"], ["y"], {"domain": "com.example"})], "'Relu' of domain 'com.example'"),
     ([node("Conv", "x x")], "Conv of 'y' is supported with constant weights only"),
     ([node("Conv", "x w")], r"has a weight of \(4, 2, 3, 3\)"),
@@ -310,7 +317,8 @@ def test_modules_of_pytorch(name):
     ([node("BatchNormalization", "x one one one one")], "do not fit"),
 ], ids=str)  # fmt: skip
 def test_what_is_not_read_is_refused(nodes, message):
-    constants = {"w": w(4, 2, 3, 3), "v": w(4, 3, 3, 3), "big": w(5, 2), "s": np.array([3, -1]),
+    constants = {"w": w(4, 2, 3, 3), "v": w(4, 3, 3, 3), "big": w(5, 2), "two": np.float32(2),
+                 "s": np.array([3, -1]),
                  "t": np.array([-1, 7]), "one": w(1),
                  "r": np.array([1, 1, 1.5, 1], np.float32)}  # fmt: skip
     with pytest.raises(ValueError, match=message):

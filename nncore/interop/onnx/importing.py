@@ -121,7 +121,7 @@ class Node:
 
     def __init__(self, reader, proto):
         self.reader, self.kind, self.version = reader, proto.op_type, reader.version
-        self.outputs = list(proto.output)
+        self.proto, self.outputs = proto, list(proto.output)
         self.inputs = [reader.value(name) if name else None for name in proto.input]
         self.attributes = {attribute.name: _attribute(attribute) for attribute in proto.attribute}
         self.where = f"operator {self.kind} of {self.outputs[0] if self.outputs else proto.name!r}"
@@ -208,6 +208,7 @@ class Reader:
         self._ends = []  # layers that outputs come from
         self.taken = set()  # the ids of nodes that others have read with them
         self.readers = {}  # of each tensor: nodes, and None for an output of the graph
+        self.makers = {name: node for node in self.nodes for name in node.output}
         for node in self.nodes:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
@@ -232,6 +233,17 @@ class Reader:
         """The one node that reads a tensor, where there is one, of this kind; else None."""
         readers = self.readers.get(name, [])
         return readers[0] if len(readers) == 1 and readers[0] is not None and readers[0].op_type == kind else None
+
+    def with_number(self, node, kinds, number):
+        """The name of what a node of one of these kinds reads beside a number; None where it is another node."""
+        if node is None or node.op_type not in kinds or len(node.input) != 2:
+            return None
+        values = [self.values.get(name) for name in node.input]
+        for place in (0, 1) if node.op_type != "Div" else (1,):
+            value = values[place]
+            if isinstance(value, np.ndarray) and value.size == 1 and math.isclose(value.item(), number, rel_tol=1e-4):
+                return node.input[1 - place]
+        return None
 
     # ---- layers
 
@@ -267,7 +279,7 @@ class Reader:
             self.values[each.name] = array_of(each)
         given = [each for each in self.graph.input if each.name not in self.values]
         inputs = [self._input(each) for each in given]
-        for proto in self.nodes:
+        for proto in sorted(self.nodes, key=lambda node: node.op_type != "Constant"):  # which may stand behind readers
             if id(proto) not in self.taken:
                 self._read(proto)
         outputs = [self._output(each.name) for each in self.graph.output]

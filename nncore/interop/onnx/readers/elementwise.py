@@ -43,6 +43,29 @@ def read_gelu(reader, node):
     return _with_parameters(node, activations.gelu, approximate=node.attributes.get("approximate", "none") == "tanh")
 
 
+@reads("Erf")
+def read_error_function(reader, node):
+    """As a part of gelu: x (1 + erf(x / sqrt(2))) / 2, in two orders of its factors."""
+    (before,), (name,) = node.proto.input, node.outputs
+    maker = reader.makers.get(before)
+    x = reader.with_number(maker, ("Div",), math.sqrt(2)) or reader.with_number(maker, ("Mul",), math.sqrt(0.5))
+    sum_ = reader.only_reader(name, "Add")
+    product = reader.only_reader(sum_.output[0], "Mul") if reader.with_number(sum_, ("Add",), 1) else None
+    node.require(x is not None and product is not None, "is supported as a part of gelu only")
+    taken, (other, *_) = [sum_, product], [each for each in product.input if each != sum_.output[0]] or [None]
+    if other == x:
+        taken.append(reader.only_reader(product.output[0], "Mul"))
+        node.require(reader.with_number(taken[-1], ("Mul",), 0.5) is not None, "is supported as a part of gelu only")
+    else:
+        half = reader.with_number(reader.makers.get(other), ("Mul",), 0.5)
+        node.require(half == x, "is supported as a part of gelu only")
+    reader.taken |= set(map(id, taken))
+    node.outputs, node.inputs = list(taken[-1].output), [reader.value(x)]
+    y = node.unary(node.layer(layers.Activation, "gelu"), node.tensor())
+    reader.values[taken[-1].output[0]] = y
+    return y
+
+
 @reads("Selu")
 def read_selu(reader, node):
     usual = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
