@@ -1,13 +1,12 @@
 """Files that are written as a whole."""
 
 import os
+import pathlib
+import tempfile
 
 
 def replace(path, content):
     """Writes a temporary file beside the path, then renames it: at any moment the path holds an old or new whole."""
-    import pathlib
-    import tempfile
-
     path = pathlib.Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:

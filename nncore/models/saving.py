@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nncore import _checks, _custom_objects, _files, layers
+from nncore import _checks, _custom_objects, layers
 from nncore._version import __version__
 
 if TYPE_CHECKING:
@@ -223,6 +223,8 @@ def _write(path: PathLikeStr, state: Any, tensors: dict[str, Array], overwrite: 
     import pathlib
 
     from safetensors.numpy import save
+
+    from nncore import _files
 
     path = pathlib.Path(path)
     if not overwrite and path.exists():
