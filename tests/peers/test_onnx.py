@@ -4,6 +4,7 @@ In float64, which onnxruntime has no kernels for in some operators, it is ONNX's
 those models.
 """
 
+import doctest
 import functools
 import json
 import re
@@ -897,3 +898,14 @@ def test_the_document(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert blocks
     exec("".join(blocks), {})
+
+
+@pytest.mark.parametrize("name", nn.interop.onnx.__all__)
+def test_examples_of_docstrings(name, tmp_path, monkeypatch):
+    """They are skipped where the package onnx is not there."""
+    monkeypatch.chdir(tmp_path)
+    nn.interop.onnx.export(small(), "model.onnx")
+    text = getattr(nn.interop.onnx, name).__doc__.replace("# doctest: +SKIP", "")
+    example = doctest.DocTestParser().get_doctest(text, {"nn": nn}, name, None, None)
+    assert doctest.DocTestRunner().run(example).failed == 0
+    assert example.examples

@@ -1,4 +1,4 @@
-"""Models as ONNX files, which other runtimes compute: onnxruntime, and what phones and browsers have."""
+"""Models as ONNX graphs, which other runtimes compute, such as onnxruntime; and ONNX graphs as models."""
 
 import numpy as np
 
@@ -121,7 +121,8 @@ def from_onnx(proto):
     `model.predict` computes what the graph does, of inputs of the same shapes, and the model can be trained. What is
     read: `Gemm` and `MatMul` with weights, `Conv` and `ConvTranspose` over sequences and images, pooling,
     `BatchNormalization`, `LayerNormalization`, activations, arithmetic of tensors and with numbers, `Softmax`,
-    `Concat`, `Flatten`, `Reshape`, `Transpose`, `Pad`, `Slice`, `Resize`, and `Gather` from a table.
+    `Concat`, `Flatten`, `Reshape`, `Transpose`, `Pad`, `Slice`, `Resize`, `Gather` from a table, and `Erf` where it is
+    part of a gelu.
 
     Parameters
     ----------
