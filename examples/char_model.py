@@ -12,15 +12,20 @@ epochs of minibatches of 32: 1.549 nats (2.235 bits) a character of the last ten
 (AVX2); below 1.60 after 6 epochs.
 """
 
+from typing import Any
+
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 import nncore as nn
+
+Array = NDArray[Any]
 
 LENGTH = 100  # characters of a piece
 
 
-def build_model(characters, units):
+def build_model(characters: int, units: int) -> nn.Sequential:
     """Logits (LENGTH, characters) of what comes next, for the numbers of LENGTH characters."""
     return nn.Sequential(
         [
@@ -33,13 +38,15 @@ def build_model(characters, units):
     )
 
 
-def pieces(numbers, first=0):
+def pieces(numbers: Array, first: int = 0) -> tuple[Array, Array]:
     """Inputs and targets (rows, LENGTH) from the character `first` on: a target is the character after the input."""
     count = (len(numbers) - 1 - first) // LENGTH
-    return (numbers[place : place + count * LENGTH].reshape(count, LENGTH) for place in (first, first + 1))
+    x, y = (numbers[place : place + count * LENGTH].reshape(count, LENGTH) for place in (first, first + 1))
+    return x, y
 
 
-def write(model, alphabet, beginning, count, temperature, random):
+def write(model: nn.Model, alphabet: list[str], beginning: str, count: int, temperature: float,
+          random: np.random.Generator) -> str:  # fmt: skip
     """Returns a text of so many characters more than its beginning."""
     numbers = [alphabet.index(character) for character in beginning]
     for _ in range(count):
@@ -51,7 +58,7 @@ def write(model, alphabet, beginning, count, temperature, random):
     return "".join(alphabet[number] for number in numbers)
 
 
-def main():
+def main() -> None:
     options = common.options(__doc__, "text")
     with open(options.text, encoding="utf-8") as file:
         text = file.read()

@@ -20,6 +20,7 @@ drawn images can be read as digits.
 
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 import nncore as nn
 from nncore._plots import save_image_grid
@@ -27,7 +28,7 @@ from nncore._plots import save_image_grid
 NOISE = 64  # numbers that an image is made of
 
 
-def build_generator():
+def build_generator() -> nn.Sequential:
     return nn.Sequential(
         [
             nn.Input((NOISE,)),
@@ -42,7 +43,7 @@ def build_generator():
     )
 
 
-def build_discriminator():
+def build_discriminator() -> nn.Sequential:
     return nn.Sequential(
         [
             nn.Input((784,)),
@@ -59,7 +60,7 @@ def build_discriminator():
     )
 
 
-def main():
+def main() -> None:
     options = common.options(__doc__, picture="gan.png")
     (images, _), _ = common.mnist(options.short)
     images = (images.reshape(len(images), 784) / 127.5 - 1).astype(np.float32)  # from -1 to 1, as tanh gives
@@ -77,11 +78,11 @@ def main():
     labels = np.repeat([0.9, 0.0], rows).astype(np.float32)  # real images come first
     wanted = np.ones(rows, np.float32)
 
-    def noise(count):
+    def noise(count: int) -> NDArray[np.float32]:
         return random.standard_normal((count, NOISE), np.float32)
 
     for epoch in range(epochs):
-        losses = []
+        losses: list[tuple[float, float]] = []
         for real in np.split(random.permutation(len(images))[: len(images) // rows * rows], len(images) // rows):
             drawn = generator.predict_on_batch(noise(rows))
             judged = discriminator.train_on_batch(np.concatenate([images[real], drawn]), labels)

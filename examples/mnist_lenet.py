@@ -13,7 +13,7 @@ import common
 import nncore as nn
 
 
-def build_model():
+def build_model() -> nn.Sequential:
     return nn.Sequential(
         [
             nn.Input((28, 28, 1)),
@@ -30,7 +30,7 @@ def build_model():
     )
 
 
-def main():
+def main() -> None:
     options = common.options(__doc__)
     (x, y), (x_test, y_test) = common.mnist(options.short)
     x, x_test = x[..., None], x_test[..., None]  # one channel

@@ -13,11 +13,11 @@ import common
 import nncore as nn
 
 
-def build_model(layer):
+def build_model(layer: nn.layers.Layer) -> nn.Sequential:
     return nn.Sequential([nn.Input((28, 28)), nn.layers.Rescaling(1 / 255), layer, nn.layers.Dense(10)])
 
 
-def main():
+def main() -> None:
     options = common.options(__doc__)
     (x, y), (x_test, y_test) = common.mnist(options.short)
     epochs = 1 if options.short else 8

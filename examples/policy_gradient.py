@@ -17,11 +17,15 @@ over 100 episodes. Three other seeds took 30 to 60 updates.
 """
 
 import time
+from typing import Any
 
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 import nncore as nn
+
+Array = NDArray[Any]
 
 DISCOUNT = 0.99
 
@@ -32,10 +36,10 @@ class Poles:
     GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH, FORCE, SECONDS = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
     FARTHEST, STEEPEST, STEPS = 2.4, np.radians(12), 500
 
-    def __init__(self, count, random):
-        self.states = random.uniform(-0.05, 0.05, (count, 4))
+    def __init__(self, count: int, random: np.random.Generator) -> None:
+        self.states: Array = random.uniform(-0.05, 0.05, (count, 4))
 
-    def push(self, which, right):
+    def push(self, which: Array, right: Array) -> Array:
         """Moves the poles numbered `which` on by a step; returns which of them go on."""
         x, speed, angle, spin = self.states[which].T
         mass, moment = self.CART_MASS + self.POLE_MASS, self.POLE_MASS * self.HALF_LENGTH
@@ -48,19 +52,22 @@ class Poles:
         changes = np.stack([speed, pull, spin, fall], axis=1)
         self.states[which] += self.SECONDS * changes
         x, _, angle, _ = self.states[which].T
-        return (np.abs(x) <= self.FARTHEST) & (np.abs(angle) <= self.STEEPEST)
+        upright: Array = (np.abs(x) <= self.FARTHEST) & (np.abs(angle) <= self.STEEPEST)
+        return upright
 
 
-def network(outputs, seed):
+def network(outputs: int, seed: int) -> nn.Sequential:
     return nn.Sequential(
         [nn.Input((4,)), nn.layers.Dense(64, activation="tanh"), nn.layers.Dense(outputs)], seed=seed
     )
 
 
-def play(policy, episodes, random, explore=True, steps=Poles.STEPS):
+def play(policy: nn.Model, episodes: int, random: np.random.Generator, explore: bool = True,
+         steps: int = Poles.STEPS) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Plays episodes at the same time; returns their lengths, and of each step the state, action and return."""
     poles, alive = Poles(episodes, random), np.arange(episodes)
-    lengths, played = np.zeros(episodes, int), []
+    lengths = np.zeros(episodes, int)
+    played: list[tuple[Array, Array, Array]] = []
     for _ in range(steps):
         states = poles.states[alive].astype(np.float32)
         scores = policy.predict_on_batch(states)
@@ -77,7 +84,7 @@ def play(policy, episodes, random, explore=True, steps=Poles.STEPS):
     return lengths, states, actions.astype(np.int64), returns.astype(np.float32)[:, None]
 
 
-def main():
+def main() -> None:
     options = common.options(__doc__)
     updates, episodes, tests = (3, 4, 10) if options.short else (300, 16, 100)
     random = np.random.default_rng(0)
@@ -85,7 +92,7 @@ def main():
     policy_optimizer, baseline_optimizer = nn.optimizers.Adam(0.01), nn.optimizers.Adam(0.01)
     crossentropy = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
     squared_error = nn.losses.MeanSquaredError()
-    begin = time.perf_counter()
+    begin, reached = time.perf_counter(), 0.0
 
     for update in range(1, updates + 1):
         lengths, states, actions, returns = play(policy, episodes, random)

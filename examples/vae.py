@@ -15,65 +15,72 @@ which gradients go to mean and log-variance (z = mean + deviation times noise), 
     negative evidence lower bound 103.5 = reconstruction 79.9 + divergence 23.6 nats
 """
 
+from typing import Any
+
 import common
 import numpy as np
+from numpy.typing import NDArray
 
 import nncore as nn
 from nncore._plots import save_image_grid
 
 PIXELS, HIDDEN, LATENT = 784, 512, 16
+Array = NDArray[Any]
+Shape = tuple[int, ...]
 
 
 class Sampling(nn.layers.Layer):
     """z = mean + exp(log_variance / 2) noise, of [mean, log_variance]; the noise is drawn anew for each minibatch."""
 
-    def __init__(self, seed=0, **common):
+    def __init__(self, seed: int = 0, **common: Any) -> None:
         super().__init__(**common)
         self.random = np.random.default_rng(seed)
 
-    def compute_output_shape(self, input_shapes):
-        return input_shapes[0]
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        return input_shape[0]
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[Array]) -> Array:
         mean, log_variance = inputs
         self.deviation = np.exp(log_variance / 2)
         self.noise = self.random.standard_normal(mean.shape, mean.dtype)
         return mean + self.deviation * self.noise
 
-    def backward(self, dz):
+    def backward(self, dz: Array) -> list[Array]:
         return [dz, dz * self.deviation * self.noise / 2]
 
 
 class EvidenceLowerBound(nn.losses.Loss):
     """Its negative, for predictions [logits of the pixels, mean, log_variance] and the pixels, from 0 to 1."""
 
-    def target_shape(self, shape):
+    def target_shape(self, shape: Shape) -> Shape:
         return (PIXELS,)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Array, y_pred: Array) -> Array:
         return reconstruction(y_true, y_pred) + divergence(y_true, y_pred)
 
-    def gradient(self, y_true, y_pred):
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
         logits, mean, log_variance = parts(y_pred)
         probability = nn.activations.sigmoid(logits)
         return np.concatenate([probability - y_true, mean, (np.exp(log_variance) - 1) / 2], axis=1)
 
 
-def parts(y_pred):
+def parts(y_pred: Array) -> list[Array]:
     return np.split(y_pred, [PIXELS, PIXELS + LATENT], axis=1)
 
 
-def reconstruction(y_true, y_pred):
+def reconstruction(y_true: Array, y_pred: Array) -> Array:
     logits = parts(y_pred)[0]
-    return (np.maximum(logits, 0) - logits * y_true + np.log1p(np.exp(-np.abs(logits)))).sum(axis=1)
+    nats: Array = (np.maximum(logits, 0) - logits * y_true + np.log1p(np.exp(-np.abs(logits)))).sum(axis=1)
+    return nats
 
 
-def divergence(y_true, y_pred):
+def divergence(y_true: Array, y_pred: Array) -> Array:
     _, mean, log_variance = parts(y_pred)
-    return (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1) / 2
+    nats: Array = (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1) / 2
+    return nats
 
 
-def build():
+def build() -> tuple[nn.Model, nn.Sequential]:
     """The autoencoder, and its decoder as a model of its own, which share their weights."""
     decoder = nn.Sequential(
         [nn.Input((LATENT,)), nn.layers.Dense(HIDDEN, activation="relu"), nn.layers.Dense(PIXELS)], name="decoder"
@@ -86,7 +93,7 @@ def build():
     return nn.Model(image, nn.layers.Concatenate()([logits, mean, log_variance])), decoder
 
 
-def main():
+def main() -> None:
     options = common.options(__doc__, picture="vae.png")
     (x, _), (x_test, _) = common.mnist(options.short)
     pixels, pixels_test = (images.reshape(-1, PIXELS).astype(np.float32) / 255 for images in (x, x_test))

@@ -8,7 +8,7 @@ which the plan keeps.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     A = TypeVar("A", bound="Activation")
 
-PLAIN: dict[Any, Any] = {}  # every activation with its default parameters, by name
+PLAIN: dict[str, Activation] = {}  # every activation with its default parameters, by name
 
 
 class Steps:
@@ -182,7 +182,7 @@ class Linear(Activation):
     """f(x) = x, without a step."""
 
     def _compute(self, x: Array) -> Array:
-        return x.copy()
+        return x.copy()  # type: ignore[no-any-return]
 
     def emit(self, builder: Builder, x: Value) -> Value:
         return x
@@ -208,7 +208,7 @@ class AlongAxis(Activation):
 
     def _axis_of_sample(self, shape: Shape) -> int:
         """The axis, counted without that of the samples."""
-        axis = self.parameters["axis"]
+        axis: int = self.parameters["axis"]
         axis = axis + len(shape) if axis < 0 else axis - 1
         if not 0 <= axis < len(shape):
             axes = ("samples", *shape)
@@ -264,10 +264,18 @@ class Halves(AlongAxis):
         return length // 2
 
 
-def define(kind: type[A] = Activation, **checks: Callable[..., Any]) -> Callable[[Callable[..., Steps]], A]:  # type: ignore[assignment]
+@overload
+def define(**checks: Callable[..., Any]) -> Callable[[Callable[..., Steps]], Activation]: ...
+
+
+@overload
+def define(kind: type[A], **checks: Callable[..., Any]) -> Callable[[Callable[..., Steps]], A]: ...
+
+
+def define(kind: Any = Activation, **checks: Callable[..., Any]) -> Callable[[Callable[..., Steps]], Any]:
     """Makes a definition an activation of this kind; each parameter has a check(owner, name, value) -> value."""
 
-    def decorate(definition: Callable[..., Steps]) -> A:
+    def decorate(definition: Callable[..., Steps]) -> Any:
         PLAIN[definition.__name__] = kind(definition, checks)
         return PLAIN[definition.__name__]
 
@@ -296,4 +304,4 @@ def integer(owner: str, name: str, value: Any) -> int:
     """A check: an integer."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
-    return value.__index__()
+    return value.__index__()  # type: ignore[no-any-return]

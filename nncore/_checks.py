@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nncore import _custom_objects
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nncore._typing import Config, Dtype, Shape
+
+    T = TypeVar("T")
 
 
 def suggest(name: object, choices: Iterable[str]) -> str:
@@ -39,10 +41,10 @@ def integer(owner: str, name: str, value: Any, least: int = 0) -> int:
     """Returns `value` as an int of at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
-    value = value.__index__()
-    if value < least:
-        raise ValueError(f"{owner}: {name} must be at least {least}, not {value}")
-    return value
+    number: int = value.__index__()
+    if number < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, not {number}")
+    return number
 
 
 def positive_integer(owner: str, name: str, value: Any) -> int:
@@ -82,13 +84,13 @@ def name_of_dtype(owner: str, dtype: Dtype) -> str:
     import numpy as np
 
     try:
-        return np.dtype(dtype).name
+        return str(np.dtype(dtype).name)
     except TypeError:
         raise ValueError(f"{owner}: dtype must be a type of numbers, not {dtype!r}") from None
 
 
-def resolve(kind: str, identifier: Any, base: type[Any], by_name: Mapping[str, type[Any]],
-            by_class: Mapping[str, type[Any]]) -> Any:  # fmt: skip
+def resolve(kind: str, identifier: Any, base: type[T], by_name: Mapping[str, type[Any]],
+            by_class: Mapping[str, type[Any]]) -> T:  # fmt: skip
     """The object that a name, a class, a configuration or an object itself stands for.
 
     `by_name` holds the names of the public API, `by_class` the class names that configurations use. Classes of the
@@ -102,14 +104,14 @@ def resolve(kind: str, identifier: Any, base: type[Any], by_name: Mapping[str, t
         cls = by_name.get(identifier) or by_class.get(identifier) or _custom_objects.find(identifier)
         if cls is None:
             raise ValueError(f"unknown {kind} {identifier!r}.{suggest(identifier, [*by_name, *by_class])}")
-        return cls()
+        return cls()  # type: ignore[no-any-return]
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
         name = identifier["class_name"]
         cls = by_class.get(name) or _custom_objects.find(str(name))
         if cls is None:
             hint = _custom_objects.hint(name) or f".{suggest(name, by_class)}"
             raise ValueError(f"unknown {kind} {name!r}{hint}")
-        return cls.from_config(identifier["config"])
+        return cls.from_config(identifier["config"])  # type: ignore[no-any-return]
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
 
 

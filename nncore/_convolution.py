@@ -86,7 +86,7 @@ def _band_rows(builder: Builder, rows: Any, columns: Any, channels: int, pixel: 
     """Rows of windows whose pixels are copied at a time, for which the plan's threads get memory; 0: none are."""
     if rows.taps * columns.taps and (not (rows.inside and columns.inside) or channels != pixel):
         line = columns.width * channels * builder.dtype.itemsize
-        band_rows = min(rows.windows, max(1, (BAND_BYTES // line - rows.reach) // rows.step + 1))
+        band_rows: int = min(rows.windows, max(1, (BAND_BYTES // line - rows.reach) // rows.step + 1))
         builder.plan.need_scratch(((band_rows - 1) * rows.step + rows.reach) * line)
         return band_rows
     return 0

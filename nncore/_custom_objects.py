@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_registered: dict[Any, Any] = {}  # {"package>name": class or function}
-_names: dict[Any, Any] = {}  # the other way round
+_registered: dict[str, Any] = {}  # {"package>name": class or function}
+_names: dict[Any, str] = {}  # the other way round
 # Dicts, the innermost first.
 _scopes: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("custom objects", default=())
 
@@ -93,7 +93,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 def get_registered_name(obj: Any) -> str:
     """Returns the name under which a class or function is registered, or else its own."""
-    return _names.get(obj, obj.__name__)
+    return _names.get(obj, obj.__name__)  # type: ignore[no-any-return]
 
 
 def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None,
@@ -108,7 +108,7 @@ def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = 
 def name_in_files(thing: Any) -> str:
     """The name that files and configurations have for a class or function."""
     if is_ours(thing):
-        return thing.__name__
+        return thing.__name__  # type: ignore[no-any-return]
     name = _names.get(thing, f"Custom>{thing.__name__}")
     if _given_out.get() is not None:
         _given_out.get()[name] = thing  # type: ignore[index]
@@ -123,7 +123,7 @@ def hint(name: str) -> str:
 
 def is_ours(thing: Any) -> bool:
     """Whether a class or function is the library's own."""
-    return thing.__module__.split(".")[0] == "nncore"
+    return thing.__module__.split(".")[0] == "nncore"  # type: ignore[no-any-return]
 
 
 def find(name: str) -> Any:
@@ -159,7 +159,7 @@ class Configured:
             made.made_with = (arguments, options)
         return made
 
-    def config_for(self, base: type[Any], common: Config) -> Any:
+    def config_for(self, base: type[Any], common: Config) -> Config:
         """What the `get_config` of a `base` returns, where `common` are arguments that all subclasses have.
 
         A user's class without one of its own gets one from the arguments of its constructor.

@@ -270,7 +270,7 @@ class Builder:
         self._kept: dict[Any, Any] = {}  # of each layer with statistics: the job that changes them
         self._gradient_steps: dict[Any, Any] = {}  # of each weight
         self._mirrors: dict[Any, Any] = {}  # of each weight: {transposed: the step that refreshes it}
-        self._paired: dict[Any, Any] = {}  # of each kernel and tensor: its pairs
+        self._paired: dict[Any, Buffer] = {}  # of each kernel and tensor: its pairs
         self._regularized: dict[Any, Any] = {}  # of each weight: its regularizer's arguments
         self._sums: list[Any] = []  # (buffer, Total, scale)
         self._total_count = 0
@@ -278,7 +278,7 @@ class Builder:
         self.penalties: Total | Any = None  # the Total of them that has the loss, in plans that have one
         self.backward_phase: int | None = None  # the first of the backward pass, where it has calls of its own
         self.bindings: dict[str, list[tuple[int, str]]] = {}  # of each name given with Later: [(step, argument)]
-        self._numbers: dict[Any, Any] = {}
+        self._numbers: dict[str, int] = {}
         self._flops = 0.0
         self._own_matrices = False
 

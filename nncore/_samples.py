@@ -33,7 +33,7 @@ class Samples:
     def __init__(self, builder: Builder, output: Value, weight: Buffer | None) -> None:
         self.builder, self.weight = builder, weight
         self.count: int = math.prod(output.shape[:-1])
-        self._gapless: dict[Any, Any] = {}  # of each Value: a copy of its buffer
+        self._gapless: dict[Value, Buffer] = {}  # of each Value: a copy of its buffer
         steps = () if output.mask is None else output.mask.shape
         if steps != output.shape[:-1][: len(steps)]:
             raise ValueError(f"an output of shape {output.shape} cannot have a mask of shape {steps}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import Any, Literal, NoReturn, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -64,6 +64,7 @@ class ArrayProperty(Protocol):
     """An attribute that can be read: an array, or None where a layer has not, or not yet, made its weight."""
 
     def __get__(self, instance: Any, owner: Any = None, /) -> Array | Any: ...
+    def __set__(self, instance: Any, value: NoReturn, /) -> None: ...
 
 
 # Lists of lists of numbers, spelled out to a depth: a recursive type would take texts for sequences of sequences.

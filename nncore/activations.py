@@ -280,8 +280,8 @@ def glu(axis: int = -1) -> Steps:
     return Steps("glu", "x")
 
 
-swish: Activation = silu
-hard_swish: Activation = hard_silu
+swish = silu
+hard_swish = hard_silu
 
 _BY_NAME = {**PLAIN, "swish": swish, "hard_swish": hard_swish}
 

@@ -81,7 +81,7 @@ class _Function(Initializer):
         return f"initializer {self.function!r}"
 
     def __call__(self, shape: ShapeLike, dtype: Dtype = "float32") -> Array:
-        return self.function(shape, dtype=dtype)
+        return self.function(shape, dtype=dtype)  # type: ignore[no-any-return]
 
     def get_config(self) -> Config:
         raise TypeError(

@@ -14,7 +14,7 @@ from nncore import layers, losses
 from nncore.models.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nncore._typing import Array
     from nncore.layers.layer import Layer
@@ -112,7 +112,7 @@ def _directions(array: Array, random: np.random.Generator) -> Iterator[Any]:
         yield f"along random direction {number}", direction / math.sqrt((direction**2).sum())
 
 
-def _slope(value: Any, array: Array, direction: Any, step: float) -> float:
+def _slope(value: Callable[[], float], array: Array, direction: Any, step: float) -> float:
     """The central difference; the array is afterwards what it was."""
     kept = array.copy()
     try:

@@ -67,7 +67,7 @@ def normalize(x: Data, axis: int = -1, order: float = 2) -> Array:
     x = _data.as_array(x, "x")
     norms = np.atleast_1d(np.linalg.norm(x, order, axis))
     norms[norms == 0] = 1
-    return x / np.expand_dims(norms, axis)
+    return x / np.expand_dims(norms, axis)  # type: ignore[no-any-return]
 
 
 def set_random_seed(seed: int) -> None:

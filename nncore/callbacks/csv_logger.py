@@ -72,7 +72,7 @@ class CSVLogger(Callback):
         return open(self.filename, mode, newline="", encoding="utf-8")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Any:
     if hasattr(value, "__iter__") and not isinstance(value, str) and np.ndim(value):
         return f'"[{", ".join(map(str, value))}]"'
     return value

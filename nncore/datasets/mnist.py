@@ -228,7 +228,7 @@ def fetch(file: RemoteFile) -> bytes:
         print(f"Downloading {url} ({file.size / 1e6:.1f} MB)", file=sys.stderr)
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-                content = response.read(file.size + 1)
+                content: bytes = response.read(file.size + 1)
         except (OSError, http.client.HTTPException) as error:
             # A server's garbled answer can be a message of several lines.
             failures.append(f"{url}: {' '.join(str(error).split()) or type(error).__name__}")

@@ -74,7 +74,7 @@ from nncore.layers.time_distributed import TimeDistributed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nncore._typing import Config
+    from nncore._typing import AnyLayer, Config
 
 # Keras's other names.
 Convolution1D = Conv1D
@@ -246,7 +246,7 @@ def serialize(layer: Any) -> Config:
     return described
 
 
-def deserialize(config: Config) -> Config:
+def deserialize(config: Config) -> AnyLayer:
     """Returns a new layer, without weights, as `serialize` described one."""
     number, known = None, _shared.get()
     if isinstance(config, dict) and "shared" in config:

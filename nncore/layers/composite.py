@@ -113,7 +113,7 @@ def traced(owner: Any, shapes: Sequence[Shape], training: bool | None) -> Graph:
 
 def cached(owner: Any, shapes: Sequence[Shape], mode: bool | None, function: Callable[..., Any]) -> Graph:
     """The Graph of a function of an owner's from a list of tensors to a tensor or a list of them, made once."""
-    graphs = vars(owner).setdefault("_graphs", {})
+    graphs: dict[Any, Graph] = vars(owner).setdefault("_graphs", {})
     key = (tuple(shapes), mode)
     if key not in graphs:
         token = _mode.set(mode)

@@ -56,5 +56,5 @@ def compute(layer: Any, inputs: Any, training: bool, states: Sequence[Any] = (),
 
 def _dtype(layer: Any, arrays: Sequence[Array]) -> np.dtype[Any]:
     for weight in layer.weight_list():
-        return weight.array.dtype
+        return weight.array.dtype  # type: ignore[no-any-return]
     return _engine.DTYPES[1 if all(array.dtype == _engine.DTYPES[1] for array in arrays) else 0]

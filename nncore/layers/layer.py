@@ -374,7 +374,7 @@ class Layer(Trainable, Symbolic):
         shape = (shape,) if hasattr(shape, "__index__") else tuple(shape or ())  # type: ignore[arg-type]
         shape = tuple(_checks.positive_integer(f"layer {self.name!r}", "an extent of a weight", n) for n in shape)
         initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
-        weight = maker.make(name or f"weight_{len(self._weights)}", shape, initializer)
+        weight: Weight = maker.make(name or f"weight_{len(self._weights)}", shape, initializer)
         weight.regularizer, weight.constraint = regularizers.get(regularizer), constraints.get(constraint)
         weight.trainable = _checks.boolean(f"layer {self.name!r}", "trainable", trainable)
         self._weights.append(weight)

@@ -50,7 +50,7 @@ class Masking(Layer):
         return {"mask_value": self.mask_value, **super().get_config()}
 
 
-def emit_masked(builder: Builder, x: Value, mask: Any) -> Any:
+def emit_masked(builder: Builder, x: Value, mask: Any) -> Value:
     """x where a mask of its first axes is not 0, else 0; returns its Value."""
     x.uses += 1
     y = builder.value(x.shape, x.needs_gradient)
@@ -69,8 +69,9 @@ def emit_masked(builder: Builder, x: Value, mask: Any) -> Any:
     return y
 
 
-def emit_either(builder: Builder, masks: Any) -> Any:
+def emit_either(builder: Builder, masks: Any) -> Value:
     """The mask of what one of several masks of one shape says counts."""
+    first: Value
     first, *others = masks
     for other in others:
         either = builder.value(first.shape, False)
@@ -85,7 +86,7 @@ def emit_widened(builder: Builder, mask: Value, shape: Any) -> Value:
     return emit_broadcast(builder, builder.same(mask, (*mask.shape, *(1,) * missing)), shape) if missing else mask
 
 
-def emit_joined(builder: Builder, masks: Any, shapes: Any, axis: int) -> Any:
+def emit_joined(builder: Builder, masks: Any, shapes: Any, axis: int) -> Value:
     """The mask of tensors of these shapes beside each other along an axis that masks have.
 
     Axes of a mask are the first ones of its tensor; a tensor without one counts.

@@ -230,7 +230,7 @@ def sample_axis(layer: Layer, axis: int, shape: Any) -> int:
 def _integer(owner: str, name: str, value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
-    return value.__index__()
+    return value.__index__()  # type: ignore[no-any-return]
 
 
 class Concatenate(Merge):

@@ -221,7 +221,7 @@ def sample_axes(layer: Layer, axis: Any, shape: Shape) -> list[int]:
     return found
 
 
-def emit_over(builder: Builder, x: Value, axes: list[int], emit: Callable[..., Any]) -> Value:
+def emit_over(builder: Builder, x: Value, axes: list[int], emit: Callable[[Value, int], Value]) -> Value:
     """What emit(x, elements of these axes) gives for x with `axes` as its last ones, back in the order of x."""
     order = [axis for axis in range(len(x.shape)) if axis not in axes] + axes
     if order == list(range(len(order))):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from nncore._activation import Activation
+    from nncore._activation import Activation, Steps
     from nncore._likes import ActivationLike, AnyLayerArguments
     from nncore._plan import Builder
     from nncore._typing import Array, ArrayProperty, Config, Data, Outputs, Seed, Shape
@@ -414,11 +414,11 @@ def _element_wise(owner: str, name: str, activation: ActivationLike) -> Activati
     return activation
 
 
-def _steps_of(activation: Any) -> Any:
+def _steps_of(activation: Any) -> Steps:
     """An activation's Steps; linear, which has none, as a ReLU of slope 1."""
     if isinstance(activation, Linear):
         activation = activations.leaky_relu.with_parameters(negative_slope=1.0)
-    return activation.steps
+    return activation.steps  # type: ignore[no-any-return]
 
 
 def _needs_input(activation: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
     from nncore._typing import AnyLayer, Config, Shape
 
@@ -50,7 +51,7 @@ class Tensor:
     @property
     def name(self) -> str:
         """That of the layer which it comes from."""
-        return self.node.layer.name
+        return self.node.layer.name  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<Tensor shape={self.shape} from {self.name!r}>"
@@ -62,29 +63,29 @@ class Tensor:
         raise TypeError("a symbolic tensor has no values to test")
 
     def __add__(self, other: Tensor | float) -> Tensor:
-        return _arithmetic().add(self, other)
+        return _arithmetic().add(self, other)  # type: ignore[no-any-return]
 
     __radd__ = __add__
 
     def __sub__(self, other: Tensor | float) -> Tensor:
-        return _arithmetic().subtract(self, other)
+        return _arithmetic().subtract(self, other)  # type: ignore[no-any-return]
 
     def __rsub__(self, other: Tensor | float) -> Tensor:
-        return _arithmetic().subtract(other, self)
+        return _arithmetic().subtract(other, self)  # type: ignore[no-any-return]
 
     def __mul__(self, other: Tensor | float) -> Tensor:
-        return _arithmetic().multiply(self, other)
+        return _arithmetic().multiply(self, other)  # type: ignore[no-any-return]
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Tensor | float) -> Tensor:
-        return _arithmetic().divide(self, other)
+        return _arithmetic().divide(self, other)  # type: ignore[no-any-return]
 
     def __neg__(self) -> Tensor:
-        return _arithmetic().multiply(self, -1.0)
+        return _arithmetic().multiply(self, -1.0)  # type: ignore[no-any-return]
 
 
-def _arithmetic() -> Any:
+def _arithmetic() -> ModuleType:
     from nncore.layers import arithmetic  # which is made of layers, and layers of tensors
 
     return arithmetic

@@ -27,7 +27,7 @@ def _of_samples(loss: Loss, y_true: Data, y_pred: Data) -> Array:
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim == 2 and y_true.shape[1] == 1 and not loss.labels:
         return loss.of_samples(y_true, y_pred)
-    return loss.of_samples(y_true[None], y_pred[None])[0]
+    return loss.of_samples(y_true[None], y_pred[None])[0]  # type: ignore[no-any-return]
 
 
 def mean_squared_error(y_true: Data, y_pred: Data) -> Array:

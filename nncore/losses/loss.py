@@ -252,7 +252,7 @@ class Loss(_custom_objects.Configured):
         samples = _samples(y_pred.shape[1:])
         if self.call is not None:
             values, _ = self.values_and_gradients(target.reshape(self._target_shape(y_pred)), y_pred, False)
-            return values if weight is None else values * weight.reshape(-1, *[1] * (np.ndim(values) - 1))
+            return values if weight is None else values * weight.reshape(-1, *[1] * (np.ndim(values) - 1))  # type: ignore[no-any-return]
         loss, _ = self._run(target.reshape(len(target) * samples, -1), y_pred.reshape(-1, y_pred.shape[-1]),
                             None if weight is None else np.repeat(weight, samples))  # fmt: skip
         return loss.reshape(leading)

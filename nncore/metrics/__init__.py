@@ -190,7 +190,7 @@ def get(identifier: MetricLike) -> Metric:
     if callable(identifier) and not isinstance(identifier, (type, Metric)):
         if identifier not in _OF_FUNCTION:
             return custom.FunctionMetric(identifier)
-        metric = _OF_FUNCTION[identifier]()
+        metric: Metric = _OF_FUNCTION[identifier]()
         metric.name = identifier.__name__
         return metric
     return _checks.resolve("metric", identifier, Metric, _BY_NAME, _BY_CLASS)

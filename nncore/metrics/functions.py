@@ -22,7 +22,7 @@ def binary_accuracy(y_true: Data, y_pred: Data, threshold: float = 0.5) -> Array
         y_true = y_true[..., None]
     if y_true.shape != y_pred.shape:
         raise ValueError(f"binary_accuracy: y_true has shape {y_true.shape}, and y_pred {y_pred.shape}")
-    return ((y_pred > threshold) == y_true).astype(np.float32)
+    return ((y_pred > threshold) == y_true).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def categorical_accuracy(y_true: Data, y_pred: Data) -> Array:
@@ -65,9 +65,9 @@ def _match(owner: str, classes: Array, y_pred: Array, shape: Shape, k: int | Non
     if shape != y_pred.shape[:-1]:
         raise ValueError(f"{owner}: y_true is of samples {shape}, and y_pred of samples {y_pred.shape[:-1]}")
     if k is None:
-        return (y_pred.argmax(axis=-1) == classes).astype(np.float32)
+        return (y_pred.argmax(axis=-1) == classes).astype(np.float32)  # type: ignore[no-any-return]
     k = _checks.positive_integer(owner, "k", k)
     if k > y_pred.shape[-1]:
         raise ValueError(f"{owner}: k={k} needs as many classes; y_pred has {y_pred.shape[-1]}")
     own = np.take_along_axis(y_pred, classes[..., None], axis=-1)
-    return (((y_pred > own).sum(axis=-1) < k) & ~np.isnan(own[..., 0])).astype(np.float32)
+    return (((y_pred > own).sum(axis=-1) < k) & ~np.isnan(own[..., 0])).astype(np.float32)  # type: ignore[no-any-return]

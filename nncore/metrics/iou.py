@@ -107,7 +107,7 @@ class IoU(StateMetric):
                 "ignore_class": self.ignore_class, "sparse_y_true": self.sparse_y_true,
                 "sparse_y_pred": self.sparse_y_pred, **super().get_config()}  # fmt: skip
 
-    def _config_without(self, *names: str) -> Any:
+    def _config_without(self, *names: str) -> Config:
         return {name: value for name, value in IoU.get_config(self).items() if name not in names}
 
 

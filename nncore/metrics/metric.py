@@ -335,6 +335,6 @@ def groups(shape: Shape) -> dict[str, int]:
     return {"groups": int(np.prod(shape[:-1])), "classes": shape[-1]}
 
 
-def ratio(a: Any, b: Any) -> Any:
+def ratio(a: Array, b: Array) -> Array:
     """a / b of arrays of numbers that are not negative, 0 where b is 0."""
     return np.divide(a, b, out=np.zeros_like(a), where=b != 0)

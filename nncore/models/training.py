@@ -339,7 +339,7 @@ class Training:
         program.bind_targets(data.y, data.weights)
         program.builder.totals[:] = 0
         self._run_slices(program, data.rows, minibatch=rows)
-        return program.builder.totals.copy()
+        return program.builder.totals.copy()  # type: ignore[no-any-return]
 
     def _run_slices(self, program: Program, end: int, position: Any = 0, **options: Any) -> None:
         """Runs to the end, with a look at Ctrl-C now and then."""
@@ -422,7 +422,7 @@ class _ArrayFeed:
         model._require_whole_minibatches(self.rows, self.batch_size)
 
     def _bound_program(self, totals: Any) -> Program:
-        program = self.model._program("train", self.batch_size, weighted(self.data.weights))
+        program: Program = self.model._program("train", self.batch_size, weighted(self.data.weights))
         program.bind_inputs(self.data.x)
         program.bind_targets(self.data.y, self.data.weights)
         program.builder.totals[:] = totals

@@ -114,7 +114,7 @@ class Adafactor(Optimizer):
             "epsilon": self.epsilon_1,
         })]), sums  # fmt: skip
 
-    def _phases_of_vector(self, target: Target) -> Any:
+    def _phases_of_vector(self, target: Target) -> list[Any]:
         common = {"parameter": target.parameter, "columns": target.columns, **norm_parts(target.tiles),
                   "direction": self.work(target, "direction", target.parameter.shape)}  # fmt: skip
         return [

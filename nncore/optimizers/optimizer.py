@@ -119,10 +119,10 @@ class Optimizer:
                 raise ValueError(f"{owner}: gradient_accumulation_steps must be at least 2, or None; got {steps}")
             self.gradient_accumulation_steps = steps
         self.counter: Array = np.zeros(1, np.int64)  # training steps done; the engine counts in it
-        self._state: list[Any] = []  # of each variable: {slot: array}
+        self._state: list[dict[str, Array]] = []  # of each variable: {slot: array}
         self._variables: list[Any] = []
         self._undecayed: list[Any] = []  # variables, and names of some
-        self._work: dict[Any, Any] = {}  # of each variable, by name
+        self._work: dict[Any, Array] = {}  # of each variable, by name
         self._apply_plan: Any = None
         self._update: Update | None = None  # the way of a repeated `apply`
 

@@ -74,7 +74,8 @@ class KernelSchedule(LearningRateSchedule):
             raise ValueError(f"{type(self).__name__}: step must be at least 0, not {step}")
         rate = 0.0 if self.before is None else rate_at(self.before, step)
         worker: dict[str, Any] = {"update": step + 1, "learning_rate": rate}
-        return _kernels.run(self.kernel, np.float64, self.arguments(), (0, 1), **worker)["learning_rate"]
+        result: float = _kernels.run(self.kernel, np.float64, self.arguments(), (0, 1), **worker)["learning_rate"]
+        return result
 
     def opening(self, tables: list[Any]) -> list[Any]:
         if type(self).__call__ is not KernelSchedule.__call__:
