@@ -65,7 +65,8 @@ def network(outputs: int, seed: int) -> nn.Sequential:
 def play(policy: nn.Model, episodes: int, random: np.random.Generator, explore: bool = True,
          steps: int = Poles.STEPS) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Plays episodes at the same time; returns their lengths, and of each step the state, action and return."""
-    poles, alive = Poles(episodes, random), np.arange(episodes)
+    poles = Poles(episodes, random)
+    alive: Array = np.arange(episodes)
     lengths = np.zeros(episodes, int)
     played: list[tuple[Array, Array, Array]] = []
     for _ in range(steps):

@@ -53,10 +53,10 @@ class Columns:
 class Source(NamedTuple):
     """Rows for a gather kernel."""
 
-    array: np.ndarray  # or Columns
+    array: Any  # an array, or Columns
     type: int  # NN_BOOL ... of nncore.h
     row_bytes: int
-    table: np.ndarray = None  # of NN_COLUMNS: of each column address, type and bytes from row to row
+    table: Array | None = None  # of NN_COLUMNS: of each column address, type and bytes from row to row
 
     @property
     def rows(self) -> int:
@@ -305,7 +305,7 @@ def class_weights(weights: Mapping[int, float], target: Array, classes: int, dty
         if not np.isfinite(weight) or weight < 0:
             raise ValueError(f"class_weight of class {key} must be finite and not negative; got {weight!r}")
         table[key.__index__()] = weight
-    numbers = target.reshape(len(target), -1)
+    numbers: Any = target.reshape(len(target), -1)
     numbers = numbers[:, 0] if numbers.shape[1] == 1 else numbers.argmax(1)
     numbers = np.rint(numbers).astype(np.int64)
     known = (numbers >= 0) & (numbers < classes)  # another is a label that the loss ignores

@@ -157,7 +157,7 @@ class Identity(Initializer):
     def fill(self, array: Array, seed: int, number: int) -> None:
         if array.ndim != 2:
             raise ValueError(f"Identity fills weights of two axes; got shape {array.shape}")
-        array[...] = self.gain * np.eye(*array.shape)
+        array[...] = self.gain * np.eye(*array.shape)  # type: ignore[call-overload]
 
     def get_config(self) -> Config:
         return {"gain": self.gain}

@@ -30,7 +30,7 @@ MATRIX_TILE = (32768, 4096)
 class Target(NamedTuple):
     """A variable as an update sees it."""
 
-    parameter: np.ndarray
+    parameter: Array
     tiles: Tiles  # of the matrix that it counts as
     state: dict[str, Array]  # arrays by slot
     given: object = None  # where the whole gradient lies that comes in, an argument for steps; it need not be stored
