@@ -30,15 +30,10 @@ SECTIONS = {
     nn.regularizers: "## Regularisation",
     nn.constraints: "## Regularisation",
 }
-<<<<<<< HEAD
-OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.embed, nn.models, nn.saving,
-          nn.testing, nn.utils, *(getattr(nn.interop, name) for name in nn.interop.__all__))  # fmt: skip
+OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.embed, nn.models, nn.plots,
+          nn.saving, nn.testing, nn.utils, *(getattr(nn.interop, name) for name in nn.interop.__all__))  # fmt: skip
 # Insides of bridges, which cannot be imported without what they bridge to.
 INSIDES = ("nncore.interop.torch.reading", "nncore.interop.torch.writing")
-=======
-OTHERS = (nn, nn.activations, nn.config, nn.datasets.digits, nn.datasets.mnist, nn.interop.scipy, nn.models, nn.plots,
-          nn.saving, nn.testing, nn.utils)  # fmt: skip
->>>>>>> 6319785 (Documents and tests of pictures, tables and notebooks)
 
 X, Y = np.zeros((4, 3)), np.zeros((4, 1))
 
