@@ -44,9 +44,9 @@ def weights(model, layer=None, *, kind="auto", image_shape=None, max_images=64, 
 
     Examples
     --------
-    >>> model = nn.Sequential([nn.Input((8, 8, 1)), nn.layers.Conv2D(6, 3), nn.layers.Flatten(), nn.layers.Dense(2)])
-    >>> [axes.get_title(loc="left") for axes in nn.plots.weights(model).axes][2:]
-    ['dense/kernel', 'dense/bias']
+    >>> model = nn.Sequential([nn.Input((8, 8, 1)), nn.layers.Conv2D(6, 3, name="edges")])
+    >>> [axes.get_title(loc="left") for axes in nn.plots.weights(model).axes]
+    ['edges/kernel', 'edges/bias']
     >>> figure = nn.plots.weights(model, layer=0)
     """
     share = require("nn.plots.weights")
