@@ -184,6 +184,8 @@ def test_names_and_scales():
         history.plot("loss", log_scale="accuracy")
     with pytest.raises(ValueError, match="there is no 'val_loss' in the history; there are: loss, accuracy, mae"):
         history.plot("val_loss")
+    with pytest.raises(ValueError, match="'note' are no numbers"):
+        history_of(note=["text"]).plot("note")
     with pytest.raises(ValueError, match="no epoch"):
         nn.callbacks.History().plot()
 
@@ -403,6 +405,8 @@ def test_shares(normalize, wanted):
     (["cat", "dog", "dog"], ["dog", "dog", "cat"], ["dog", "cat"], [[1, 1], [1, 0]]),
     ([3, 7, 7, 5], [3, 7, 3, 5], [7, 3], [[1, 1], [0, 1]]),
     ([1, 2], [1.0, 2.0], None, [[1, 0], [0, 1]]),
+    ([0.0, 2.0], [[0.1, 0.2, 0.7], [0.1, 0.2, 0.7]], None, [[0, 0, 1], [0, 0, 0], [0, 0, 1]]),
+    (["dog", "cat"], [[0.1, 0.9], [0.1, 0.9]], ["cat", "dog"], [[0, 1], [0, 1]]),
 ])  # fmt: skip
 def test_all_kinds_of_labels(true, predicted, labels, wanted):
     figure = nn.plots.confusion_matrix(true, predicted, labels=labels)
@@ -424,6 +428,7 @@ def test_it_is_scikit_learns():
     (([0], [0]), {"normalize": "rows"}, "normalize must be None, 'true', 'pred' or 'all'"),
     (([0, 1], [0, 1]), {"display_labels": ["a"]}, "1 names for 2 classes"),
     (([0, 1], [0, 1]), {"labels": [5]}, "none of the labels"),
+    ((["a", "b"], np.eye(2)), {}, "labels must name the columns"),
     (([0, 1], [0, 1]), {"labels": [1, 1]}, "named twice"),
     (([0, 1], [0, 1]), {"sample_weight": [1]}, "sample_weight must have shape"),
     ((np.zeros((2, 2, 2)), [0, 1]), {}, r"y_true must be \(rows,\)"),
@@ -608,6 +613,14 @@ def test_single_outputs_have_a_line_at_their_threshold():
     assert levels(nn.plots.decision_boundary(logits, X, X[:, 0], threshold=0.25)) == [[0.25]]
 
 
+def test_classifiers_of_scikit_learns_with_names():
+    naive_bayes = pytest.importorskip("sklearn.naive_bayes")
+    names = np.array(["ant", "bee", "cow"])[LABELS]
+    figure = nn.plots.decision_boundary(naive_bayes.GaussianNB().fit(X, names), X, names, resolution=9)
+    assert legend_of(figure.axes[0]) == ["ant", "bee", "cow"]
+    assert sum(len(line.get_xdata()) for line in figure.axes[0].get_lines()) == len(X)
+
+
 def test_other_features_stand_at_their_medians():
     seen = []
 
@@ -633,6 +646,7 @@ def test_other_features_stand_at_their_medians():
     (X, None, {"features": (0, 2)}, "features must be two of 2"),
     (X, None, {"features": (1, 1)}, "features must be two of 2"),
     (X, None, {"resolution": 1}, "resolution must be at least 2"),
+    (X, LABELS, {"class_names": ["a", "b"]}, "2 names for 3 classes"),
 ])  # fmt: skip
 def test_boundaries_that_cannot_be(x, y, options, message):
     with pytest.raises(ValueError, match=message):

@@ -165,6 +165,7 @@ def test_print_is_the_rule(capsys):
     ({"positions": [0.01, 0.4, 0.6, 1.0]}, "too narrow"),
     ({"layer_range": ["one"]}, "layer_range must be two names"),
     ({"layer_range": ["one", "nobody"]}, "names 'nobody', and there is no such layer"),
+    ({"layer_range": ["one", "("]}, "no regular expression"),
     ({"layer_range": ["one", "shared"]}, "'shared' comes before 'one'"),
 ])  # fmt: skip
 def test_tables_that_cannot_be(options, message):

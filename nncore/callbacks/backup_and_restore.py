@@ -60,7 +60,7 @@ class BackupAndRestore(Callback):
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
 
-    def interrupted(self):
+    def _interrupted(self):
         from nncore.models.resuming import Interrupted  # here, as models import the callbacks
 
         self._remove_unfinished()

@@ -74,7 +74,7 @@ class Callback:
             if name in state:
                 setattr(self, name, state[name])
 
-    def interrupted(self):
+    def _interrupted(self):
         """Returns the training that `fit` is to go on with, an object of `nncore.models.resuming`; None for none."""
         return None
 

@@ -109,9 +109,9 @@ class CallbackList(Callback):
             if key in state:
                 callback.set_state(state[key])
 
-    def interrupted(self):
+    def _interrupted(self):
         """Returns, of what callbacks have to go on with, the training that is furthest."""
-        found = [training for callback in self.callbacks if (training := callback.interrupted()) is not None]
+        found = [training for callback in self.callbacks if (training := callback._interrupted()) is not None]
         return max(found, key=lambda training: training.steps, default=None)
 
     def _in_turn(self, hook: str, *arguments: Any, logs: Logs | None) -> None:

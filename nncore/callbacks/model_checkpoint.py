@@ -49,7 +49,8 @@ class ModelCheckpoint(Monitor):
         touched. `filepath` must have something to fill in.
     resume : bool or path
         Beyond Keras. True: `fit` goes on from the newest file of `filepath`, in the middle of an epoch if it was
-        written there, or begins where there is none. A path: from that file. Each file is written when all callbacks
+        written there, or begins where there is none; a training that was done or stopped by a callback is not gone on
+        with. A path: from that file. Each file is written when all callbacks
         have done what they do at this moment.
 
     Raises
@@ -89,7 +90,7 @@ class ModelCheckpoint(Monitor):
             raise ValueError(f"{owner}: resume needs whole models, and save_weights_only files of weights")
         self._written = {}  # with `keep_last`: path: value of `monitor` or None, the newest last
 
-    def interrupted(self):
+    def _interrupted(self):
         if not self.resume:
             return None
         import glob

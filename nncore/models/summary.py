@@ -85,7 +85,11 @@ def _between(rows, layer_range):
         raise ValueError(f"summary: layer_range must be two names of layers; got {layer_range!r}")
     places = []
     for name in layer_range:
-        found = [place for place, row in enumerate(rows) if re.match(name, row.name)]
+        try:
+            pattern = re.compile(name)
+        except re.error as error:
+            raise ValueError(f"summary: layer_range has {name!r}, which is no regular expression: {error}") from None
+        found = [place for place, row in enumerate(rows) if pattern.match(row.name)]
         if not found:
             raise ValueError(f"summary: layer_range names {name!r}, and there is no such layer")
         places.append(found)

@@ -171,7 +171,7 @@ class Training:
         self._position, self._training_calls = None, calls
         logs = {}
         try:
-            interrupted = self._call_hooks(calls.interrupted)
+            interrupted = self._call_hooks(calls._interrupted)
             position, done = None, False
             if interrupted is not None:
                 position, done, logs = interrupted.position, interrupted.stopped, interrupted.logs

@@ -57,6 +57,10 @@ def decision_boundary(model, x, y=None, *, features=(0, 1), resolution=200, clas
     if resolution < 2:
         raise ValueError(f"decision_boundary: resolution must be at least 2; got {resolution}")
     labels = _labels(y, len(x))
+    known = getattr(model, "classes_", None)  # of a classifier of scikit-learn's
+    if labels is not None and known is not None and len(known) > 2:
+        class_names = [str(one) for one in known] if class_names is None else class_names
+        labels = np.searchsorted(known, labels)
     edges = [_range(x[:, feature], resolution) for feature in features]
     across, up = np.meshgrid(*edges)
     places = np.tile(np.median(x, axis=0), (across.size, 1))
@@ -132,8 +136,14 @@ def _draw_classes(share, ax, edges, outputs, points, labels, class_names):
     if labels is None:
         ax.plot(*points.T, ".", color="#333333", markersize=3)
         return
-    names = class_names or [str(one) for one in range(classes)]
+    names = [str(one) for one in range(classes)] if class_names is None else class_names
+    _check_names(names, classes)
     _scatter(share, ax, points, labels, list(range(classes)), colors, names)
+
+
+def _check_names(names, classes):
+    if len(names) < classes:
+        raise ValueError(f"decision_boundary: class_names has {len(names)} names for {classes} classes")
 
 
 def _scatter(share, ax, points, labels, classes, colors, names):
@@ -172,7 +182,8 @@ def _draw_value(share, ax, edges, outputs, points, labels, class_names, threshol
     if labels is None:
         ax.plot(*points.T, ".", color="#333333", markersize=3)
     elif two:
-        names = class_names or [str(kind) for kind in kinds]
+        names = [str(kind) for kind in kinds] if class_names is None else class_names
+        _check_names(names, len(kinds))
         for place, kind in enumerate(kinds):
             chosen = labels == kind
             high = place == len(kinds) - 1 and len(kinds) > 1

@@ -73,9 +73,17 @@ def _labels_of(y_true, y_pred, labels):
         raise ValueError(f"confusion_matrix: y_true has {len(true)} rows, and y_pred {len(predicted)}")
     if not len(true):
         raise ValueError("confusion_matrix: there are no rows")
+    if true.dtype.kind not in "biuf" and predicted.ndim == 2:
+        if labels is None or len(labels) != columns:
+            raise ValueError("confusion_matrix: y_true has names, and y_pred columns: labels must name the columns")
+        predicted = np.asarray(labels)[predicted.argmax(1)]
     true, predicted = (array.argmax(1) if array.ndim == 2 else array for array in (true, predicted))
+    if true.dtype.kind == "f" and (true == np.floor(true)).all():
+        true = true.astype(np.int64)
     if predicted.dtype.kind == "f" and np.isin(true, (0, 1)).all() and not np.isin(predicted, true).all():
         predicted = (_data.as_array(predicted, "y_pred") > 0.5).astype(true.dtype if true.dtype.kind in "iu" else int)
+    if predicted.dtype.kind == "f" and (predicted == np.floor(predicted)).all():
+        predicted = predicted.astype(np.int64)
     if labels is None:
         labels = np.arange(columns) if columns > 1 else []
         labels = np.union1d(np.union1d(true, predicted), labels).astype(true.dtype) if len(labels) else np.union1d(

@@ -41,6 +41,9 @@ def plot(history, names=None, log_scale=False, figure=None):
     """Draws what `History.plot` says; `history` is the object."""
     share = require("History.plot")
     chosen = quantities(history.history, names)
+    for name in chosen if names is not None else ():
+        if any(numbers(values) is None for values in history.curves_of(name)):
+            raise ValueError(f"plot: the values of {name!r} are no numbers")
     chosen = [name for name in chosen if all(numbers(values) is not None for values in history.curves_of(name))]
     if not chosen:
         raise ValueError("plot: the history has no epoch with numbers yet")
