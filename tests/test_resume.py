@@ -319,7 +319,7 @@ def test_another_cut_of_an_epoch_that_was_begun_is_refused(change, tmp_path):
     with pytest.raises(InterruptError):
         build().fit(**ARRAYS, verbose=0, callbacks=[backup, Interrupt(0, 3)])
     model, fresh = build(), build()
-    with pytest.raises(ValueError, match="middle of an epoch of rows=46, batch_size=8; fit was given"):
+    with pytest.raises(ValueError, match="middle of an epoch of rows=46, batch_size=8, minibatches=6; fit was given"):
         model.fit(**{**ARRAYS, **change}, verbose=0, callbacks=backup)
     assert all((a == b).all() for a, b in zip(model.weights, fresh.weights, strict=True))
     assert model.optimizer.iterations == 0

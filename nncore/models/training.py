@@ -172,24 +172,23 @@ class Training:
         logs = {}
         try:
             interrupted = self._call_hooks(calls._interrupted)
-            position, done = None, False
+            first = initial_epoch
             if interrupted is not None:
-                position, done, logs = interrupted.position, interrupted.stopped, interrupted.logs
                 interrupted.check_layout(feed.layout)
                 self._call_hooks(interrupted.restore, self, calls)
-                self._position = position
-                feed.pass_over(initial_epoch, position)
+                self._position, logs = interrupted.position, interrupted.logs
+                feed.pass_over(initial_epoch, interrupted.position)
+                first = interrupted.position["epoch"]
             self._call_hooks(calls.on_train_begin)
             if interrupted is not None:  # what hooks do when a training begins has been done in it already
                 self._call_hooks(interrupted.restore, self, calls)
-                done = done and not interrupted.in_epoch
-            first = initial_epoch if position is None else position["epoch"]
+            done = interrupted is not None and interrupted.stopped and not interrupted.in_epoch
             for epoch in range(first, first if done else epochs):
                 self._call_hooks(calls.on_epoch_begin, epoch)
-                if position is not None and interrupted.in_epoch:  # and so it is with an epoch
+                if interrupted is not None and interrupted.in_epoch:  # and so it is with an epoch
                     self._call_hooks(interrupted.restore, self, calls)
-                logs = feed.run_epoch(epoch, calls, interrupted if position is not None else None)
-                position = None
+                logs = feed.run_epoch(epoch, calls, interrupted)
+                interrupted = None  # with the memory that it has
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     logs.update({f"val_{name}": value for name, value in validation(calls).items()})
                 self._position = {"epoch": epoch + 1, "drawn": feed.drawn, "logs": logs}
@@ -433,7 +432,7 @@ class _ArrayFeed:
     @property
     def layout(self) -> Config:
         """What must be the same for a training that goes on in the middle of an epoch."""
-        return {"rows": self.rows, "batch_size": self.batch_size}
+        return {"rows": self.data.rows, "batch_size": self.batch_size, "minibatches": self.steps}
 
     def pass_over(self, initial_epoch: int, position: Config) -> None:
         """Makes ready for a training that was interrupted at `position`."""
