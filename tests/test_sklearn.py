@@ -2,6 +2,7 @@
 # ruff: noqa: E402  nothing here goes without scikit-learn
 
 import copy
+import inspect
 import pickle
 import subprocess
 import sys
@@ -34,6 +35,9 @@ IRIS = (IRIS - IRIS.mean(axis=0)) / IRIS.std(axis=0)
 HOUSES, PRICES = make_regression(130, 5, n_targets=2, noise=5.0, random_state=0)
 PRICES = (PRICES - PRICES.mean(axis=0)) / PRICES.std(axis=0)
 RANDOM = np.random.default_rng(0)
+# Side by side with its estimators as they are since 1.7; the checks run with any.
+beside_theirs = pytest.mark.skipif("sample_weight" not in inspect.signature(theirs.MLPClassifier.fit).parameters,
+                                   reason="scikit-learn 1.6 has no weights and losses to compare with")  # fmt: skip
 WEIGHTS = RANDOM.uniform(0.1, 3, 150)
 
 
@@ -77,6 +81,7 @@ OPTIONS = [
 ]
 
 
+@beside_theirs
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ",".join(map(str, options.values())))
 def test_a_classifier_learns_what_scikit_learns_does(options, weighted):
@@ -93,6 +98,7 @@ def test_a_classifier_learns_what_scikit_learns_does(options, weighted):
         np.testing.assert_allclose(mine.predict_proba(IRIS), other.predict_proba(IRIS), rtol=1e-6, atol=1e-9)
 
 
+@beside_theirs
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("options", [*OPTIONS[:-2], {"loss": "poisson", "batch_size": 50}],
                          ids=lambda options: ",".join(map(str, options.values())))  # fmt: skip
@@ -126,9 +132,8 @@ def same_training(mine, other, tolerance=1e-9, curve=True):
             np.testing.assert_allclose(mine.validation_scores_, other.validation_scores_, rtol=1e-6, atol=1e-9)
 
 
+@beside_theirs
 def test_parameters_are_scikit_learns_in_its_order():
-    import inspect
-
     for mine, other in ((MLPClassifier, theirs.MLPClassifier), (MLPRegressor, theirs.MLPRegressor)):
         expected = list(inspect.signature(other).parameters.values())
         got = list(inspect.signature(mine).parameters.values())[: len(expected)]
@@ -146,6 +151,7 @@ LOSSES = {  # of the predictions p and targets y: the sum over outputs for each 
 }  # fmt: skip
 
 
+@beside_theirs
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_goes_down_the_gradient_of_the_loss(loss):
     value, slope = LOSSES[loss]
@@ -343,17 +349,23 @@ def test_one_row_after_the_other_takes_a_short_way_to_the_same_bits(dtype):
     options = {"hidden_layer_sizes": 6, "random_state": 0}
     short, long = MLPClassifier(**options), MLPClassifier(**options)
     numbers = MLPRegressor(**options), MLPRegressor(**options)
+    several = MLPRegressor(**options), MLPRegressor(**options)
     for i in range(40):
         short.partial_fit(x[i : i + 1], y[i : i + 1] if i % 2 else [y[i]], classes=classes)
         long.partial_fit(x[i : i + 1].tolist() if dtype == "float64" else x[i : i + 1], tuple(y[i : i + 1]),
                          classes=classes)  # fmt: skip
         for estimator, given in zip(numbers, (x[i : i + 1], x[i : i + 1].astype(object)), strict=True):
             estimator.partial_fit(given, x[i, :1])
+        for estimator, given in zip(several, (x[i : i + 1], x[i : i + 1].astype(object)), strict=True):
+            estimator.partial_fit(given, x[i : i + 1, :3])
     assert short._one_row is not None
     assert difference(short, long) == 0
     assert (short.t_, short.n_iter_, short.loss_curve_, short.best_loss_, short._no_improvement_count) == (
         long.t_, long.n_iter_, long.loss_curve_, long.best_loss_, long._no_improvement_count)  # fmt: skip
-    assert difference(*numbers) < (1e-5 if dtype == "float32" else 1e-12)
+    for pair in (numbers, several):
+        assert pair[0]._one_row is not None
+        assert difference(*pair) < (1e-5 if dtype == "float32" else 1e-12)
+        np.testing.assert_allclose(pair[0].loss_curve_, pair[1].loss_curve_, rtol=1e-5)
 
 
 def test_the_short_way_is_left_for_anything_else():
@@ -392,6 +404,7 @@ def test_the_short_way_is_left_for_anything_else():
         regressor.partial_fit(IRIS[:1], np.ones((1, 2)))
 
 
+@beside_theirs
 def test_partial_fit_of_many_rows_is_an_epoch_of_minibatches():
     mine, other = (kind(10, random_state=1, batch_size=40) for kind in (MLPClassifier, theirs.MLPClassifier))
     for part in (slice(0, 100), slice(100, 150), slice(0, 150)):
@@ -604,6 +617,9 @@ def test_going_on_weights_and_curves_of_any_model():
     for part in range(0, 150, 50):
         online.partial_fit(IRIS[part : part + 50], SPECIES[part : part + 50], classes=[0, 1, 2])
     assert online.predict_proba(IRIS).shape == (150, 3)
+    heavy, light = (NNRegressor(build, optimizer="sgd", random_state=0).partial_fit(HOUSES, PRICES, weights)
+                    for weights in (np.full(130, 3.0), np.ones(130)))  # fmt: skip
+    assert np.abs(heavy.model_.get_weights()[0] - light.model_.get_weights()[0]).max() > 1e-4
     with pytest.raises(ValueError, match="NaN or infinite"):
         NNRegressor(build, optimizer=nn.optimizers.SGD(1e20), epochs=30).fit(HOUSES, PRICES)
 

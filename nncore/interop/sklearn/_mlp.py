@@ -6,11 +6,9 @@ from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import unique_labels
 
 from nncore import losses
-from nncore.interop.sklearn import _checks, _one_row, _rows
+from nncore.interop.sklearn import _one_row, _rows
 from nncore.interop.sklearn._labels import Labels, column, same_classes, with_class_weights
-from nncore.interop.sklearn._multilayer import Multilayer, available_where_stochastic, is_loss
-
-REGRESSION_LOSSES = ("squared_error", "absolute_error", "huber", "poisson")
+from nncore.interop.sklearn._multilayer import Multilayer, available_where_stochastic
 
 
 class MLPClassifier(ClassifierMixin, Multilayer):
@@ -64,7 +62,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):
     dropout : float or list with one for each hidden layer
         The part of a hidden layer's outputs that is dropped in training. Beyond scikit-learn, as all that follow.
     class_weight : dict from class to weight, "balanced", list of dicts for several labels, or None
-        Weights of rows by their class, beside sample_weight. "balanced": rows / (classes * rows of the class).
+        Weights of rows by their class, beside sample_weight: as that, they count among the rows of a minibatch, so that
+        a single row's changes the penalty alone. "balanced": rows / (classes * rows of the class).
     loss : "log_loss" or nn.losses.Loss
         Behind the softmax or logistic output.
     callbacks : nn.callbacks.Callback or list of them
@@ -107,6 +106,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):
                  n_iter_no_change=10, max_fun=15000, dropout=0.0, class_weight=None, loss="log_loss", callbacks=None,
                  n_jobs=None, dtype=None):  # fmt: skip
         self._keep(vars())
+
+    _losses = ("log_loss",)
 
     def fit(self, X, y, sample_weight=None, validation_data=None):  # noqa: N803
         """Trains on all rows until the loss or score stops to improve; returns the estimator.
@@ -159,7 +160,8 @@ class MLPClassifier(ClassifierMixin, Multilayer):
 
     def predict(self, X):  # noqa: N803
         """Returns the class of each row, or the labels of each as an indicator matrix."""
-        return self._labels_of(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._labels.decode(outputs)
 
     def predict_proba(self, X):  # noqa: N803
         """Returns the probability of each class for each row, (rows, classes), in the order of `classes_`."""
@@ -170,9 +172,6 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         """Returns the logarithms of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
-
-    def _labels_of(self, outputs):
-        return self._labels.decode(outputs)
 
     # ---- targets
 
@@ -186,12 +185,11 @@ class MLPClassifier(ClassifierMixin, Multilayer):
             raise ValueError("warm_start can only be used where `y` has the same classes as in the previous call to "
                              f"fit. Previously got {self.classes_}, `y` has {unique_labels(y)}")  # fmt: skip
         self.n_outputs_ = self._labels.outputs
-        _checks.choice(self, "loss", ("log_loss",)) if not is_loss(self.loss) else None
         return X, self._targets(y)
 
     def _targets(self, y):
         targets = self._labels.encode(y)
-        if self._labels.kind == "multiclass" and is_loss(self.loss) and not self.loss.labels:
+        if self._labels.kind == "multiclass" and isinstance(self.loss, losses.Loss) and not self.loss.labels:
             return np.eye(self.n_outputs_, dtype=np.uint8)[targets]
         return targets
 
@@ -212,7 +210,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         return "softmax" if self._labels.kind == "multiclass" else "logistic"
 
     def _loss_of_targets(self, reduction):
-        if is_loss(self.loss):
+        if isinstance(self.loss, losses.Loss):
             return self.loss, 1.0
         if self._labels.kind == "multiclass":
             return losses.SparseCategoricalCrossentropy(reduction=reduction), 1.0
@@ -253,15 +251,15 @@ class MLPRegressor(RegressorMixin, Multilayer):
         l = (y - p)² / 2; |y - p|; (y - p)² / 2 where |y - p| ≤ 1, else |y - p| - 1/2; p - y + y log(y / p) with
         p = exp(output) and y ≥ 0. "absolute_error", "huber" and objects are beyond scikit-learn; another width is
         ``nn.losses.Huber(delta)``, which is a mean over outputs, as all objects are.
-    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
-shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
-beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, callbacks, n_jobs, dtype
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter
+    shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction
+    beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, callbacks, n_jobs, dtype
         As in `MLPClassifier`; the score is R².
 
     Attributes
     ----------
-    coefs_, intercepts_, model_, loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, \
-validation_loss_curve_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
+    coefs_, intercepts_, model_, loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_
+    validation_loss_curve_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         As in `MLPClassifier`. The curve of the squared error of several outputs has their mean in place of their sum,
         as in scikit-learn.
 
@@ -282,6 +280,8 @@ validation_loss_curve_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
                  epsilon=1e-8, n_iter_no_change=10, max_fun=15000, dropout=0.0, callbacks=None, n_jobs=None,
                  dtype=None):  # fmt: skip
         self._keep(vars())
+
+    _losses = ("squared_error", "absolute_error", "huber", "poisson")
 
     def fit(self, X, y, sample_weight=None, validation_data=None):  # noqa: N803
         """Trains on all rows until the loss or score stops to improve; returns the estimator.
@@ -325,7 +325,6 @@ validation_loss_curve_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
             raise ValueError("training cannot go on with another number of outputs: there are "
                              f"{self.n_outputs_}; y has {outputs}")  # fmt: skip
         self.n_outputs_ = outputs
-        _checks.choice(self, "loss", REGRESSION_LOSSES) if not is_loss(self.loss) else None
         return X, targets
 
     def _encode_validation(self, X, y, reset=False):  # noqa: N803
@@ -372,8 +371,13 @@ validation_loss_curve_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
     def _reported_loss(self, logs):
         loss = float(logs["loss"]) + self._constant
         if self._means_outputs:
-            loss -= (self.n_outputs_ - 1) / 2 * float(next(v for name, v in logs.items() if name != "loss"))
+            loss -= self._excess * float(next(value for name, value in logs.items() if name != "loss"))
         return loss
+
+    @property
+    def _excess(self):
+        """How many mean squared errors the loss has more of than is reported."""
+        return (self.n_outputs_ - 1) / 2 if self._means_outputs else 0.0
 
     def _reported_minimum(self, loss, samples):
         if self._means_outputs:
@@ -385,11 +389,10 @@ validation_loss_curve_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
         return r2_score(targets, outputs, sample_weight=weights)
 
     def _prepare_one_row(self, weights):
-        if weights is None and not self._means_outputs and self.loss != "poisson" and _one_row.possible(self):
-            self.__dict__["_one_row"] = _one_row.OneRow(self, None)
+        if weights is None and self.loss != "poisson" and _one_row.possible(self):
+            self.__dict__["_one_row"] = _one_row.OneRow(self, excess=self._excess)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = False
         tags.target_tags.multi_output = True
         return tags

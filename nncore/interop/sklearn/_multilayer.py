@@ -64,6 +64,7 @@ class Multilayer(_rows.Guarded, BaseEstimator):
     `model_` is the network. The rest is in the public classes' docstrings.
     """
 
+    _losses = ()  # names that there are
     _one_row = None  # a function for the next row of partial_fit, in place of all checks
 
     def _keep(self, parameters):
@@ -109,6 +110,8 @@ class Multilayer(_rows.Guarded, BaseEstimator):
                 raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
         self._hidden_activations(hidden)
         self._dropout_rates(hidden)
+        if not isinstance(self.loss, Loss):
+            _checks.choice(self, "loss", self._losses)
         _checks.choice(self, "solver", ("lbfgs", "sgd", "adam"))
         _checks.choice(self, "learning_rate", ("constant", "invscaling", "adaptive"))
         for name in ("alpha", "power_t", "tol"):
@@ -477,9 +480,3 @@ class Multilayer(_rows.Guarded, BaseEstimator):
 
 _NOT_FINITE = ("Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                "preprocessed.")  # fmt: skip
-
-
-def is_loss(value):
-    """Whether a parameter is a loss of nncore's."""
-    return isinstance(value, Loss)
-

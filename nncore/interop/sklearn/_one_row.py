@@ -25,14 +25,16 @@ class OneRow:
     ----------
     estimator : Multilayer
     by_label : dict from a class to its target, an array of one row; None for regression
+    excess : float
+        What part of the first metric the loss has too much of, where there is one.
     """
 
-    def __init__(self, estimator, by_label):
+    def __init__(self, estimator, by_label=None, excess=0.0):
         self.state = estimator.__dict__
         self.calls = estimator.model_._calls
         self.optimizer = estimator.model_.optimizer
         self.coefs, self.intercepts = estimator._linked
-        self.by_label = by_label
+        self.by_label, self.excess = by_label, excess
         self.classes = None
         self.tol = estimator.tol
         self.note_loss = estimator.loss_curve_.append
@@ -59,6 +61,8 @@ class OneRow:
         loss = call.learn(X, y, self.optimizer._learning_rate, True)
         if loss is None:
             return False
+        if self.excess:
+            loss = loss[0] - self.excess * loss[1]
         state["n_iter_"] = 1
         state["t_"] += 1
         state["loss_"] = loss

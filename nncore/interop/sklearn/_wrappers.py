@@ -111,7 +111,7 @@ class _Wrapper(_rows.Guarded, BaseEstimator):
         weights = self._with_class_weights(y, weights, incremental)
         if weights is not None and not (np.min(weights) >= 0 and np.sum(weights) > 0):
             raise ValueError("sample_weight must not be negative, and not be zero for all rows")
-        if weights is not None:  # so that losses, which are divided by the number of rows, are means of weighted rows
+        if weights is not None and not incremental:  # losses, divided by the number of rows, are then weighted means
             weights = weights * (len(weights) / weights.sum())
         held_out = None if validation_data is None else self._checked_validation(validation_data)
         if new:
@@ -317,7 +317,7 @@ class NNClassifier(ClassifierMixin, _Wrapper):
     def partial_fit(self, X, y, sample_weight=None, classes=None):  # noqa: N803
         """Trains for one epoch on these rows, with model and optimizer as they are; returns the estimator.
 
-        `classes`, all of them, is wanted in the first call.
+        `classes`, all of them, is wanted in the first call. Weights are factors of each row's loss, as in `Model.fit`.
         """
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -413,8 +413,8 @@ class NNRegressor(RegressorMixin, _Wrapper):
         parameters of the estimator.
     loss : str or nn.losses.Loss
         For a model that is not compiled; None: the mean squared error.
-    optimizer, metrics, batch_size, epochs, shuffle, validation_split, verbose, callbacks, warm_start, random_state, \
-n_jobs, dtype, build_parameters, **parameters
+    optimizer, metrics, batch_size, epochs, shuffle, validation_split, verbose, callbacks, warm_start, random_state
+    n_jobs, dtype, build_parameters, **parameters
         As in `NNClassifier`.
 
     Attributes
@@ -456,7 +456,10 @@ n_jobs, dtype, build_parameters, **parameters
         return self._fit(X, y, sample_weight, validation_data)
 
     def partial_fit(self, X, y, sample_weight=None):  # noqa: N803
-        """Trains for one epoch on these rows, with model and optimizer as they are; returns the estimator."""
+        """Trains for one epoch on these rows, with model and optimizer as they are; returns the estimator.
+
+        Weights are factors of each row's loss, as in `Model.fit`.
+        """
         return self._fit(X, y, sample_weight, None, incremental=True)
 
     def predict(self, X):  # noqa: N803
