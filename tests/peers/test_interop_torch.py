@@ -443,7 +443,41 @@ class Shared(t.Module):
         return self.fc(self.act(a)) + self.fc(y)
 
 
-PROGRAMS = {"residual": (Network, [(3, 32, 32)]), "vision": (VisionTransformer, [(3, 8, 12)]),
+class Heads(t.Module):
+    """Attention of several heads by hand, and by PyTorch's function; an argument that has a default."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.out = t.Linear(8, 24), t.Linear(8, 8)
+
+    def forward(self, x, factor=0.5, mask=None):
+        rows, steps, features = x.shape
+        q, k, v = self.qkv(x).reshape(rows, steps, 3, 2, features // 2).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (q @ k.transpose(-2, -1) * factor).softmax(dim=-1)
+        y = (weights @ v).transpose(1, 2).reshape(rows, steps, features)
+        z = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=0.1 if self.training else 0.0)
+        y = self.out(y + z.transpose(1, 2).flatten(2))
+        if mask is not None:
+            y = y * mask
+        return y, y.max(dim=1).values, torch.stack([y[:, 0].sum(-1), y[:, 1:].mean(dim=(1, 2))], dim=1)
+
+
+class UNet(t.Module):
+    """Images that are halved, doubled and joined; gates for each channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.middle = t.Conv2d(1, 4, 3, padding=1), t.Conv2d(4, 8, 3, padding=1)
+        self.up, self.out = t.ConvTranspose2d(8, 4, 2, 2), t.Conv2d(8, 2, 1)
+        self.gate = t.Sequential(t.Linear(4, 2), t.ReLU(), t.Linear(2, 4), t.Sigmoid())
+
+    def forward(self, x):
+        a = self.down(x)
+        a = a * self.gate(a.mean([2, 3]))[:, :, None, None]
+        return self.out(torch.cat([self.up(self.middle(F.max_pool2d(a, 2))), a], 1))
+
+
+PROGRAMS = {"heads": (Heads, [(5, 8)]), "unet": (UNet, [(1, 8, 6)]), "residual": (Network, [(3, 32, 32)]), "vision": (VisionTransformer, [(3, 8, 12)]),
             "functions": (Functions, [(2, 8, 10)]), "mixer": (Mixer, [(3, 6, 8)]),
             "shared": (Shared, [(2, 3, 4), (24,)])}  # fmt: skip
 
@@ -600,6 +634,10 @@ REFUSALS = {
     "indices of maxima": (lambda: P(lambda s, x: x.max(1)), (4,), "indices of maxima"),
     "output": (lambda: P(lambda s, x: torch.zeros(3)), (4,), "depend on the inputs"),
     "division": (lambda: P(lambda s, x: x / x), (4,), "divides by numbers"),
+    "two shapes": (lambda: P(lambda s, x: s.fc(x)[:, 0] + s.fc(x[:, 0]), fc=t.Linear(4, 4)), (5, 4),
+                   "built for samples"),
+    "dropout of attention": (lambda: P(lambda s, x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.5)), (4, 4),
+                             "self.training"),
     "lazy": (lambda: t.Sequential(t.LazyLinear(4)), (4,), "LazyLinear|uninitialized|first data"),
 }
 
@@ -610,6 +648,23 @@ def test_what_cannot_come_from_torch_is_named(case):
     make, shape, words = REFUSALS[case]
     with pytest.raises(ValueError, match=words):
         from_torch(make(), shape)
+
+
+def test_one_number_for_each_sample():
+    """PyTorch has (rows,) where nncore has (rows, 1)."""
+    module = P(lambda s, x: torch.sigmoid(s.fc(x).squeeze(-1)) * 2 + 1, fc=t.Linear(4, 1)).eval()
+    x = noise((5, 4))
+    with torch.no_grad():
+        assert_close(from_torch(module, (4,)).predict(x)[:, 0], module(torch.tensor(x)))
+
+
+def test_outputs_in_dicts_and_unused_inputs():
+    class Two(t.Module):
+        def forward(self, x, y):
+            return {"a": x * 2, "b": [x + 1]}
+
+    got = from_torch(Two(), [(4,), (3,)]).predict([noise((5, 4)), noise((5, 3))])
+    assert_close(got, [noise((5, 4)) * 2, noise((5, 4)) + 1])
 
 
 def test_misuse():

@@ -1,5 +1,6 @@
 """A module is traced by torch.fx, and its operations are gone through in their order."""
 
+import inspect
 import math
 import operator
 
@@ -35,12 +36,16 @@ def read(module, input_shape, data_format, seed):
         for one in modes:
             one.training = False
         # a module of PyTorch's own is one operation, and not what its forward does
-        reader = Reader(module if _is_composite(module) else torch.nn.Sequential(module))
-        inputs, outputs = reader.run(_shapes(input_shape, reader.placeholders), data_format)
+        shapes = _shapes(input_shape)
+        reader = Reader(module if _is_composite(module) else torch.nn.Sequential(module), len(shapes))
+        inputs, outputs = reader.run(shapes, data_format)
     finally:
         for one, training in modes.items():
             one.training = training
-    model = nn.Model(inputs, outputs, name=type(module).__name__.lower(), dtype=dtype, seed=seed)
+    try:
+        model = nn.Model(inputs, outputs, name=type(module).__name__.lower(), dtype=dtype, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"from_torch: {error}") from error
     reader.copy_weights()
     return model
 
@@ -59,14 +64,9 @@ def _is_composite(module):
     return isinstance(module, (torch.nn.Sequential, torch.fx.GraphModule)) or not own
 
 
-def _shapes(given, names):
+def _shapes(given):
     """(shape of a sample, place of the axis of samples) of each input."""
     shapes = list(given) if isinstance(given, list) and all(isinstance(s, (tuple, list)) for s in given) else [given]
-    if len(shapes) != len(names):
-        raise ValueError(
-            f"from_torch: the module takes {len(names)} inputs ({', '.join(names)}), and input_shape has "
-            f"{len(shapes)}: a list of tuples is wanted for several"
-        )
     found = []
     for shape in shapes:
         shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
@@ -87,13 +87,29 @@ class _Tracer(torch.fx.Tracer):
         return not _is_composite(module)
 
 
+def _left_out(root, count):
+    """{name: default} of the arguments of `forward` behind the first `count`; ValueError where that is not possible."""
+    parameters = list(inspect.signature(root.forward).parameters.values())
+    if any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters):
+        raise ValueError(f"from_torch: forward of {type(root).__name__} must have named arguments, without * and **")
+    needed = sum(one.default is one.empty for one in parameters)
+    if not needed <= count <= len(parameters):
+        names = ", ".join(one.name for one in parameters)
+        raise ValueError(
+            f"from_torch: the module takes {needed if needed == len(parameters) else f'{needed} to {len(parameters)}'} "
+            f"inputs ({names}), and input_shape has {count}: a list of tuples is wanted for several"
+        )
+    return {one.name: one.default for one in parameters[count:]}
+
+
 class Reader:
     """Goes through a traced graph."""
 
-    def __init__(self, root):
+    def __init__(self, root, count):
         self.root = root
+        left = _left_out(root, count)
         try:
-            self.graph = _Tracer().trace(root)
+            self.graph = _Tracer().trace(root, left)
         except Exception as error:
             raise ValueError(
                 f"from_torch: torch.fx cannot trace {type(root).__name__}: {error}. What forward does may not depend "
@@ -102,7 +118,13 @@ class Reader:
         modules = dict(root.named_modules())
         called = [modules[node.target] for node in self.graph.nodes if node.op == "call_module"]
         self.often = {id(one) for one in called if called.count(one) > 1}
-        self.placeholders = [node.target for node in self.graph.nodes if node.op == "placeholder"]
+        self.ignored = set()  # placeholders of arguments that keep their defaults, and what is asserted of these
+        taken = count
+        for node in self.graph.nodes:
+            if node.op == "placeholder":
+                taken -= 1
+            if (node.op == "placeholder" and taken < 0) or self.ignored.intersection(node.all_input_nodes):
+                self.ignored.add(node)
         self.layers = {}  # made ones, by whom they stand for
         self.names = set()
         self.weights = []  # (layer, arrays)
@@ -115,6 +137,8 @@ class Reader:
         known, inputs, shapes = {}, [], iter(shapes)
         for node in self.graph.nodes:
             where = f"from_torch: {_where(node)}"
+            if node in self.ignored:
+                continue
             try:
                 if node.op == "placeholder":
                     tensor, known[node] = self._input(node, *next(shapes), data_format)
@@ -350,6 +374,8 @@ def _attribute(value, name):
         return Absent(f"a {name}")
     if name == "data":
         return value
+    if name in ("values", "indices") and isinstance(value, tuple):
+        return _item(value, ("values", "indices").index(name))
     raise ValueError(f"nncore has no counterpart of the attribute {name!r}")
 
 

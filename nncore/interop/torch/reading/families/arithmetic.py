@@ -6,6 +6,7 @@ import numpy as np
 
 import nncore as nn
 from nncore.interop.torch.reading.families.activation import activate, scale
+from nncore.interop.torch.reading.families.axes import select, stack
 from nncore.interop.torch.reading.families.linear import dense
 from nncore.interop.torch.reading.registry import function
 from nncore.interop.torch.reading.values import Constant, States, Value
@@ -172,9 +173,25 @@ def minimum(node, input, other):
 def matmul(node, input, other):
     if isinstance(input, Value) and isinstance(other, Constant) and other.array.ndim == 2:
         return dense(node, input, other.array.T, None, other.trainable)
-    if not isinstance(input, Value) or not isinstance(other, Value) or input.rank != 3 or other.rank != 3 or (
-        input.batch or other.batch
-    ):  # fmt: skip
-        raise ValueError("nncore multiplies matrices of (rows, i, k) and (rows, k, j), or with a parameter (k, j)")
-    layer = node.layer(nn.layers.Dot, axes=(2, 1))
-    return Value(layer([input.sorted_tensor(), other.sorted_tensor()]), (0, 1, 2))
+
+    def multiply(a, b):
+        layer = node.layer(nn.layers.Dot, axes=(2, 1))
+        return Value(layer([a.sorted_tensor(), b.sorted_tensor()]), (0, 1, 2))
+
+    return each_head(node, multiply, input, other)
+
+
+def each_head(node, function, *values):
+    """A function of values (rows, i, j), of which those of (rows, heads, i, j) have several."""
+    known = all(isinstance(value, Value) and value.batch == 0 for value in values)
+    ranks = {value.rank for value in values} if known else set()
+    if ranks == {3}:
+        return function(*values)
+    if ranks != {4} or len({value.shape[1] for value in values}) != 1:
+        raise ValueError(
+            "nncore multiplies matrices of (rows, i, k) and (rows, k, j), of equally many heads each, or with a "
+            "parameter (k, j)"
+        )
+    heads = values[0].shape[1]
+    parts = [function(*(select(node, value, 1, head) for value in values)) for head in range(heads)]
+    return stack(node, parts, 1)

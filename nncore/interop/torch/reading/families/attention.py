@@ -5,6 +5,7 @@ import torch
 
 import nncore as nn
 from nncore.interop.torch.reading.families.activation import activate
+from nncore.interop.torch.reading.families.arithmetic import each_head
 from nncore.interop.torch.reading.families.reduction import reduce
 from nncore.interop.torch.reading.parameters import array, frozen
 from nncore.interop.torch.reading.registry import function, module
@@ -162,4 +163,18 @@ def decoder(node, module, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_
 @function("scaled_dot_product_attention")
 def scaled_dot_product_attention(node, query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None,
                                  enable_gqa=False):  # fmt: skip
-    raise ValueError("nncore has attention as a layer: torch.nn.MultiheadAttention comes over")
+    if dropout_p:
+        raise ValueError(f"dropout_p={dropout_p} of evaluation, too: it needs dropout_p=p if self.training else 0.0")
+    if enable_gqa or not all(isinstance(one, Value) for one in (query, key, value)):
+        raise ValueError("query, key and value must depend on the inputs and have equally many heads")
+    axes = (query.rank - 2, key.rank - 2)
+    causal = is_causal or _is_causal(attn_mask, *(x.shape[axis] for x, axis in zip((query, key), axes, strict=True)))
+    factor = query.shape[-1] ** -0.5 if scale is None else float(scale)
+    query = query.like(node.layer(nn.layers.Rescaling, factor, suffix="scale")(query.tensor))
+
+    def attend(q, k, v):
+        layer = node.layer(nn.layers.Attention)
+        options = {"use_causal_mask": True} if causal else {}
+        return Value(layer([q.sorted_tensor(), v.sorted_tensor(), k.sorted_tensor()], **options), (0, 1, 2))
+
+    return each_head(node, attend, query, key, value)
