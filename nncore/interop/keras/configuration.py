@@ -39,7 +39,7 @@ class _Nothing:
 
 
 def numbers(value):
-    """Tuples of configurations that came as lists stay equal to the defaults that they are compared with."""
+    """A configuration with Python's numbers in place of NumPy's."""
     if isinstance(value, dict):
         return {key: numbers(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -233,7 +233,7 @@ class _Nodes:
 
     def __init__(self, reader, model):
         self.reader, self.name = reader, model.name
-        self.mask_of = getattr(reader.keras.src.backend.common.masking, "get_keras_mask")  # noqa: B009
+        self.mask_of = reader.keras.src.backend.common.masking.get_keras_mask
         self.known = {}  # {id of a tensor of Keras: ours}
 
     def tensor(self, theirs):
