@@ -613,3 +613,15 @@ def test_an_optimizer_of_nncore_alone():
     schedule = nncore.optimizers.schedules.LinearDecay(0.1, 10)
     with pytest.raises(ValueError, match="schedule LinearDecay; compile=False"):
         to_keras(nncore_compiled(nncore.optimizers.SGD(schedule)))
+
+
+def test_a_frozen_layer_inside_of_another_layer():
+    def build(k):
+        inner = k.Sequential([k.Input((3,)), k.layers.Dense(2, name="frozen"), k.layers.Dense(2)], name="inner")
+        model = k.Sequential([k.Input((4, 3)), k.layers.TimeDistributed(inner), k.layers.Dense(2)])
+        inner.get_layer("frozen").trainable = False
+        return model
+
+    ours, theirs = sides.pair(build, "float32")
+    assert len(theirs.trainable_variables) == 4 == len(from_keras(theirs).trainable_variables)
+    assert len(ours.trainable_variables) == 4 == len(to_keras(ours).trainable_variables)

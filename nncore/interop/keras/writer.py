@@ -22,7 +22,6 @@ def write(keras, model, compile, batch_size):
     writer = Writer(keras, model.dtype_policy, batch_size)
     theirs = writer.model(model)
     pairs = writer.copy_weights()
-    writer.switch()
     if compile and model.compiled:
         compilation.write(keras, model, theirs, pairs)
     return theirs
@@ -154,9 +153,3 @@ class Writer:
         for theirs, ours in pairs:
             theirs.assign(np.array(ours.array))
         return pairs
-
-    def switch(self):
-        """Freezes layers that are frozen."""
-        for ours, theirs in self.made.values():
-            if not isinstance(ours, nn.Model) and theirs.trainable != ours.trainable:
-                theirs.trainable = ours.trainable
