@@ -211,7 +211,7 @@ class SingleCalls:
         outputs = self._empty_outputs(sources[0].rows)
         program.bind_inputs(sources)
         program.bind_arrays("output", outputs)
-        self._run_slices(program, sources[0].rows, minibatch=rows)
+        self._run_slices(program, sources[0].rows, rows, sources)
         self._prepare_call("predict", program, sources)
         return single(outputs)
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 
 from nncore import _checks, _engine, config
+from nncore._mapped import MappedRows
 from nncore._prefetch import Ahead, InTurn
 from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nncore._calls import Call, Exclusive
     from nncore._data import Source
@@ -337,13 +338,21 @@ class Training:
         program.bind_inputs(data.x)
         program.bind_targets(data.y, data.weights)
         program.builder.totals[:] = 0
-        self._run_slices(program, data.rows, minibatch=rows)
+        self._run_slices(program, data.rows, rows, [*data.x, *data.y])
         return program.builder.totals.copy()  # type: ignore[no-any-return]
 
-    def _run_slices(self, program: Program, end: int, position: Any = 0, **options: Any) -> None:
+    def _run_slices(self, program: Program, end: int, minibatch: int, sources: Sequence[Any]) -> None:
         """Runs to the end, with a look at Ctrl-C now and then."""
+        position, mapped = 0, MappedRows.find(sources)
+        if mapped is not None:
+            mapped.begin(shuffled=False)
         while position < end:
-            position, _ = program.run(end, position=position, seconds=SLICE_SECONDS, seed=self.seed, **options)
+            stop = end if mapped is None else min(end, mapped.window(position, minibatch))
+            position, _ = program.run(stop, position=position, minibatch=minibatch, seconds=SLICE_SECONDS,
+                                      seed=self.seed)  # fmt: skip
+            if mapped is not None:
+                mapped.give_back()
+                mapped.ask(None, position, min(end, mapped.window(position, minibatch)))
 
     def _require_whole_minibatches(self, rows: int, minibatch: int) -> None:
         """Raises ValueError where a stateful model would get a last minibatch of fewer rows."""
@@ -418,6 +427,7 @@ class _ArrayFeed:
         self.shuffle = shuffle
         self.steps = _steps(data.rows, batch_size, steps)
         self.rows = min(data.rows, self.steps * self.batch_size)
+        self.mapped = MappedRows.find([*data.x, *data.y])
         model._require_whole_minibatches(self.rows, self.batch_size)
 
     def _bound_program(self, totals: Any) -> Program:
@@ -460,6 +470,8 @@ class _ArrayFeed:
         logs = model._named(totals, position) if position else {}
         stopped = batch and begun.stopped
         foreign = True
+        if self.mapped is not None:
+            self.mapped.begin(self.shuffle)
         while position < self.rows and not stopped:
             if hooked:
                 model._call_hooks(calls.on_train_batch_begin, batch)
@@ -467,6 +479,9 @@ class _ArrayFeed:
                 program = self._bound_program(totals)
             one = hooked or model.stop_training
             end = min(position + self.batch_size, self.rows) if one else self.rows
+            if self.mapped is not None:
+                end = min(end, self.mapped.window(position, self.batch_size))
+                self.mapped.ask(order, end, min(self.rows, 2 * end - position))
             steps, learning_rate = optimizer.prepare(-(-(end - position) // self.batch_size))
             reached, bad = program.run(
                 min(end, position + steps * self.batch_size),
@@ -481,6 +496,8 @@ class _ArrayFeed:
             )
             batch += -(-(reached - position) // self.batch_size)
             position = reached
+            if self.mapped is not None:
+                self.mapped.give_back()
             if bad:
                 raise NonFiniteLossError(
                     f"the loss became NaN or infinite in epoch {epoch + 1}, minibatch {batch + 1}; the weights are "
