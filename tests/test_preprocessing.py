@@ -71,6 +71,17 @@ def test_normalization_given_and_small_variances():
     np.testing.assert_allclose(integers.mean, [[5, 6]])
 
 
+def test_normalization_that_was_called_takes_the_type_of_its_model():
+    layer = adapted(LAYERS.Normalization(), X)
+    wanted = (X - X.mean(0)) / X.std(0)
+    np.testing.assert_allclose(layer(X), wanted, rtol=1e-12)
+    layer(X[:2])
+    model = nn.Sequential([nn.Input((3,)), layer])
+    np.testing.assert_allclose(model.predict(X, verbose=0), wanted, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="built with weights of float32"):
+        nn.Sequential([nn.Input((3,)), layer], dtype="float64")
+
+
 def test_normalization_adapts_to_minibatches_frames_and_files(tmp_path):
     whole = adapted(LAYERS.Normalization(), X)
     np.save(tmp_path / "x.npy", X)

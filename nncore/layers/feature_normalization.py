@@ -38,8 +38,8 @@ class Normalization(Layer):
     --------
     >>> layer = nn.layers.Normalization()
     >>> layer.adapt(np.array([[0.0, 7.0], [2.0, 9.0], [0.0, 7.0], [2.0, 9.0]]))
-    >>> layer(np.array([[0.0, 9.0]]))
-    array([[-1.,  1.]], dtype=float32)
+    >>> layer([[0.0, 9.0]]).tolist()
+    [[-1.0, 1.0]]
     """
 
     supports_masking = True
@@ -61,6 +61,7 @@ class Normalization(Layer):
         self._adapted = None  # mean and variance, found before the layer was built
         self._adapted_shape = None  # of a sample then
         self._made = None  # Weights of mean, variance and count
+        self._only_called = False  # on arrays, so that no model has these weights
 
     def _axes(self, shape):
         """The axes of a sample along which statistics differ."""
@@ -72,6 +73,20 @@ class Normalization(Layer):
     def compute_output_shape(self, input_shape):
         self._axes(input_shape)
         return input_shape
+
+    def __call__(self, inputs, *arguments, **options):
+        only_called = self._only_called or not self.built
+        outputs = super().__call__(inputs, *arguments, **options)
+        self._only_called = only_called and self.built
+        return outputs
+
+    def build_for(self, input_shape, weights):
+        """Builds the layer; one that was only called on arrays takes the type of the model that it comes into."""
+        if self._only_called and self._made is not None and self._made[0].array.dtype != weights.dtype:
+            self._adapted, self._adapted_shape = [weight.array for weight in self._made[:2]], self.input_shape
+            self._made, self._weights, self.built = None, [], False
+        super().build_for(input_shape, weights)
+        self._only_called = False
 
     # ---- statistics
 
