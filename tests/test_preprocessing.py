@@ -171,6 +171,25 @@ def test_lookups():
     assert padded([["a"]]).tolist() == [[0, 1, 0, 0]]
 
 
+def test_a_lookup_without_a_key_for_unknown_ones():
+    layer = adapted(LAYERS.StringLookup(oov_token=None, mask_token="m", output_mode="tf_idf"), [["a", "b", "a", "m"]])
+    assert layer.get_vocabulary() == [None, "a", "b"]
+    again = LAYERS.StringLookup.from_config(json.loads(json.dumps(layer.get_config())))
+    assert again.get_vocabulary() == layer.get_vocabulary()
+    assert again([["b", "x"]]).tolist() == layer([["b", "x"]]).tolist()
+    with pytest.raises(TypeError, match="must be of strings; got None"):
+        LAYERS.StringLookup(vocabulary=["a", None])
+
+
+def test_one_long_text_does_not_make_all_long():
+    texts = np.array(["a b"] * 20000 + ["a " * 20000])
+    for options, shape in (({"output_sequence_length": 3}, (20001, 3)), ({"output_mode": "count"}, (20001, 3))):
+        code = LAYERS.TextVectorization(vocabulary=["a", "b"], **options)(texts)  # else 3 GiB
+        assert code.shape == shape
+        assert code[0].tolist() == ([2, 3, 0] if options.get("output_sequence_length") else [0, 1, 1])
+    assert code[-1].tolist() == [0, 20000, 0]
+
+
 def test_vocabularies_of_files_and_kinds_of_text(tmp_path):
     (tmp_path / "words.txt").write_text("red\ngreen\nsehr schön\n", encoding="utf-8")
     layer = LAYERS.StringLookup(vocabulary=str(tmp_path / "words.txt"))

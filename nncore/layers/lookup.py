@@ -108,8 +108,9 @@ class IndexLookup(DataLayer):
             raise ValueError(f"{owner} with output_mode={self.output_mode!r} {wanted}")
         if isinstance(vocabulary, str):
             vocabulary = self.of_lines(_text.lines_of(vocabulary, owner))
-        keys = [self.key(key, "vocabulary") for key in self._listed(vocabulary)]
         special = self.get_vocabulary()[: self._special_places]
+        keys = [None if key is None and None in special[place : place + 1] else self.key(key, "vocabulary")
+                for place, key in enumerate(self._listed(vocabulary))]  # fmt: skip
         stated = len(keys) >= len(special) > 0 and keys[: len(special)] == special
         tokens = keys[len(special) :] if stated else keys
         self._check_tokens(owner, tokens)
@@ -215,16 +216,16 @@ class IndexLookup(DataLayer):
         if self.invert:
             return self._keys_at(data, name)
         array = self.read(data, name)
-        return self.encode_indices(self._indices(self.keys_of(array), name).reshape(array.shape))
+        return self.encode_indices(self.indices_of(self.keys_of(array), name).reshape(array.shape))
 
-    def encode_indices(self, indices):
-        """Numbers in the output mode; negative ones are left out."""
+    def encode_indices(self, indices, encode=encode_indices):
+        """Numbers in the output mode, by a function of indices, mode and depth; negative ones are left out."""
         if self.output_mode != "tf_idf":
-            return encode_indices(indices, self.output_mode, self.depth)
+            return encode(indices, self.output_mode, self.depth)
         weights = np.pad(self.idf_weights, (0, self.depth - len(self.idf_weights)))
-        return encode_indices(indices, "count", self.depth) * weights
+        return encode(indices, "count", self.depth) * weights
 
-    def _indices(self, keys, name):
+    def indices_of(self, keys, name):
         """The numbers of a list of keys; -1 for the mask where codes leave it out."""
         table = self._table
         indices = np.fromiter((table.get(key, -1) for key in keys), np.int64, len(keys))

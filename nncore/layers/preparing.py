@@ -1,5 +1,7 @@
 """Layers that encode data in NumPy, before the engine reads it: categories, text, intervals."""
 
+import math
+
 import numpy as np
 
 from nncore import _checks, _data
@@ -115,19 +117,23 @@ def encode_indices(indices, mode, depth, weights=None):
         code[(*np.nonzero(known), indices[known])] = 1
         return code
     indices = np.atleast_1d(indices)
-    rows, known = indices.reshape(-1, indices.shape[-1]), None
-    known = rows >= 0
-    places = np.nonzero(known)[0] * depth + rows[known]
-    shape = (*indices.shape[:-1], depth)
+    samples = indices.shape[:-1]
+    rows = np.repeat(np.arange(math.prod(samples)), indices.shape[-1])
+    weights = None if weights is None else weights.reshape(-1)
+    return encode_flat(rows, indices.reshape(-1), math.prod(samples), mode, depth, weights).reshape(*samples, depth)
+
+
+def encode_flat(rows, indices, count, mode, depth, weights=None):
+    """The "multi_hot" or "count" code (count, depth) of numbers that belong to rows; negative ones are left out."""
+    known = indices >= 0
+    places = rows[known] * depth + indices[known]
     if mode == "multi_hot":
-        code = np.zeros(len(rows) * depth, np.uint8)
+        code = np.zeros(count * depth, np.uint8)
         code[places] = 1
     else:
-        if weights is not None:
-            weights = np.broadcast_to(weights, indices.shape).reshape(rows.shape)[known]
-        code = np.bincount(places, weights, len(rows) * depth)
-        code = code.astype(np.float64 if weights is not None else np.int32)
-    return code.reshape(shape)
+        code = np.bincount(places, None if weights is None else weights[known], count * depth)
+        code = code.astype(np.int32 if weights is None else np.float64)
+    return code.reshape(count, depth)
 
 
 def whole_numbers(array, owner, name):

@@ -9,7 +9,7 @@ from nncore import _checks, _custom_objects
 from nncore.layers import _text
 from nncore.layers.layer import Layer
 from nncore.layers.lookup import StringLookup
-from nncore.layers.preparing import OUTPUT_MODES, DataLayer, batches_to_adapt, check_mode, encoded_shape
+from nncore.layers.preparing import OUTPUT_MODES, DataLayer, batches_to_adapt, check_mode, encode_flat, encoded_shape
 
 # As TensorFlow's string functions, which Keras uses: letters and spaces of ASCII.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -159,18 +159,18 @@ class TextVectorization(DataLayer):
         if not lookup.tokens:
             raise ValueError(f"layer {self.name!r} has no vocabulary yet: call adapt(data), or set_vocabulary")
         documents = self._words_of(self.read(data, name), name)
+        if self.output_sequence_length is not None:
+            documents = [words[: self.output_sequence_length] for words in documents]
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
-        longest = int(lengths.max(initial=0))
-        numbers = np.full((len(documents), longest), 0 if self.output_mode == "int" else -1, np.int64)
-        numbers[np.arange(longest) < lengths[:, None]] = lookup._indices(
-            [word for words in documents for word in words], name
-        )
+        found = lookup.indices_of([word for words in documents for word in words], name)
         if self.output_mode != "int":
-            return lookup.encode_indices(numbers)
-        length = self.output_sequence_length
-        if length is None:
-            return numbers
-        return np.pad(numbers[:, :length], ((0, 0), (0, max(0, length - longest))))
+            rows = np.repeat(np.arange(len(documents)), lengths)
+            return lookup.encode_indices(found, lambda indices, mode, depth: encode_flat(rows, indices, len(documents),
+                                                                                         mode, depth))  # fmt: skip
+        longest = self.output_sequence_length or int(lengths.max(initial=0))
+        numbers = np.zeros((len(documents), longest), np.int64)
+        numbers[np.arange(longest) < lengths[:, None]] = found
+        return numbers
 
     def compute_output_shape(self, input_shape):
         if input_shape not in ((1,), ()) and self.split is not None:
