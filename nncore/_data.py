@@ -24,8 +24,8 @@ __all__ = ["Source", "as_array", "class_weights", "features", "labels", "row_wei
 
 
 COLUMNS = len(_engine.SOURCE_TYPES)  # NN_COLUMNS of nncore.h
-# A shuffled row of so many columns is in so many places of memory that a copy, where it is not large, is cheaper.
-MOST_COLUMNS = 256
+# A shuffled row of more columns is in so many places of memory that a copy, where it is not large, is cheaper.
+MOST_COLUMNS = 128
 LARGE_BYTES = 1 << 28
 
 
@@ -109,7 +109,8 @@ def _read(data, name):
             return columns[0][:, None] if columns[0].ndim == 1 else columns[0]
         if any(column.ndim > 1 for column in columns):
             raise ValueError(f"{name} has a column of lists beside others; give each as an input of its own")
-        return Columns(columns) if len(columns) <= MOST_COLUMNS else np.asarray(Columns(columns))
+        in_place = _pays_in_place(len(columns), sum(column.nbytes for column in columns))
+        return Columns(columns) if in_place else np.asarray(Columns(columns))
     try:
         array = _foreign.array_of(data, name)
         if array is not None:
@@ -147,7 +148,7 @@ def as_source(array: Array, dtype: Dtype) -> Source:
         if extent > 1 and stride != inner:
             contiguous = False
         inner *= extent
-    if not contiguous and native and array.ndim == 2 and _pays_in_place(array):
+    if not contiguous and native and array.ndim == 2 and _pays_in_place(array.shape[1], array.nbytes):
         places = np.empty((array.shape[1], 3), np.int64)
         places[:, 0] = array.ctypes.data + np.arange(array.shape[1]) * array.strides[1]
         places[:, 1], places[:, 2] = _engine.SOURCE_TYPES.index(array.dtype), array.strides[0]
@@ -157,8 +158,8 @@ def as_source(array: Array, dtype: Dtype) -> Source:
     return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
 
 
-def _pays_in_place(array):
-    return array.shape[1] <= MOST_COLUMNS or array.nbytes >= LARGE_BYTES
+def _pays_in_place(columns, nbytes):
+    return columns <= MOST_COLUMNS or nbytes >= LARGE_BYTES
 
 
 def shape_of(data, name, reader):

@@ -4,9 +4,11 @@ import collections
 import contextvars
 import itertools
 import threading
+import time
 
 import numpy as np
 
+PAYS_SECONDS = 2e-4  # that a minibatch must take to be made; to hand one over takes a fraction of that
 SECONDS = 1.0  # that an early end waits for what makes minibatches, so that it can be asked for the next one
 SECONDS_AFTER_ERROR = 0.05  # as Ctrl-C is to end a training at once
 
@@ -41,9 +43,10 @@ class InTurn:
             self.lock.call_in()
 
 
-class Ahead:
+class Ahead(InTurn):
     """As `InTurn`, with the next minibatch made in a thread meanwhile; the order is the same.
 
+    There is a thread from the first minibatch on that takes so long to make that it pays.
     Where the code that makes minibatches calls the model, it waits there until the minibatch before has been trained,
     and so finds the weights that it would find without a thread. What it yields is copied before it goes on, as it may
     write into the same arrays again. At the end of a ``with`` block the thread is at its end as well, or will be when
@@ -51,24 +54,27 @@ class Ahead:
     """
 
     def __init__(self, batches, steps, lock):
-        self.lock, self.outer = lock, None
+        super().__init__(batches, steps, lock)
+        self.outer = self.thread = None
         self.condition = threading.Condition()
         self.ready = collections.deque()
         self.failure = None
         self.ended = self.closed = False
         self.waiting = self.visiting = False  # whether the model waits for a minibatch, and is in use for one
         self.ident = None  # of the thread
-        iterator = itertools.islice(iter(batches), steps)
-        arguments = (_Once(iterator),)  # so that nothing else keeps the iterator alive
-        self.thread = threading.Thread(target=contextvars.copy_context().run, args=(self._make, *arguments),
-                                       name="nncore minibatches", daemon=True)  # fmt: skip
 
-    def __enter__(self):
+    def _start(self):
+        once = _Once(self.iterator)  # so that nothing else keeps the iterator alive
+        self.iterator = None
         self.outer, self.lock.visitor = self.lock.visitor, self
+        self.thread = threading.Thread(target=contextvars.copy_context().run, args=(self._make, once),
+                                       name="nncore minibatches", daemon=True)  # fmt: skip
         self.thread.start()
-        return self
 
     def __exit__(self, error, *_):
+        self.iterator = None
+        if self.thread is None:
+            return
         with self.condition:
             self.closed = True
             self.waiting = error is None
@@ -83,10 +89,13 @@ class Ahead:
             self.lock.visitor = self.outer
             self.ready.clear()
 
-    def __iter__(self):
-        return self
-
     def __next__(self):
+        if self.thread is None:
+            begin = time.perf_counter()
+            batch = super().__next__()
+            if time.perf_counter() - begin > PAYS_SECONDS:
+                self._start()
+            return batch
         with self.condition:
             self.waiting = True
             self.condition.notify_all()

@@ -134,13 +134,18 @@ def test_memory_of_a_training_on_a_frame():
     assert peak < frame.memory_usage().sum() / 4  # the epoch's order, and the plan
 
 
-def test_many_columns_are_copied_where_that_is_small():
+def test_many_columns_are_copied_where_that_is_small(monkeypatch):
     wide = np.asfortranarray(RANDOM.standard_normal((4, _data.MOST_COLUMNS + 1)))
     source = source_of(wide, wide.shape[1])
     assert source.table is None
     assert source.array.flags.c_contiguous
     frame = pandas.DataFrame(wide)
     np.testing.assert_array_equal(rows_of(frame, wide.shape[1]), wide)
+    assert source_of(arrow.table(frame.rename(columns=str)), wide.shape[1]).table is None
+    monkeypatch.setattr(_data, "LARGE_BYTES", 1000)
+    for data in (wide, frame, arrow.table(frame.rename(columns=str))):
+        assert source_of(data, wide.shape[1]).table is not None
+        np.testing.assert_array_equal(rows_of(data, wide.shape[1]), wide)
 
 
 # ---------------------------------------------------------------- types of their own

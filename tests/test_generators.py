@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
+from nncore import _prefetch
 
 X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
 Y = X.sum(1, keepdims=True)
@@ -38,7 +39,9 @@ def threads_left():
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_stays():
+def _no_thread_stays(monkeypatch):
+    """Every test has threads from the second minibatch on, however fast minibatches are made."""
+    monkeypatch.setattr(_prefetch, "PAYS_SECONDS", 0.0)
     yield
     assert threads_left() == []
 
@@ -128,15 +131,18 @@ def test_the_length_of_an_iterable_is_shown():
 # ---------------------------------------------------------------- ahead
 
 
-def test_the_next_minibatch_is_made_while_one_trains():
+def test_the_next_minibatch_is_made_while_one_trains(monkeypatch):
     ready, made = threading.Event(), []
 
     def generator():
         for number in range(3):
             made.append(threading.current_thread())
+            time.sleep(0.001)
             if number == 1:
                 ready.set()
             yield X, Y
+
+    monkeypatch.undo()
 
     class Waits(nn.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -144,7 +150,26 @@ def test_the_next_minibatch_is_made_while_one_trains():
             assert len(made) <= batch + 2  # and no more than one is ahead
 
     model_of().fit(generator(), verbose=0, callbacks=[Waits()])
-    assert threading.main_thread() not in made
+    assert made[0] is threading.main_thread()
+    assert threading.main_thread() not in made[1:]
+    made.clear()
+    model_of().fit((made.append(threading.current_thread()) or batch for batch in list(batches())), verbose=0)
+    assert sum(thread is not threading.main_thread() for thread in made) <= 3  # of 6 that cost nothing
+
+
+def test_making_and_training_take_the_time_of_one():
+    class Slow(nn.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(0.05)
+
+    def generator():
+        for batch in batches():
+            time.sleep(0.05)
+            yield batch
+
+    begin = time.monotonic()
+    model_of().fit(generator(), verbose=0, callbacks=[Slow()])
+    assert time.monotonic() - begin < 0.05 * 12 * 0.9
 
 
 def test_without_prefetch_a_generator_runs_in_the_thread_of_fit():
@@ -395,12 +420,13 @@ def test_context_variables_reach_the_generator():
     token, seen = variable.set("set"), []
 
     def generator():
-        seen.append(variable.get())
-        yield X, Y
+        for batch in batches():
+            seen.append(variable.get())
+            yield batch
 
     model_of().fit(generator(), verbose=0)
     variable.reset(token)
-    assert seen == ["set"]
+    assert seen == ["set"] * 6
 
 
 def test_a_backup_goes_on_in_a_generator(tmp_path):
