@@ -210,7 +210,8 @@ def test_kinds():
         "category": [["a", "b", "c"] * 9, ["01234", "10115", "99999"] * 9, ["low", None] * 9,
                      [*numbers[:30], *["a", "b", "c"] * 20]],
         "boolean": [["yes", "no"] * 9, ["True", "False"] * 9, ["Y", "n"] * 9, [True, False, None] * 9],
-        "date": [["2024-01-01", "2024-05-07"] * 9, ["12:30", "7:15"] * 9, [*(f"{i}.2.2024" for i in range(1, 29)), "soon"]],  # noqa: E501
+        "date": [["2024-01-01", "2024-05-07"] * 9, ["12:30", "7:15"] * 9,
+                 [*(f"{i}.2.2024" for i in range(1, 29)), "soon"]],
         "left out": [["a"] * 30, [None] * 30, [f"name {i}" for i in range(100)], ["5"] * 30],
     }
     for wanted, columns_ in cases.items():

@@ -11,7 +11,7 @@ import numpy as np
 
 MOST_PIECES = 32  # of one column
 ALL_PIECES = 1024
-ROWS_PER_PIECE = 50
+ROWS_PER_PIECE = 20
 _NARROWEST = 1e-3  # standard deviations
 # hard_sigmoid(x) is (x + 3) / 6 between -3 and 3.
 _SLOPE, _HALF = 6.0, 3.0
@@ -35,7 +35,7 @@ def pieces_of(scales, rows, pieces=None):
     """For each column of `scales` the ends of its pieces, an increasing array; one of two numbers is no piece."""
     count = pieces
     if count is None:
-        count = min(MOST_PIECES, ALL_PIECES // max(1, scales.shape[1]), rows // ROWS_PER_PIECE)
+        count = min(MOST_PIECES, min(ALL_PIECES, rows // ROWS_PER_PIECE) // max(1, scales.shape[1]))
     if count < 2:
         return [np.zeros(1)] * scales.shape[1]
     return [_ends(scales[:, column], count) for column in range(scales.shape[1])]
@@ -76,6 +76,8 @@ def build(columns, target, ends, hidden, activation, dropout, seed):
         h = nn.layers.Dense(units, activation=activation, kernel_initializer="he_normal")(h)
         if dropout:
             h = nn.layers.Dropout(dropout)(h)
+    if hidden and width:  # what is linear need not go through the hidden layers
+        h = nn.layers.Concatenate()([h, inputs[0]])
     last = nn.layers.Dense(target.outputs, activation=None if target.task == "regression" else "softmax", name="output")
     model = nn.Model(inputs if len(inputs) > 1 else inputs[0], last(h), seed=seed)
     if cutting is not None:

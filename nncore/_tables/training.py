@@ -19,14 +19,14 @@ SMALL = 5000  # rows; smaller tables hold out a fifth, larger ones a tenth
 UPDATES = 6000
 WARMUP = 0.05  # of all updates
 
-# Learning rates that suit most tables, with the arguments that belong to them.
+# Learning rates that suit most tables, how many times the weight decay is that of AdamW, and further arguments.
 OPTIMIZERS = {
-    "adamw": ("AdamW", 3e-3, {"weight_decay": 0.01}),
-    "adam": ("Adam", 3e-3, {}),
-    "nadam": ("Nadam", 3e-3, {}),
-    "rmsprop": ("RMSprop", 1e-3, {}),
-    "lion": ("Lion", 3e-4, {"weight_decay": 0.1}),
-    "sgd": ("SGD", 0.03, {"momentum": 0.9, "nesterov": True, "global_clipnorm": 5.0}),
+    "adamw": ("AdamW", 3e-3, 1.0, {}),
+    "adam": ("Adam", 3e-3, 0.0, {}),
+    "nadam": ("Nadam", 3e-3, 0.0, {}),
+    "rmsprop": ("RMSprop", 1e-3, 0.0, {}),
+    "lion": ("Lion", 3e-4, 10.0, {}),
+    "sgd": ("SGD", 0.03, 0.0, {"momentum": 0.9, "nesterov": True, "global_clipnorm": 5.0}),
 }
 
 @dataclass
@@ -43,6 +43,7 @@ class Options:
     dropout: float = None
     optimizer: str = "adamw"
     learning_rate: float = None
+    weight_decay: float = None
     loss: str = None
     pieces: int = None
     patience: int = None
@@ -153,11 +154,14 @@ def train(task, begin=lambda chosen: None):
                           options.seed)  # fmt: skip
     batch_size, epochs = chosen["batch_size"], chosen["epochs"]
     steps = -(-rows // batch_size) * epochs
-    name, _, arguments = OPTIMIZERS[options.optimizer]
+    name, _, _, arguments = OPTIMIZERS[options.optimizer]
     schedule = _schedule(chosen["learning_rate"], steps)
     rate = schedule if options.time_limit is None else chosen["learning_rate"]
     classification = task.target.task == "classification"
-    model.compile(getattr(nn.optimizers, name)(rate, **arguments), chosen["loss"])
+    decay = {"weight_decay": chosen["weight_decay"]} if chosen["weight_decay"] else {}
+    optimizer = getattr(nn.optimizers, name)(rate, **arguments, **decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(optimizer, chosen["loss"])
     best = callbacks.EarlyStopping("val_loss", patience=chosen["patience"], restore_best_weights=True)
     timed = Deadline(options.time_limit, schedule, steps)
     watching = [best] if task.validation else []
@@ -214,19 +218,24 @@ def _choices(options, rows, target):
     """Sizes, rates and counts: those of the user, or what suits so many rows."""
     batch_size = options.batch_size or 1 << min(10, max(4, int(math.log2(max(1, rows / 100)))))
     per_epoch = -(-rows // batch_size)
-    epochs = options.epochs or min(max(UPDATES // per_epoch, 12), 200)
+    epochs = options.epochs or min(max(UPDATES // per_epoch, 12), 300)
     hidden = options.hidden
     if hidden is None:
         hidden = (128, 64) if rows >= 2000 else (64, 32) if rows >= 300 else (32,)
     dropout = options.dropout if options.dropout is not None else 0.1
     patience = options.patience if options.patience is not None else max(10, epochs // 2)
-    learning_rate = options.learning_rate or OPTIMIZERS[options.optimizer][1]
+    _, usual_rate, decays, _ = OPTIMIZERS[options.optimizer]
+    learning_rate = options.learning_rate or usual_rate
+    weight_decay = options.weight_decay
+    if weight_decay is None:
+        weight_decay = decays * (0.3 if rows < SMALL else 0.1)
     if target.task == "classification":
         loss = "sparse_categorical_crossentropy"
     else:
         loss = options.loss or ("huber" if target.extreme else "mean_squared_error")
     return {"hidden": tuple(hidden), "dropout": dropout, "loss": loss, "batch_size": min(batch_size, rows),
-            "epochs": epochs, "learning_rate": learning_rate, "patience": patience}  # fmt: skip
+            "epochs": epochs, "patience": patience, "learning_rate": learning_rate,
+            "weight_decay": weight_decay}  # fmt: skip
 
 
 def _schedule(rate, steps):

@@ -37,6 +37,17 @@ def positive_number(text: str) -> float:
     return value
 
 
+def number_from_zero(text):
+    """A finite number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"wanted a number of at least 0, got {text!r}")
+    return value
+
+
 def number_below_one(text):
     """A number of at least 0 and below 1."""
     try:

@@ -7,6 +7,7 @@ from ._types import (
     layer_sizes,
     names,
     number_below_one,
+    number_from_zero,
     path_ending_in,
     positive_number,
     share_or_path,
@@ -31,7 +32,7 @@ docs/command-line.md says more."""
 OPTIMIZERS = ("adamw", "adam", "nadam", "rmsprop", "lion", "sgd")
 LOSSES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "huber": "huber"}
 PASSED_ON = ("task", "seed", "epochs", "batch_size", "hidden", "activation", "dropout", "optimizer", "learning_rate",
-             "pieces", "patience", "time_limit", "balanced", "drop", "categories")  # fmt: skip
+             "weight_decay", "pieces", "patience", "time_limit", "balanced", "drop", "categories")  # fmt: skip
 ACTIVATIONS = ("relu", "gelu", "silu", "selu", "elu", "tanh", "mish")
 
 
@@ -101,6 +102,12 @@ def add_arguments(parser):
         type=positive_number,
         metavar="A",
         help="the highest; it rises to it and falls to 0 as a cosine (default: by the optimizer, 0.003 for adamw)",
+    )
+    training.add_argument(
+        "--weight-decay",
+        type=number_from_zero,
+        metavar="L",
+        help="how fast weights shrink beside the gradient (default: for adamw 0.1, 0.3 below 5000 rows)",
     )
     training.add_argument(
         "--optimizer", choices=OPTIMIZERS, default="adamw", help="how weights change (default: %(default)s)"
