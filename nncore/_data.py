@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nncore import _engine, _foreign
+from nncore import _engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,11 +95,15 @@ def as_table(data, name):
     array = data if type(data) is np.ndarray else _read(data, name)
     if isinstance(array, Columns) or (array.dtype.kind in "biuf" and array.dtype.itemsize <= 8):
         return array
+    from nncore import _foreign  # which programs with arrays do without
+
     return _foreign.holds_numbers(array, name)
 
 
 def _read(data, name):
     """The data as an array of anything, or as Columns."""
+    from nncore import _foreign
+
     columns = _foreign.columns_of(data, name)
     if columns is not None:
         if not columns:
@@ -128,7 +132,7 @@ def _read(data, name):
 def _native(column, name):
     """A column of a type and byte order that the engine reads; a copy where it is not."""
     if column.dtype.kind not in "biuf" or column.dtype.itemsize > 8:
-        return _foreign.holds_numbers(column, name)
+        return as_array(column, name)
     return column if column.dtype.isnative else column.astype(column.dtype.newbyteorder("="))
 
 

@@ -182,7 +182,7 @@ def test_a_lookup_without_a_key_for_unknown_ones():
 
 
 def test_one_long_text_does_not_make_all_long():
-    texts = np.array(["a b"] * 20000 + ["a " * 20000])
+    texts = ["a b"] * 20000 + ["a " * 20000]
     for options, shape in (({"output_sequence_length": 3}, (20001, 3)), ({"output_mode": "count"}, (20001, 3))):
         code = LAYERS.TextVectorization(vocabulary=["a", "b"], **options)(texts)  # else 3 GiB
         assert code.shape == shape

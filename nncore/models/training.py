@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 
 from nncore import _checks, _engine, config
-from nncore._mapped import MappedRows
-from nncore._prefetch import Ahead, InTurn
 from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
@@ -229,6 +227,8 @@ class Training:
         The next one is made in a thread while one trains, but for those that exist already and where the iterable has
         threads of its own.
         """
+        from nncore._prefetch import Ahead, InTurn  # which few programs need
+
         ready = isinstance(batches, (list, tuple)) or getattr(batches, "own_threads", False)
         return (InTurn if ready or not config.get_prefetch() else Ahead)(batches, steps, self._lock)
 
@@ -343,7 +343,7 @@ class Training:
 
     def _run_slices(self, program: Program, end: int, minibatch: int, sources: Sequence[Any]) -> None:
         """Runs to the end, with a look at Ctrl-C now and then."""
-        position, mapped = 0, MappedRows.find(sources)
+        position, mapped = 0, _mapped_rows(sources)
         if mapped is not None:
             mapped.begin(shuffled=False)
         while position < end:
@@ -427,7 +427,7 @@ class _ArrayFeed:
         self.shuffle = shuffle
         self.steps = _steps(data.rows, batch_size, steps)
         self.rows = min(data.rows, self.steps * self.batch_size)
-        self.mapped = MappedRows.find([*data.x, *data.y])
+        self.mapped = _mapped_rows([*data.x, *data.y])
         model._require_whole_minibatches(self.rows, self.batch_size)
 
     def _bound_program(self, totals: Any) -> Program:
@@ -614,6 +614,13 @@ def _begun(begun: Any, model: Any) -> tuple[int, Any, int]:
     begun.restore_metrics(model)
     position = begun.position
     return position["batch"], np.array(position["totals"]), position["first_step"]
+
+
+def _mapped_rows(sources: Sequence[Any]) -> Any:
+    """What `MappedRows.find` gives."""
+    from nncore._mapped import MappedRows  # which no program needs before it computes
+
+    return MappedRows.find(sources)
 
 
 def _steps(rows: int, batch_size: int, steps: int | None) -> int:
