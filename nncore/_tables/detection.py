@@ -26,6 +26,17 @@ class Found(NamedTuple):
     how: str = ""  # the decimal sign of numbers, the format of dates; why a column is left out
     note: str = ""  # what a user should know
 
+    def parsed(self, series):
+        """The column's values as they will be read several times: numbers, dates, or else as they are."""
+        pandas = import_pandas()
+        if self.kind == "number":
+            return pandas.Series(values.numbers_of(series, self.how), index=series.index)
+        if self.kind == "date":
+            seconds = values.seconds_of(series, self.how)
+            whole = np.where(np.isnan(seconds), 0, np.round(seconds * 1e6)).astype(np.int64).view("datetime64[us]")
+            return pandas.Series(np.where(np.isnan(seconds), np.datetime64("NaT"), whole), index=series.index)
+        return series
+
     def fit(self, series):
         """The column, learnt from training rows."""
         if self.kind == "number":

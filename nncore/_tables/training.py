@@ -81,7 +81,8 @@ class Task:
         self.found = detect(table, target, options.drop, options.categories)
         training, held_out = self._parts(raw, rows)
         used = [each for each in self.found if each.kind != "left out"]
-        frame = table.frame.iloc[training]
+        parsed = type(table.frame)({each.name: each.parsed(table.frame[each.name]) for each in used})
+        frame = parsed.iloc[training]
         self.columns = [each.fit(frame[each.name]) for each in used]
         self.target = raw.fit(training)
         self.x, self.y = network.inputs_of(self.columns, frame), raw.y[training]
@@ -90,7 +91,7 @@ class Task:
         if isinstance(options.validation, tuple):
             self.validation = self._other_rows(options.validation)
         elif len(held_out):
-            self.validation = network.inputs_of(self.columns, table.frame.iloc[held_out]), raw.y[held_out]
+            self.validation = network.inputs_of(self.columns, parsed.iloc[held_out]), raw.y[held_out]
 
     def _parts(self, raw, rows):
         """Numbers of the rows for training and for validation, which has of each class its share."""
