@@ -146,8 +146,8 @@ def test_what_prediction_has_never_seen(trained, run):
     assert len(output.splitlines()) == 7
     assert all(np.isfinite(float(line)) for line in output.splitlines()[1:])
     said = " ".join(errors.split())
-    for words in ("'place' has levels in 1 row that training never saw", "'built' has no date in 1 row",
-                  "'rooms' has text in 1 row", "3 columns are not used: 'name', 'country', 'extra'"):  # fmt: skip
+    for words in ("'place' has levels in 1 row that training never saw", "'built' is no date in 1 row",
+                  "'rooms' is no number in 1 row", "3 columns are not used: 'name', 'country', 'extra'"):  # fmt: skip
         assert words in said
     strange.rename(columns={"rooms": "Rooms", "garden": "yard"}).to_csv("lacking.csv", index=False)
     fails(run, r"lacking\.csv lacks 2 of the 5 columns that the model reads: 'rooms' \(is it 'Rooms'\?\), 'garden' "
@@ -429,6 +429,8 @@ def test_files_that_are_no_models_of_tables(trained, run):
     fails(run, r"altered\.safetensors: it has been altered or damaged.*", "predict", "altered.safetensors", table)
     fails(run, r"--probabilities is for classes, and .* predicts a number, 'price'",
           "predict", folder / "houses.safetensors", table, "--probabilities")  # fmt: skip
+    fails(run, r"--out .*houses\.csv is what is read; wanted another file",
+          "predict", folder / "houses.safetensors", table, "--out", table)  # fmt: skip
     fails(run, r"--out no/p\.csv: there is no folder no; make it first.*",
           "predict", folder / "houses.safetensors", table, "--out", "no/p.csv")  # fmt: skip
 

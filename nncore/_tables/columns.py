@@ -62,7 +62,7 @@ class Number:
     missing: bool
 
     kind = "number"
-    STRANGE = "has text in {}, which counts as missing; it should be a number"
+    STRANGE = "is no number in {}, which count as missing"
 
     @classmethod
     def fit(cls, name, series, decimal):
@@ -200,7 +200,7 @@ class Date:
     missing: bool
 
     kind = "date"
-    STRANGE = "has no date in {}, which count as missing"
+    STRANGE = "is no date in {}, which count as missing"
 
     @classmethod
     def fit(cls, name, series, form):
@@ -213,7 +213,7 @@ class Date:
         timed = bool((known % DAY).any())
         # A part of which the rows show less than a quarter is the trend once more.
         cycles = [cycle for cycle, (seconds, _) in CYCLES.items() if span >= seconds / 4 and (cycle != "day" or timed)]
-        if np.all(known < -2_200_000_000):  # times of day alone, of 1900
+        if _are_times(float(known.min()), float(known.max())):
             cycles = ["day"]
         return cls(name, form, float(known.mean()), divisor(float(known.std()), 1.0), float(known.min()),
                    float(known.max()), cycles, bool(np.isnan(t).any()))  # fmt: skip
@@ -246,10 +246,15 @@ class Date:
 
     def detail(self):
         times = [np.datetime64(int(t), "s").astype(object) for t in (self.low, self.high)]
-        if self.cycles == ["day"] and self.high < 0:
+        if _are_times(self.low, self.high):
             return " ... ".join(f"{time:%H:%M}" for time in times)
         span = " ... ".join(f"{time:%Y-%m-%d}" for time in times)
         return f"{span}, by {', '.join(self.cycles)}" if self.cycles else span
+
+
+def _are_times(low, high):
+    """Whether all are times of a day, without a date."""
+    return low >= values.TIME_OF_DAY and high < values.TIME_OF_DAY + DAY
 
 
 def _phase(t, cycle):

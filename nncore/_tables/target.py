@@ -241,8 +241,10 @@ def _require_two(name, texts, path):
     if not len(texts.distinct):
         raise ValueError(f"target {name!r} of {path} is empty in all {len(texts.codes):,} rows: nothing can be learnt")
     if len(texts.distinct) == 1:
+        missing = int((texts.codes < 0).sum())
+        rows = f"all rows but {missing:,} that have none" if missing else "all rows"
         raise ValueError(
-            f"target {name!r} of {path} is {texts.distinct[0]!r} in all rows: there is nothing to learn; choose a "
+            f"target {name!r} of {path} is {texts.distinct[0]!r} in {rows}: there is nothing to learn; choose a "
             "column whose values differ with --target"
         )
 

@@ -10,6 +10,7 @@ from nncore._tables.reading import import_pandas
 SIGNS = re.compile(r"[\s\u00a0\u202f'$€£¥%]|(?:USD|EUR|GBP|CHF)")
 GROUPED = {".": re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"), ",": re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+(?:,\d*)?")}
 
+TIME_OF_DAY = -2208988800.0  # the day in 1900 that times without a date are of
 LARGEST = 1e100  # beyond it squares are infinite
 
 # In this order, the first that reads most. Days stand behind months where both are at most 12 in all rows.
@@ -41,7 +42,10 @@ class Texts(NamedTuple):
 def texts_of(series):
     """The texts of a column of any type: whole numbers without a point, truth as True and False."""
     pandas = import_pandas()
-    codes, distinct = pandas.factorize(series, use_na_sentinel=True)
+    try:
+        codes, distinct = pandas.factorize(series, use_na_sentinel=True)
+    except TypeError:  # lists and their like in Parquet files
+        codes, distinct = pandas.factorize(series.map(str, na_action="ignore"), use_na_sentinel=True)
     distinct = np.asarray(distinct, object)  # which is much faster to go through than Arrow's
     texts = np.array([_text(value) or None for value in distinct], object)
     again, texts = pandas.factorize(texts, use_na_sentinel=True)

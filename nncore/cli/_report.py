@@ -19,7 +19,7 @@ def printer(as_json, quiet):
 
 def print_json(report):
     """One object on the standard output."""
-    print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
 def description(task):

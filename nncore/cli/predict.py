@@ -36,6 +36,9 @@ def run(arguments):
 
     if arguments.out:
         require_writable(Path(arguments.out))
+        for path in (arguments.model, arguments.table):
+            if os.path.exists(arguments.out) and os.path.exists(path) and os.path.samefile(arguments.out, path):
+                raise ValueError(f"--out {arguments.out} is what is read; wanted another file")
     predictor, _ = files.load(arguments.model)
     target = predictor.target
     if arguments.probabilities and target.task != "classification":
