@@ -381,6 +381,12 @@ def test_refusals_before_the_training(run, tmp_path):
     fails(run, r"h\.csv has no column 'romms'; did you mean 'rooms'\? .*", *train, "price", "--drop", "romms")
     fails(run, r"--out none/m\.safetensors: there is no folder none; make it first.*", *train, "price", "--out",
           "none/m.safetensors")  # fmt: skip
+    pathlib.Path("bare.csv").write_text("1,2.5\n" * 20)
+    fails(run, r"bare\.csv has no column 'price'; its first line should have the names.*",
+          "train", "bare.csv", "--target", "price")  # fmt: skip
+    fails(run, r"--balanced is for classes, .*", *train, "price", "--balanced")
+    fails(run, r"--loss is for a regression, .*", *train, "garden", "--loss", "mae")
+    fails(run, r"--patience needs rows to validate with, .*", *train, "price", "--patience", 3, "--validation", 0)
     fails(run, r"there is no file test\.csv.*", *train, "price", "--validation", "test.csv")
     fails(run, r"constant\.csv has no column 'price'; its columns: 'a', 'y'", *train, "price", "--validation",
           "constant.csv")  # fmt: skip
@@ -405,6 +411,7 @@ def test_refusals_before_the_training(run, tmp_path):
         (["train", "t.csv", "--target", "y", "--drop", "a,,b"], "wanted names with commas between them"),
         (["train", "t.csv", "--target", "y", "--weight-decay", "-1"], "at least 0, got '-1'"),
         (["train", "t.csv", "--target", "y", "--time-limit", "0"], "wanted a number above 0, got '0'"),
+        (["train", "t.csv", "--target", "y", "--separator", ";;"], "wanted one sign such as ; or the word tab"),
         (["train", "t.csv", "--target", "y", "--task", "ranking"], "invalid choice: 'ranking'"),
         (["predict", "m.safetensors"], "the following arguments are required: TABLE"),
         (["evaluate"], "the following arguments are required: MODEL, TABLE"),

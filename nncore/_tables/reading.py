@@ -67,6 +67,8 @@ def unknown_column(owner, name, names):
     """The ValueError for a column that is not there."""
     close = nearest(name, names)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    if all(re.fullmatch(r"[-+.\deE]+", each) for each in names):
+        hint = "its first line should have the names of the columns, and has numbers; "
     return ValueError(f"{owner} has no column {name!r}; {hint}its columns: {quoted(names, 30)}")
 
 

@@ -1,6 +1,7 @@
 """Training on a table: the validation part, the choices that nobody made, the best weights."""
 
 import math
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -72,6 +73,7 @@ class Task:
             raise ValueError(f"{target!r} is the target and cannot be left out by --drop")
         raw = Raw(table, target, options.task)
         self.table, self.options, self.note = table, options, raw.note
+        _require_sense(options, raw.task)
         rows = np.flatnonzero(raw.known)
         self.without_target = len(raw.known) - len(rows)
         if len(rows) < LEAST_ROWS:
@@ -129,6 +131,16 @@ class Task:
             raise ValueError(f"{other.path} has no row with a target {self.target.name!r} that can be compared")
         frame = other.frame.iloc[np.flatnonzero(known)]
         return predictor.inputs(frame, other.path), y[known]
+
+
+def _require_sense(options, task):
+    """Raises ValueError for options that would change nothing."""
+    if options.balanced and task == "regression":
+        raise ValueError("--balanced is for classes, and the target is a number; see --task")
+    if options.loss and task == "classification":
+        raise ValueError("--loss is for a regression, and the target has classes; see --task")
+    if options.patience and options.validation == 0:
+        raise ValueError("--patience needs rows to validate with, and --validation 0 holds out none")
 
 
 def train(task, begin=lambda chosen: None):
@@ -306,7 +318,8 @@ class TrainingBar(ProgbarLogger):
             with _interrupts_wait():
                 self._rows = self.params.get("rows")
                 self._bar = tqdm(total=self.epochs * self._rows, desc="Training", unit=" rows", unit_scale=True,
-                                 dynamic_ncols=True, mininterval=0.1, smoothing=0)  # fmt: skip
+                                 dynamic_ncols=True, smoothing=0,
+                                 mininterval=0.1 if sys.stderr.isatty() else 1.0)  # fmt: skip
 
     def progress(self, rows, logs):
         if self._bar is not None:

@@ -2,6 +2,8 @@
 
 import os
 
+from ._types import separator
+
 TABLE = "a CSV file, gzipped or not, or a Parquet file; - reads the standard input"
 
 
@@ -29,4 +31,9 @@ def require_writable(path):
 
 def add_separator(parser):
     """Add the separator of CSV files."""
-    parser.add_argument("--separator", metavar="SIGN", help="stands between the fields of a CSV file (default: found)")
+    parser.add_argument(
+        "--separator",
+        type=separator,
+        metavar="SIGN",
+        help="stands between the fields of a CSV file, as ; or tab (default: found out)",
+    )

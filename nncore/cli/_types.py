@@ -76,6 +76,14 @@ def names(text):
     return found
 
 
+def separator(text):
+    """One sign, or the word "tab"."""
+    sign = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(sign) != 1 or sign in "\"\r\n":
+        raise argparse.ArgumentTypeError(f"wanted one sign such as ; or the word tab, got {text!r}")
+    return sign
+
+
 def layer_sizes(text):
     """Whole numbers of at least 1 with commas between them; none for the word "none"."""
     if text.strip().lower() == "none":
