@@ -304,8 +304,8 @@ def test_dates_for_the_network():
     assert np.abs(week[0] - week[1]).max() > 0.1
     np.testing.assert_allclose(encoded.switches[0, :6], encoded.switches[1, :6], atol=1e-6)  # a year later
     assert (encoded.switches[2] == 0).all()
-    old = columns.Date.fit("x", pd.Series([f"{year}-01-01" for year in range(1500, 1600)], dtype=object), "ISO8601")
-    assert old.detail() == "1500-01-01 ... 1599-01-01, by year, month, week"
+    old = columns.Date.fit("x", pd.Series([f"{year}-01-01" for year in range(1700, 1800)], dtype=object), "ISO8601")
+    assert old.detail() == "1700-01-01 ... 1799-01-01, by year, month, week"
     hours = columns.Date.fit("x", pd.Series(["06:00", "18:30", "12:00"], dtype=object), "%H:%M")
     assert hours.cycles == ["day"]
     np.testing.assert_allclose(hours.encode(pd.Series(["06:00"], dtype=object)).switches[0, :2], [1, 0], atol=1e-6)
