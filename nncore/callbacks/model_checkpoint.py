@@ -1,5 +1,7 @@
 """Files of the model while it trains."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import string
