@@ -24,6 +24,9 @@ class History(Callback):
         self.epoch: list[int] = []
         self._epochs: dict[str, list[int]] = {}  # of each name the epochs, counted from 1, that its values are of
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.epoch = []
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
