@@ -166,10 +166,14 @@ def _pays_in_place(columns, nbytes):
     return columns <= MOST_COLUMNS or nbytes >= LARGE_BYTES
 
 
-def shape_of(data, name, reader):
-    """The shape of data for the layer that reads them, which may be other than numbers."""
-    if getattr(reader, "prepares_data", False):
-        return reader.read(data, name).shape
+def shape_of(data, name, *readers):
+    """The shape of data for one of some layers, of which those that encode data read others than numbers."""
+    for reader in readers:
+        if getattr(reader, "prepares_data", False):
+            try:
+                return reader.read(data, name).shape
+            except TypeError:  # it is for another one
+                continue
     return as_table(data, name).shape
 
 

@@ -215,6 +215,7 @@ class Value:
         self.mask: Value | None = None  # a Value of 1 and 0: which of the first axes' steps count; None where all do
         self.indices: Buffer | None = None  # the same numbers as int32, of an input that is read as numbers of rows
         self.prepared: tuple[Any, ...] = ()  # the layers that have encoded these data before the plan read them
+        self.data_shape: tuple[int, ...] | None = None  # of a sample before that
 
     @property
     def width(self) -> int:

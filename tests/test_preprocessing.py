@@ -353,6 +353,38 @@ def test_a_sequential_begins_with_texts():
     model.fit(((texts[i : i + 2], y[i : i + 2]) for i in (0, 2)), verbose=0)
 
 
+def test_layers_of_ones_own_stand_behind_texts():
+    class Twice(LAYERS.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    words = LAYERS.TextVectorization(vocabulary=["good", "bad"], output_mode="count")
+    model = nn.Sequential([nn.Input((1,), dtype="string"), words, Twice()])
+    assert model.predict(["good bad good"], verbose=0).tolist() == [[0, 4, 2]]
+
+
+def test_models_of_ones_own_begin_with_texts():
+    class Own(nn.Model):
+        def __init__(self):
+            super().__init__()
+            self.words = LAYERS.TextVectorization(vocabulary=["good", "bad"], output_mode="count")
+            self.cities = LAYERS.StringLookup(vocabulary=["Rome"], output_mode="one_hot")
+            self.dense = LAYERS.Dense(1)
+
+        def call(self, inputs):
+            text, city = inputs
+            return self.dense(LAYERS.concatenate([self.words(text), self.cities(city)]))
+
+    model = Own()
+    data = [np.array(["good day", "bad"]), np.array(["Rome", "Bonn"])]
+    model.compile("sgd", "mse")
+    model.fit(data, np.ones(2), epochs=2, verbose=0)
+    codes = np.array([[1, 1, 0, 0, 1], [0, 0, 1, 1, 0]])
+    np.testing.assert_allclose(model.predict(data, verbose=0), codes @ model.dense.kernel + model.dense.bias, rtol=1e-5)
+    with pytest.raises(TypeError, match="must hold real numbers"):
+        nn.Sequential([LAYERS.Dense(1)]).predict(["a"], verbose=0)
+
+
 def test_numbers_are_encoded_inside_of_graphs():
     x = nn.Input((2,))
     code = LAYERS.CategoryEncoding(4, "count")(LAYERS.Discretization([0.0, 1.0, 2.0])(LAYERS.Rescaling(2.0)(x)))

@@ -179,7 +179,8 @@ def emit_graph(owner: Any, builder: Builder, xs: Sequence[Value]) -> list[Value]
     """Adds the steps of the graph for the plan's mode; returns the outputs' Values."""
     from nncore.layers.layer import emit_layer
 
-    return traced(owner, [x.shape for x in xs], builder.training).emit(builder, xs, emit_layer)
+    shapes = [x.shape if x.data_shape is None else x.data_shape for x in xs]
+    return traced(owner, shapes, builder.training).emit(builder, xs, emit_layer)
 
 
 def _as_given(owner: Any, things: Sequence[Any]) -> Any:

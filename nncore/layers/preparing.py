@@ -58,6 +58,8 @@ class DataLayer(Layer):
 
     def emit(self, builder, x):
         if self in x.prepared:
+            if self is x.prepared[-1]:
+                x.data_shape = None  # from here on it is what they have made
             return x
         self.check_place()
         return python_layer.emit(self, builder, [x])

@@ -210,8 +210,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         if isinstance(x, dict):
             raise TypeError(f"model {self.name!r} with call takes an array, or a list of several; got a dict")
         self.take(x)
-        arrays = [_data.as_array(each, "x") for each in (x if self.merges else [x])]
-        self._build_for_shapes([array.shape[1:] if array.ndim > 1 else (1,) for array in arrays])
+        readers = [layer for layer in all_layers(self) if getattr(layer, "prepares_data", False)]
+        shapes = [_data.shape_of(each, "x", *readers) for each in (x if self.merges else [x])]
+        self._build_for_shapes([shape[1:] or (1,) for shape in shapes])
 
     @property
     def inputs(self) -> list[Tensor]:

@@ -53,7 +53,8 @@ class Program:
             layers, tensor = graph.preparing(number)
             wanted = builder.split and not layers
             x = _ports.gather_input(builder, f"x{number}", tensor.sample_shape, wanted, graph.readers(number))
-            x.prepared = tuple(layers)
+            if layers:
+                x.prepared, x.data_shape = tuple(layers), graph.input_shapes[number]
             xs.append(x)
         if builder.split:
             builder.on_backward(lambda: self._send_gradients(xs))  # the last of the backward pass
