@@ -225,10 +225,14 @@ def test_a_generator_that_uses_the_model_sees_the_weights_it_would_see(ahead):
             model.forward(x)
             yield x, y + 1
 
+    class Slow(nn.callbacks.Callback):  # so that a generator that did not wait would see weights of before
+        def on_train_batch_begin(self, batch, logs=None):
+            time.sleep(0.01)
+
     runs = []
     for _ in range(2):
         model, seen = model_of(), []
-        model.fit(generator(model, seen), verbose=0)
+        model.fit(generator(model, seen), verbose=0, callbacks=[Slow()])
         runs.append(seen)
     np.testing.assert_array_equal(*runs)
     plain = model_of()

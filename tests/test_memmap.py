@@ -119,7 +119,8 @@ LARGE = """
     model = nn.Sequential([nn.Input((features,)), nn.layers.Dense(1)])
     model.compile("sgd", "mse")
     model.fit(x, y, batch_size=1024, steps_per_epoch=steps or None, verbose=0)
-    model.predict(x[:: 16 if steps else 1], verbose=0)
+    model.predict(x[:: 64 if steps else 1], verbose=0)
+    model.predict(x[: 1 << 18 | 1 << 16], verbose=0)  # more than 1 GiB, in order
     print(model.layers[0].bias[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

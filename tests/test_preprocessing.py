@@ -354,13 +354,17 @@ def test_a_sequential_begins_with_texts():
 
 
 def test_layers_of_ones_own_stand_behind_texts():
-    class Twice(LAYERS.Layer):
+    class Own(LAYERS.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = LAYERS.Dense(1, kernel_initializer="ones")
+
         def call(self, inputs):
-            return 2 * inputs
+            return self.dense(LAYERS.Flatten()(LAYERS.Reshape((3, 1))(2 * inputs)))  # three: what the words make
 
     words = LAYERS.TextVectorization(vocabulary=["good", "bad"], output_mode="count")
-    model = nn.Sequential([nn.Input((1,), dtype="string"), words, Twice()])
-    assert model.predict(["good bad good"], verbose=0).tolist() == [[0, 4, 2]]
+    model = nn.Sequential([nn.Input((1,), dtype="string"), words, Own()])
+    assert model.predict(["good bad good"], verbose=0).tolist() == [[6]]
 
 
 def test_models_of_ones_own_begin_with_texts():
