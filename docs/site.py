@@ -6,16 +6,19 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md"]
+SOURCES = {".c": "c", ".py": "python", ".pyx": "cython"}
+PAGES = ["CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", "examples/embedding/README.md"]
 
 
 def on_files(files, config):
     """Adds the pages, and each example with its source."""
     for name in PAGES:
         files.append(File.generated(config, name, content=_links((ROOT / name).read_text("utf-8"), name)))
-    for path in sorted((ROOT / "examples").glob("*.py")):
-        page = f"# {path.name}\n\n```python\n{path.read_text('utf-8')}```\n"
-        files.append(File.generated(config, f"examples/{path.stem}.md", content=page))
+    for path in sorted((ROOT / "examples").rglob("*.*")):
+        if path.suffix in SOURCES:
+            page = f"# {path.name}\n\n```{SOURCES[path.suffix]}\n{path.read_text('utf-8')}```\n"
+            name = path.relative_to(ROOT).with_suffix(".md").as_posix()
+            files.append(File.generated(config, name, content=page))
     return files
 
 
@@ -36,10 +39,10 @@ def _links(markdown, source):
         path = path.relative_to(ROOT)
         if path.parts[:1] == ("docs",):
             path = path.relative_to("docs")
-        elif path.parts[:1] == ("examples",) and path.suffix == ".py":
+        elif path.parts[:1] == ("examples",) and path.suffix in SOURCES:
             path = path.with_suffix(".md")
         here = Path(source).relative_to("docs") if source.startswith("docs/") else Path(source)
         up = "../" * (len(here.parts) - 1)
         return f"]({up}{path.as_posix()}{anchor})"
 
-    return re.sub(r"\]\(([^)#\s]+\.(?:md|py))(#[^)]*)?\)", link, markdown)
+    return re.sub(r"\]\(([^)#\s]+\.(?:md|pyx?|c))(#[^)]*)?\)", link, markdown)
