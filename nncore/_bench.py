@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nncore._typing import Array
     from nncore.models.model import Model
@@ -185,14 +185,14 @@ def timed(function: Callable[..., Any], argument: Any) -> float:
     return time.perf_counter() - start
 
 
-def measurements(seconds):
+def measurements(seconds: float) -> Iterator[tuple[Any, ...]]:
     """Of each configuration: sizes, rows of a minibatch, seconds per step of NumPy and of nncore."""
     for sizes, batch in CONFIGURATIONS:
         functions = classifiers(sizes, batch)
         yield sizes, batch, *seconds_per_step(functions, ROWS // batch, seconds / len(CONFIGURATIONS))
 
 
-def print_json(seconds):
+def print_json(seconds: float) -> None:
     """Measure and print one object."""
     import json
 

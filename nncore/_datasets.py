@@ -1,12 +1,22 @@
 """Minibatches of samples that are read when they are wanted: of folders, of windows of a series."""
 
+from __future__ import annotations
+
 import copy
 import os
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nncore import _checks
 from nncore._py_dataset import PyDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._typing import Array, PathLikeStr, Seed, Verbose
 
 
 class Dataset(PyDataset):
@@ -22,75 +32,78 @@ class Dataset(PyDataset):
     seed : int, optional
     """
 
-    def __init__(self, read, count, batch_size=32, shuffle=False, seed=None, **common):
+    def __init__(self, read: Callable[[Any], Any] | None, count: int, batch_size: int | None = 32,
+                 shuffle: bool = False, seed: Seed | None = None, **common: Any) -> None:  # fmt: skip
         super().__init__(**common)
-        self.read, self.count = read, count
+        self.read: Any = read  # of a _Derived there is none
+        self.count = count
         self.batch_size = batch_size if batch_size is None else _checks.positive_integer("a dataset", "batch_size",
                                                                                          batch_size)  # fmt: skip
         self.shuffled = _checks.boolean("a dataset", "shuffle", shuffle)
         self.random = np.random.default_rng(seed)
         self.order = np.arange(count)
-        self.class_names = self.file_paths = None
+        self.class_names: list[str] | None = None
+        self.file_paths: list[str] | None = None
         if self.shuffled:
             self.on_epoch_begin()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.count if self.batch_size is None else -(-self.count // self.batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         if not 0 <= index < len(self):
             raise IndexError(f"there is no minibatch {index}; there are {len(self)}")
         if self.batch_size is None:
             return self.read(self.order[index])
         return self.read(self.order[index * self.batch_size : (index + 1) * self.batch_size])
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         self.on_epoch_begin()
         return super().__iter__()
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         if self.shuffled:
             self.order = self.random.permutation(self.count)
 
-    def frozen(self):
+    def frozen(self) -> Self:
         """The same minibatches, which stay those that they are now."""
         twin = copy.copy(self)
         twin.shuffled = False
         return twin
 
-    def chosen(self, numbers):
+    def chosen(self, numbers: Sequence[int] | Array) -> Dataset:
         """Those of its minibatches, by number, that it has now."""
         return _Derived(self.frozen(), lambda of, index: of[int(numbers[index])], len(numbers))
 
-    def map(self, function, **_):
+    def map(self, function: Callable[..., Any], **_: Any) -> Dataset:
         """Minibatches of what a function returns of each: function(x, y) of pairs, else function(x)."""
 
-        def get(of, index):
+        def get(of: Dataset, index: int) -> Any:
             batch = of[index]
             return function(*batch) if isinstance(batch, tuple) else function(batch)
 
         return _Derived(self, get, len(self))
 
-    def take(self, count):
+    def take(self, count: int) -> Dataset:
         """The first so many minibatches."""
         return _Derived(self, lambda of, index: of[index], min(count, len(self)))
 
-    def skip(self, count):
+    def skip(self, count: int) -> Dataset:
         """All but the first so many minibatches."""
         return _Derived(self, lambda of, index: of[index + count], max(0, len(self) - count))
 
-    def cache(self):
+    def cache(self) -> Dataset:
         """Keeps each minibatch in memory once it was read; they stay as they are in all epochs."""
-        kept = {}
+        kept: dict[int, Any] = {}
 
-        def get(of, index):
+        def get(of: Dataset, index: int) -> Any:
             if index not in kept:
                 kept[index] = of[index]
             return kept[index]
 
         return _Derived(self.frozen(), get, len(self))
 
-    def prefetch(self, buffer_size=None):
+    def prefetch(self, buffer_size: int | None = None) -> Self:
         """Returns itself: `fit` has the next minibatch read in any case."""
         return self
 
@@ -98,23 +111,23 @@ class Dataset(PyDataset):
 class _Derived(Dataset):
     """Minibatches that are made of those of another dataset."""
 
-    def __init__(self, of, get, count):
-        self.of = None
+    def __init__(self, of: Dataset, get: Callable[[Dataset, int], Any], count: int) -> None:
+        self.of: Any = None
         super().__init__(None, count, None)
         self.of, self.get = of, get
         self.workers, self.max_queue_size = of.workers, of.max_queue_size
         self.class_names, self.file_paths = of.class_names, of.file_paths
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         if not 0 <= index < self.count:
             raise IndexError(f"there is no minibatch {index}; there are {self.count}")
         return self.get(self.of, index)
 
-    def on_epoch_begin(self):
+    def on_epoch_begin(self) -> None:
         if self.of is not None:  # else it is being made
             self.of.on_epoch_begin()
 
-    def frozen(self):
+    def frozen(self) -> Self:
         twin = super().frozen()
         twin.of = self.of.frozen()
         return twin
@@ -123,8 +136,11 @@ class _Derived(Dataset):
 # ---------------------------------------------------------------- folders
 
 
-def folder_datasets(owner, directory, formats, read, *, labels, label_mode, class_names, batch_size, shuffle, seed,
-                    validation_split, subset, follow_links, verbose):  # fmt: skip
+def folder_datasets(owner: str, directory: PathLikeStr, formats: tuple[str, ...], read: Callable[[list[str]], Any], *,
+                    labels: Any, label_mode: Any, class_names: Sequence[str] | None, batch_size: int | None,
+                    shuffle: bool, seed: Seed, validation_split: float | None,
+                    subset: Literal["training", "validation", "both"] | None, follow_links: bool,
+                    verbose: Verbose) -> Any:  # fmt: skip
     """The Dataset, or two of them, of the files of a folder; `read` makes a minibatch of a list of paths."""
     if labels not in ("inferred", None) and not isinstance(labels, (list, tuple, np.ndarray)):
         raise ValueError(f"{owner}: labels must be 'inferred', None, or a list of whole numbers; got {labels!r}")
@@ -152,13 +168,13 @@ def folder_datasets(owner, directory, formats, read, *, labels, label_mode, clas
     order = np.random.default_rng(seed).permutation(len(paths)) if shuffle else np.arange(len(paths))
     kept = len(paths) if validation_split is None else len(paths) - int(validation_split * len(paths))
 
-    def dataset(chosen, shuffle):
+    def dataset(chosen: Array, shuffle: bool) -> Dataset:
         if not len(chosen):
             raise ValueError(f"{owner}: validation_split={validation_split} of {len(paths)} files leaves a part empty")
         files = [paths[number] for number in chosen]
         targets = None if label_mode is None else _targets(numbers[chosen], label_mode, len(names))
 
-        def batch(places):
+        def batch(places: Any) -> Any:
             x = read([files[place] for place in np.atleast_1d(places)])
             x = x if np.ndim(places) else x[0]
             return x if targets is None else (x, targets[places])
@@ -172,7 +188,8 @@ def folder_datasets(owner, directory, formats, read, *, labels, label_mode, clas
     return dataset(order[kept:] if subset == "validation" else order[:kept], shuffle)
 
 
-def _indexed(owner, directory, formats, labels, class_names, follow_links):
+def _indexed(owner: str, directory: PathLikeStr, formats: tuple[str, ...], labels: Any,
+             class_names: Sequence[str] | None, follow_links: bool) -> tuple[list[str], Array, Any]:  # fmt: skip
     """Paths in alphabetical order, their labels, and the classes' names."""
     inferred = isinstance(labels, str)
     if class_names is not None and not inferred:
@@ -187,7 +204,8 @@ def _indexed(owner, directory, formats, labels, class_names, follow_links):
         folders = [os.path.join(directory, name) for name in names]
     else:
         names, folders = None, [os.fspath(directory)]
-    paths, numbers = [], []
+    paths: list[str] = []
+    numbers: list[Any] = []
     for number, folder in enumerate(folders):
         for root, _, files in sorted(os.walk(folder, followlinks=bool(follow_links)), key=lambda found: found[0]):
             found = [os.path.join(root, name) for name in sorted(files) if name.lower().endswith(formats)]
@@ -200,15 +218,21 @@ def _indexed(owner, directory, formats, labels, class_names, follow_links):
     return paths, np.array(numbers, np.int32), names
 
 
-def _targets(numbers, mode, classes):
+def _targets(numbers: Array, mode: str, classes: int) -> Array:
     if mode == "binary":
         return numbers.astype(np.float32)[:, None]
     return np.eye(classes, dtype=np.float32)[numbers] if mode == "categorical" else numbers
 
 
-def text_dataset_from_directory(directory, labels="inferred", label_mode="int", class_names=None, batch_size=32,
-                                max_length=None, shuffle=True, seed=None, validation_split=None, subset=None,
-                                follow_links=False, format="tf", verbose=True):  # fmt: skip
+def text_dataset_from_directory(directory: PathLikeStr,
+                                labels: Literal["inferred"] | Sequence[int] | Array | None = "inferred",
+                                label_mode: Literal["int", "categorical", "binary"] | None = "int",
+                                class_names: Sequence[str] | None = None, batch_size: int | None = 32,
+                                max_length: int | None = None, shuffle: bool = True, seed: Seed | None = None,
+                                validation_split: float | None = None,
+                                subset: Literal["training", "validation", "both"] | None = None,
+                                follow_links: bool = False, format: str = "tf",
+                                verbose: Verbose = True) -> Dataset | Any:  # fmt: skip
     """Returns minibatches of the texts in a folder's .txt files: arrays of strings, with labels.
 
     Parameters
@@ -247,7 +271,7 @@ def text_dataset_from_directory(directory, labels="inferred", label_mode="int", 
     if max_length is not None:
         max_length = _checks.positive_integer("text_dataset_from_directory", "max_length", max_length)
 
-    def read(paths):
+    def read(paths: Sequence[str]) -> Array:
         texts = np.empty(len(paths), object)
         for place, path in enumerate(paths):
             with open(path, "rb") as file:

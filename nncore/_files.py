@@ -1,11 +1,19 @@
 """Files that are written as a whole."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nncore._typing import PathLikeStr
 
 
-def replace(path, content):
+def replace(path: PathLikeStr, content: bytes) -> None:
     """Writes a temporary file beside the path, then renames it: at any moment the path holds an old or new whole."""
     path = pathlib.Path(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -22,13 +30,13 @@ def replace(path, content):
     _sync_folder(path.parent)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: Path) -> None:
     """Makes the rename last through a power cut, where the system lets a folder be synced."""
     try:
         handle = os.open(folder, os.O_RDONLY)

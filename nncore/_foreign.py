@@ -4,16 +4,22 @@ No library is imported here that the program has not imported itself, as its dat
 pyarrow, for objects that know no other way than Arrow's.
 """
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nncore._typing import Array
 
 __all__ = ["array_of", "columns_of", "columns_of_any", "holds_numbers"]
 
 _TEXT = "nn.layers.StringLookup makes numbers of text"
 
 
-def columns_of(data, name):
+def columns_of(data: Any, name: str) -> list[Array] | None:
     """The columns of a frame or table as arrays (rows,), views where they can be; None where it is no table.
 
     Raises
@@ -30,7 +36,7 @@ def columns_of(data, name):
     return None
 
 
-def columns_of_any(data):
+def columns_of_any(data: Any) -> Array | None:
     """The columns of a frame or table with anything in them as an array of objects; None where it is no table."""
     module = _library(data)
     for library, kind, _ in _TABLES:
@@ -42,7 +48,7 @@ def columns_of_any(data):
     return None
 
 
-def array_of(data, name):
+def array_of(data: Any, name: str) -> Array | None:
     """The array of what is one of another library; None where NumPy is to read it by itself."""
     module = _library(data)
     if module == "torch":
@@ -57,11 +63,11 @@ def array_of(data, name):
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise TypeError(f"{name} is a sparse matrix; rows must be dense: give {name}.toarray()")
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
-        raise ValueError(f"{name} has {np.ma.count_masked(data)} masked values; fill them: {name}.filled(0)")
+        raise ValueError(f"{name} has {np.ma.getmaskarray(data).sum()} masked values; fill them: {name}.filled(0)")
     return None
 
 
-def holds_numbers(array, name):
+def holds_numbers(array: Any, name: str) -> Array:
     """Returns an array of another type than the engine's as one of real numbers, or raises TypeError saying why not."""
     kind = array.dtype.kind
     if kind == "f":
@@ -84,7 +90,7 @@ def holds_numbers(array, name):
     raise TypeError(f"{name} must hold real numbers; got an array of {array.dtype}{why}")
 
 
-def _of_objects(array, name):
+def _of_objects(array: Any, name: str) -> Array:
     """Numbers in an array of Python objects, or a TypeError that names the first thing that is none."""
     flat = array.ravel()
     missing = sum(value is None for value in flat)
@@ -92,11 +98,11 @@ def _of_objects(array, name):
         raise ValueError(f"{name} has {missing} missing values (None); fill them, or leave their rows out")
     for place, value in enumerate(flat):
         if isinstance(value, (str, bytes)) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
-            place = tuple(int(i) for i in np.unravel_index(place, array.shape))
+            indices = [int(i) for i in np.unravel_index(place, array.shape)]
             hint = f"; {_TEXT}" if isinstance(value, str) else ""
             raise TypeError(
                 f"{name} must hold real numbers; got an array of objects, {value!r} of {type(value).__name__} at "
-                f"{list(place)}{hint}"
+                f"{indices}{hint}"
             )
     try:
         return array.astype(np.float64)
@@ -104,7 +110,7 @@ def _of_objects(array, name):
         raise TypeError(f"{name} must hold real numbers; got an array of objects: {error}") from None
 
 
-def _library(data):
+def _library(data: Any) -> str | None:
     """The library that a thing's class, or one that it derives from, belongs to; None for others."""
     for cls in type(data).__mro__:
         module = cls.__module__.partition(".")[0]
@@ -114,27 +120,27 @@ def _library(data):
     return None
 
 
-def _missing(name, column, count, how):
+def _missing(name: str, column: Any, count: int, how: str) -> ValueError:
     return ValueError(f"{name}: column {column!r} has {count} missing values; fill them, or drop their rows: {how}")
 
 
-def _no_numbers(name, column, what, how):
+def _no_numbers(name: str, column: Any, what: str, how: str) -> TypeError:
     return TypeError(f"{name}: column {column!r} holds {what}, not numbers; {how}")
 
 
-def _label(name, column):
+def _label(name: str, column: Any) -> str:
     return name if column is None else f"{name}: column {column!r}"
 
 
 # ---- pandas
 
 
-def _pandas_columns(frame, name):
+def _pandas_columns(frame: Any, name: str) -> list[Array]:
     return [_pandas_array(frame.iloc[:, number], name, str(frame.columns[number]))
             for number in range(frame.shape[1])]  # fmt: skip
 
 
-def _pandas_array(series, name, column=None):
+def _pandas_array(series: Any, name: str, column: Any = None) -> Array:
     """A Series, an Index or an array of an extension type."""
     column = str(getattr(series, "name", None)) if column is None else column
     dtype = series.dtype
@@ -167,11 +173,11 @@ def _pandas_array(series, name, column=None):
 # ---- polars
 
 
-def _polars_columns(frame, name):
+def _polars_columns(frame: Any, name: str) -> list[Array]:
     return [_polars_array(series, name) for series in frame.get_columns()]
 
 
-def _polars_array(series, name):
+def _polars_array(series: Any, name: str) -> Array:
     polars, column, dtype = sys.modules["polars"], series.name, series.dtype
     if isinstance(dtype, polars.Array):
         inner = dtype
@@ -194,7 +200,7 @@ def _polars_array(series, name):
 # ---- Arrow
 
 
-def _arrow_table(data, name):
+def _arrow_table(data: Any, name: str) -> Any:
     try:
         import pyarrow
     except ImportError:
@@ -203,11 +209,11 @@ def _arrow_table(data, name):
     return pyarrow.table(data)
 
 
-def _arrow_columns(table, name):
+def _arrow_columns(table: Any, name: str) -> list[Array]:
     return [_arrow_array(column, name, label) for column, label in zip(table.columns, table.schema.names, strict=True)]
 
 
-def _arrow_array(array, name, column=None):
+def _arrow_array(array: Any, name: str, column: Any = None) -> Array:
     """An Array, or a ChunkedArray: a view of its only chunk, or else a copy of all."""
     arrow = sys.modules["pyarrow"]
     if isinstance(array, arrow.ChunkedArray):
@@ -234,7 +240,7 @@ def _arrow_array(array, name, column=None):
 # ---- tensors
 
 
-def _torch_array(tensor, name):
+def _torch_array(tensor: Any, name: str) -> Array | None:
     torch = sys.modules["torch"]
     if not isinstance(tensor, torch.Tensor):
         return None
@@ -253,7 +259,7 @@ def _torch_array(tensor, name):
     return tensor.resolve_neg().numpy()
 
 
-def _unpacked(array):
+def _unpacked(array: Any) -> Array:
     """bfloat16 and other small real types, which NumPy knows from ml_dtypes, as float32; others as they are."""
     if array.dtype.kind == "V" and array.dtype.names is None and "float" in array.dtype.name:
         return array.astype(np.float32)

@@ -38,7 +38,7 @@ class Graph:
         self.outputs: list[Tensor] = list(outputs) if not entries else self._begin_at(entries, outputs)
         self.input_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.inputs]
         self.output_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.outputs]
-        self._preparing: dict[int, Any] = {}  # by an input's number
+        self._preparing: dict[int, tuple[list[Any], Tensor]] = {}  # by an input's number
 
     def _begin_at(self, entries: dict[int, Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
         """Puts other nodes in the place of those behind `entries`, {id of a Tensor: Tensor}; returns the outputs."""

@@ -1,18 +1,27 @@
 """Images between files, Pillow and arrays."""
 
+from __future__ import annotations
+
 import io
 import os
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nncore import _checks, _data
 from nncore._datasets import folder_datasets
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._datasets import Dataset
+    from nncore._typing import Array, Data, PathLikeStr, Seed, Verbose
+
 FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 MODES = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 
 
-def _pillow():
+def _pillow() -> Any:
     try:
         import PIL.Image
     except ImportError as error:
@@ -20,13 +29,15 @@ def _pillow():
     return PIL.Image
 
 
-def _checked_format(owner, data_format):
+def _checked_format(owner: str, data_format: Any) -> bool:
     if data_format not in (None, "channels_last", "channels_first"):
         raise ValueError(f"{owner}: data_format must be 'channels_last' or 'channels_first'; got {data_format!r}")
     return data_format == "channels_first"
 
 
-def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False):
+def load_img(path: PathLikeStr, color_mode: Literal["rgb", "rgba", "grayscale"] = "rgb",
+             target_size: tuple[int, int] | None = None, interpolation: str = "nearest",
+             keep_aspect_ratio: bool = False) -> Any:  # fmt: skip
     """Returns the image in a file as Pillow has it.
 
     Parameters
@@ -79,7 +90,8 @@ def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", 
     return image.resize((columns, rows), choices[interpolation], box=box)
 
 
-def img_to_array(img, data_format=None, dtype=None):
+def img_to_array(img: Any, data_format: Literal["channels_last", "channels_first"] | None = None,
+                 dtype: Any = None) -> Array:  # fmt: skip
     """Returns an image of Pillow's as an array (rows, columns, channels) of float32, or another `dtype`.
 
     `data_format` "channels_first" gives (channels, rows, columns).
@@ -91,7 +103,8 @@ def img_to_array(img, data_format=None, dtype=None):
     return array.transpose(2, 0, 1) if _checked_format("img_to_array", data_format) else array
 
 
-def array_to_img(x, data_format=None, scale=True, dtype=None):
+def array_to_img(x: Data, data_format: Literal["channels_last", "channels_first"] | None = None, scale: bool = True,
+                 dtype: Any = None) -> Any:  # fmt: skip
     """Returns an array (rows, columns, channels), of 1, 3 or 4 channels, as an image of Pillow's.
 
     Parameters
@@ -102,22 +115,23 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
     dtype : type in which that is computed, float32 unless given
     """
     pillow = _pillow()
-    x = np.array(_data.as_array(x, "x"), np.dtype(dtype or "float32"))
-    if x.ndim != 3:
-        raise ValueError(f"array_to_img: an image has three axes; got shape {x.shape}")
-    x = x.transpose(1, 2, 0) if _checked_format("array_to_img", data_format) else x
-    if x.shape[2] not in (1, 3, 4):
-        raise ValueError(f"array_to_img: an image has 1, 3 or 4 channels; got {x.shape[2]}")
-    if scale and x.size:
-        x = x - x.min()
-        x = x / (x.max() or 1) * 255
-    if x.shape[2] == 1:
-        wide = x.max(initial=0) > 255
-        return pillow.fromarray(np.ascontiguousarray(x[..., 0]).astype(np.int32 if wide else np.uint8))
-    return pillow.fromarray(np.ascontiguousarray(x).astype(np.uint8))
+    array = np.array(_data.as_array(x, "x"), np.dtype(dtype or "float32"))
+    if array.ndim != 3:
+        raise ValueError(f"array_to_img: an image has three axes; got shape {array.shape}")
+    array = array.transpose(1, 2, 0) if _checked_format("array_to_img", data_format) else array
+    if array.shape[2] not in (1, 3, 4):
+        raise ValueError(f"array_to_img: an image has 1, 3 or 4 channels; got {array.shape[2]}")
+    if scale and array.size:
+        array = array - array.min()
+        array = array / (array.max() or 1) * 255
+    if array.shape[2] == 1:
+        wide = array.max(initial=0) > 255
+        return pillow.fromarray(np.ascontiguousarray(array[..., 0]).astype(np.int32 if wide else np.uint8))
+    return pillow.fromarray(np.ascontiguousarray(array).astype(np.uint8))
 
 
-def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
+def save_img(path: PathLikeStr, x: Data, data_format: Literal["channels_last", "channels_first"] | None = None,
+             file_format: str | None = None, scale: bool = True, **kwargs: Any) -> None:  # fmt: skip
     """Writes an array as an image file; see `array_to_img`.
 
     Parameters
@@ -136,22 +150,30 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
     image.save(path, format=file_format, **kwargs)
 
 
-def _size(owner, name, size):
+def _size(owner: str, name: str, size: Any) -> tuple[int, int]:
     if isinstance(size, int):
         size = (size, size)
     if not isinstance(size, (list, tuple)) or len(size) != 2:
         raise ValueError(f"{owner}: {name} must be (rows, columns); got {size!r}")
-    return tuple(_checks.positive_integer(owner, name, extent) for extent in size)
+    rows, columns = (_checks.positive_integer(owner, name, extent) for extent in size)
+    return rows, columns
 
 
 # ---------------------------------------------------------------- folders
 
 
-def image_dataset_from_directory(directory, labels="inferred", label_mode="int", class_names=None, color_mode="rgb",
-                                 batch_size=32, image_size=(256, 256), shuffle=True, seed=None, validation_split=None,
-                                 subset=None, interpolation="bilinear", follow_links=False,
-                                 crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, data_format=None, format="tf",
-                                 verbose=True):  # fmt: skip
+def image_dataset_from_directory(directory: PathLikeStr,
+                                 labels: Literal["inferred"] | Sequence[int] | Array | None = "inferred",
+                                 label_mode: Literal["int", "categorical", "binary"] | None = "int",
+                                 class_names: Sequence[str] | None = None,
+                                 color_mode: Literal["rgb", "rgba", "grayscale"] = "rgb", batch_size: int | None = 32,
+                                 image_size: tuple[int, int] = (256, 256), shuffle: bool = True,
+                                 seed: Seed | None = None, validation_split: float | None = None,
+                                 subset: Literal["training", "validation", "both"] | None = None,
+                                 interpolation: Literal["nearest", "bilinear"] = "bilinear", follow_links: bool = False,
+                                 crop_to_aspect_ratio: bool = False, pad_to_aspect_ratio: bool = False,
+                                 data_format: Literal["channels_last", "channels_first"] | None = None,
+                                 format: str = "tf", verbose: Verbose = True) -> Dataset | Any:  # fmt: skip
     """Returns minibatches of the images in a folder's files: arrays (rows, height, width, channels) of float32.
 
     Numbers are 0 to 255. Files are .bmp, .gif (of which the first picture counts), .jpeg, .jpg and .png.
@@ -195,13 +217,13 @@ def image_dataset_from_directory(directory, labels="inferred", label_mode="int",
         raise ValueError(f"{owner}: data_format 'channels_first' is not supported")
     size = _size(owner, "image_size", image_size)
 
-    def one(path):
+    def one(path: str) -> Array:
         image = img_to_array(load_img(path, color_mode))
         if pad_to_aspect_ratio:
             return _padded(image, size, interpolation)
         return _resized(_cropped(image, size) if crop_to_aspect_ratio else image, size, interpolation)
 
-    def read(paths):
+    def read(paths: Sequence[str]) -> Array:
         return np.stack([one(path) for path in paths])
 
     return folder_datasets(owner, directory, FORMATS, read, labels=labels, label_mode=label_mode,
@@ -210,7 +232,7 @@ def image_dataset_from_directory(directory, labels="inferred", label_mode="int",
                            verbose=verbose)  # fmt: skip
 
 
-def _cropped(image, size):
+def _cropped(image: Array, size: Sequence[int]) -> Array:
     height, width = image.shape[:2]
     high = max(1, min(height, int(width * size[0] / size[1])))
     wide = max(1, min(width, int(height * size[1] / size[0])))
@@ -218,7 +240,7 @@ def _cropped(image, size):
     return image[top : top + high, left : left + wide]
 
 
-def _padded(image, size, interpolation):
+def _padded(image: Array, size: Sequence[int], interpolation: Literal["nearest", "bilinear"]) -> Array:
     """The image as large as it fits into `size`, in the middle of zeros."""
     ratio = max(np.float32(image.shape[axis]) / np.float32(size[axis]) for axis in (0, 1))
     exact = [np.float32(image.shape[axis]) / ratio for axis in (0, 1)]
@@ -230,14 +252,14 @@ def _padded(image, size, interpolation):
     return padded
 
 
-def _bilinear(extent, wanted):
+def _bilinear(extent: int, wanted: int) -> tuple[Array, Array, Array]:
     """For each place of a new axis the two neighbours of the old one, and the second one's share."""
     places = np.maximum((np.arange(wanted) + 0.5) * (extent / wanted) - 0.5, 0)
     first = np.minimum(np.floor(places).astype(np.int64), extent - 1)
     return first, np.minimum(first + 1, extent - 1), (places - first).astype(np.float32)
 
 
-def _nearest(extent, wanted):
+def _nearest(extent: int, wanted: int) -> tuple[Array, Array, Array]:
     first = np.minimum(((np.arange(wanted) + 0.5) * (extent / wanted)).astype(np.int64), extent - 1)
     return first, first, np.zeros(wanted, np.float32)
 
@@ -245,7 +267,7 @@ def _nearest(extent, wanted):
 _WEIGHTS = {"bilinear": _bilinear, "nearest": _nearest}
 
 
-def _resized(image, size, interpolation):
+def _resized(image: Array, size: Sequence[int], interpolation: str) -> Array:
     """The image with other extents; centres of pixels at halves, as TensorFlow and PyTorch have them."""
     for axis, wanted in enumerate(size):
         if image.shape[axis] != wanted:

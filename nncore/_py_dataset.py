@@ -57,11 +57,11 @@ class PyDataset:
         return iter(self.in_order(range(len(self))))
 
     @property
-    def own_threads(self):
+    def own_threads(self) -> bool:
         """Whether minibatches are made ahead by threads of its own."""
         return self.workers > 1
 
-    def in_order(self, numbers: Iterable[int]) -> Iterator[Any]:
+    def in_order(self, numbers: Iterable[int]) -> Iterable[Any]:
         """Returns an iterable of the minibatches of these numbers."""
         return _Minibatches(self, numbers)
 
@@ -75,16 +75,17 @@ class PyDataset:
 class _Minibatches:
     """The minibatches of a PyDataset in some order."""
 
-    def __init__(self, dataset, numbers):
+    def __init__(self, dataset: PyDataset, numbers: Iterable[int]) -> None:
         self.dataset, self.numbers, self.own_threads = dataset, numbers, dataset.own_threads
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return self._by_threads() if self.own_threads else map(self.dataset.__getitem__, self.numbers)
 
-    def _by_threads(self):
+    def _by_threads(self) -> Iterator[Any]:
         from concurrent.futures import ThreadPoolExecutor
 
-        ahead, pool = collections.deque(), ThreadPoolExecutor(self.dataset.workers)
+        ahead: collections.deque[Any] = collections.deque()
+        pool = ThreadPoolExecutor(self.dataset.workers)
         try:
             for number in self.numbers:
                 ahead.append(pool.submit(self.dataset.__getitem__, number))

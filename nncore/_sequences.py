@@ -1,12 +1,23 @@
 """Sequences of one length: of lists of several, and of series in time. Parts of data."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks, _data
 from nncore._datasets import Dataset
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+    from nncore._typing import Array, Data, Dtype, Seed
+
+
+def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None = None, dtype: Dtype = "int32",
+                  padding: Literal["pre", "post"] = "pre", truncating: Literal["pre", "post"] = "pre",
+                  value: Any = 0.0) -> Array:  # fmt: skip
     """Returns sequences as one array (rows, maxlen, ...), filled up or cut to one length.
 
     Parameters
@@ -56,8 +67,10 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     return padded
 
 
-def timeseries_dataset_from_array(data, targets, sequence_length, sequence_stride=1, sampling_rate=1, batch_size=128,
-                                  shuffle=False, seed=None, start_index=None, end_index=None, format="tf"):  # fmt: skip
+def timeseries_dataset_from_array(data: Data, targets: Data | None, sequence_length: int, sequence_stride: int = 1,
+                                  sampling_rate: int = 1, batch_size: int | None = 128, shuffle: bool = False,
+                                  seed: Seed | None = None, start_index: int | None = None,
+                                  end_index: int | None = None, format: str = "tf") -> Dataset:  # fmt: skip
     """Returns minibatches of the windows of a series, with a target for each.
 
     Window i is of the steps s, s + r, s + 2r, ... of the data, where s = i sequence_stride and r = sampling_rate; its
@@ -110,7 +123,7 @@ def timeseries_dataset_from_array(data, targets, sequence_length, sequence_strid
     starts = np.arange(0, windows, stride)
     steps = np.arange(length) * rate
 
-    def read(numbers):
+    def read(numbers: Any) -> Any:
         at = starts[numbers]
         x = data[at[..., None] + steps]
         return x if targets is None else (x, targets[at])
@@ -118,7 +131,8 @@ def timeseries_dataset_from_array(data, targets, sequence_length, sequence_strid
     return Dataset(read, len(starts), batch_size, shuffle, seed)
 
 
-def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None):
+def split_dataset(dataset: Any, left_size: float | None = None, right_size: float | None = None, shuffle: bool = False,
+                  seed: Seed | None = None, preferred_backend: None = None) -> tuple[Any, Any]:  # fmt: skip
     """Returns two parts of data, the first rows and the last ones.
 
     Parameters
@@ -158,10 +172,10 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
             raise ValueError(f"split_dataset: parts must have one number of rows; got {lengths}")
         rows = lengths[0] if lengths else 0
     elif isinstance(dataset, dict):
-        lengths = {name: len(part) for name, part in dataset.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"split_dataset: parts must have one number of rows; got {lengths}")
-        rows = next(iter(lengths.values()), 0)
+        by_name = {name: len(part) for name, part in dataset.items()}
+        if len(set(by_name.values())) > 1:
+            raise ValueError(f"split_dataset: parts must have one number of rows; got {by_name}")
+        rows = next(iter(by_name.values()), 0)
     else:
         dataset = dataset if hasattr(dataset, "iloc") else _data.as_array(dataset, "dataset")
         rows = len(dataset)
@@ -171,11 +185,12 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
         order = np.random.default_rng(seed).permutation(rows)
     cuts = (order[:left], order[rows - right :]) if shuffle else (slice(left), slice(rows - right, None))
     if isinstance(dataset, Dataset):
-        return tuple(dataset.chosen(order[cut] if isinstance(cut, slice) else cut) for cut in cuts)
-    return tuple(_rows_of(dataset, cut) for cut in cuts)
+        first, second = (dataset.chosen(order[cut] if isinstance(cut, slice) else cut) for cut in cuts)
+        return first, second
+    return _rows_of(dataset, cuts[0]), _rows_of(dataset, cuts[1])
 
 
-def _sizes(rows, left, right):
+def _sizes(rows: int, left: Any, right: Any) -> tuple[int, int]:
     if left is None and right is None:
         raise ValueError("split_dataset needs left_size or right_size")
     sizes = []
@@ -191,7 +206,7 @@ def _sizes(rows, left, right):
     return left, right
 
 
-def _rows_of(data, cut):
+def _rows_of(data: Any, cut: Any) -> Any:
     if isinstance(data, (tuple, list)):
         return type(data)(_rows_of(part, cut) for part in data)
     if isinstance(data, dict):

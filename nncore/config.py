@@ -243,7 +243,7 @@ def get_check_finite() -> bool:
     return _State.check_finite
 
 
-def set_prefetch(ahead):
+def set_prefetch(ahead: bool) -> None:
     """Chooses whether a thread makes the next minibatch of a generator while the one before trains.
 
     Parameters
@@ -257,7 +257,7 @@ def set_prefetch(ahead):
     _State.prefetch = bool(ahead)
 
 
-def get_prefetch():
+def get_prefetch() -> bool:
     """Returns whether a thread makes the next minibatch of a generator while the one before trains."""
     return _State.prefetch
 

@@ -46,10 +46,11 @@ class CSVLogger(Callback):
         if not self.append and not goes_on:
             self._open("w").close()
 
-    def get_state(self):
-        return {**super().get_state(), "bytes": os.path.getsize(self.filename) if os.path.exists(self.filename) else 0}
+    def get_state(self) -> dict[str, Any]:
+        written = os.path.getsize(self.filename) if os.path.exists(self.filename) else 0
+        return {**(super().get_state() or {}), "bytes": written}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         super().set_state(state)
         if os.path.exists(self.filename) and os.path.getsize(self.filename) > state["bytes"]:
             os.truncate(self.filename, state["bytes"])  # epochs behind the backup, which come again

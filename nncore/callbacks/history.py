@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nncore.callbacks.callback import Callback
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nncore._typing import Logs
 
 
@@ -36,18 +38,19 @@ class History(Callback):
 
     # ---- beyond Keras: pictures
 
-    def curves_of(self, name):
+    def curves_of(self, name: str) -> tuple[list[Any], list[Any]]:
         """Returns the values of a name in training and in validation; an empty list for what there is not."""
         return self.history.get(name, []), self.history.get(f"val_{name}", [])
 
-    def epochs_of(self, name):
+    def epochs_of(self, name: str) -> list[int]:
         """Returns the epochs, counted from 1, that the values of a name are of."""
         values = self.history.get(name, [])
         epochs = self._epochs.get(name, [])
         counted = len(epochs) == len(values) and epochs == sorted(set(epochs))
         return list(epochs) if counted else list(range(1, len(values) + 1))  # of several trainings
 
-    def plot(self, names=None, log_scale=False, figure=None):
+    def plot(self, names: str | Sequence[str] | None = None, log_scale: bool | str | Sequence[str] = False,
+             figure: Any = None) -> Any:  # fmt: skip
         """Draws loss, metrics and learning rate over the epochs, those of training and validation in one picture each.
 
         Needs Matplotlib, the extra ``nncore[plots]``; the picture is one as `nncore.plots` says.
@@ -85,20 +88,20 @@ class History(Callback):
 
         return curves.plot(self, names, log_scale, figure)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not self.history:
             return "<History: no epoch>"
         count = max(map(len, self.history.values()))
         last = ", ".join(f"{name} {_short(values[-1])}" for name, values in self.history.items() if len(values))
         return f"<History: {count} {'epoch' if count == 1 else 'epochs'}; at last {last}>"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         from nncore.callbacks.history_html import html
 
         return html(self)
 
 
-def _short(value):
+def _short(value: Any) -> str:
     try:
         return f"{float(value):.4g}"
     except (TypeError, ValueError):

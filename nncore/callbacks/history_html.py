@@ -1,7 +1,15 @@
 """The history of a training as notebooks show it: small curves, without Matplotlib."""
 
+from __future__ import annotations
+
 import math
 from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore.callbacks.history import History
 
 WIDTH, HEIGHT = 180, 70
 MOST_POINTS = 200  # of a curve
@@ -9,7 +17,7 @@ MOST_CURVES = 12
 TRAINING, VALIDATION = "#1f6fb4", "#e07b1a"
 
 
-def html(history):
+def html(history: History) -> str:
     """A cell for each quantity: its curves, and its last values."""
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history.history))
     cells = [cell for name in names if (cell := _cell(history, name))]
@@ -23,7 +31,7 @@ def html(history):
             f"<div style='display:flex;flex-wrap:wrap'>{''.join(cells[:MOST_CURVES])}</div>{rest}</div>")  # fmt: skip
 
 
-def _cell(history, name):
+def _cell(history: History, name: str) -> str:
     curves = [(history.epochs_of(each), _numbers(history.history.get(each, [])), color)
               for each, color in ((name, TRAINING), (f"val_{name}", VALIDATION))]  # fmt: skip
     curves = [curve for curve in curves if curve[1]]
@@ -34,7 +42,7 @@ def _cell(history, name):
     return f"<div style='margin:4px 14px 4px 0;font-size:85%'><div>{escape(name)} {last}</div>{drawn}</div>"
 
 
-def _numbers(values):
+def _numbers(values: Sequence[Any]) -> list[float]:
     """Floats; an empty list where values are no single numbers."""
     try:
         return [float(value) for value in values]
@@ -42,7 +50,7 @@ def _numbers(values):
         return []
 
 
-def _svg(curves):
+def _svg(curves: Any) -> str:
     finite = [value for _, values, _ in curves for value in values if math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     first = min(epochs[0] for epochs, _, _ in curves)

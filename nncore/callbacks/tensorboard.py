@@ -61,10 +61,10 @@ class TensorBoard(Callback):
         self._writers: dict[Any, Any] = {}
         self._training = False
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         return {"seen": self._frequency.seen}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         self._frequency.seen = state["seen"]
 
     def _writer(self, part: str) -> Any:
@@ -141,7 +141,7 @@ class TensorBoard(Callback):
             self.close()
 
 
-def _flush(writer):
+def _flush(writer: Any) -> None:
     """Puts events into the file. tensorboardX's own `flush` does not wait for the thread that writes them."""
     events = getattr(getattr(writer, "file_writer", None), "event_writer", None)
     queue = getattr(events, "_event_queue", None)

@@ -1,13 +1,20 @@
 """Arguments that several commands about tables have."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
 
 from ._types import separator
 
 TABLE = "a CSV file, gzipped or not, or a Parquet file; - reads the standard input"
 
 
-def add_model_and_table(parser, json):
+def add_model_and_table(parser: argparse.ArgumentParser, json: str) -> None:
     """Add what `predict` and `evaluate` read, and how; `json` says what --json prints."""
     parser.add_argument("model", metavar="MODEL", help="the file that 'nncore train' has written")
     parser.add_argument("table", metavar="TABLE", help=TABLE)
@@ -19,7 +26,7 @@ def add_model_and_table(parser, json):
     parser.add_argument("--quiet", action="store_true", help="print no notes")
 
 
-def require_writable(path):
+def require_writable(path: Path) -> None:
     """Raises OSError where a file cannot be written as --out is, before work is done for it."""
     if path.is_dir():
         raise IsADirectoryError(f"--out {path} is a folder; wanted the path of a file in it")
@@ -29,7 +36,7 @@ def require_writable(path):
         raise PermissionError(f"--out {path}: nothing may be written in the folder {path.parent}")
 
 
-def add_separator(parser):
+def add_separator(parser: argparse._ActionsContainer) -> None:
     """Add the separator of CSV files."""
     parser.add_argument(
         "--separator",

@@ -1,28 +1,34 @@
 """What commands about tables print: texts of at most 80 columns, and JSON."""
 
+from __future__ import annotations
+
 import json
 import sys
 import textwrap
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WIDTH = 80
 
 
-def printer(as_json, quiet):
+def printer(as_json: bool, quiet: bool) -> Callable[[str], None]:
     """A function that prints what is no result: nowhere if quiet, on the error stream beside JSON."""
 
-    def say(text):
+    def say(text: str) -> None:
         if text and not quiet:
             print(text, file=sys.stderr if as_json else sys.stdout, flush=True)
 
     return say
 
 
-def print_json(report):
+def print_json(report: dict[str, Any]) -> None:
     """One object on the standard output."""
     print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
-def description(task):
+def description(task: Any) -> dict[str, Any]:
     """What was found in a table, as JSON-able data."""
     frame, fitted = task.table.frame, {column.name: column for column in task.columns}
     columns = [
@@ -49,7 +55,7 @@ def description(task):
     }  # fmt: skip
 
 
-def columns_found(description):
+def columns_found(description: dict[str, Any]) -> str:
     """The table of columns, of those left out, and the notes."""
     rows = description["rows"]
     lines = textwrap.wrap(f"{description['table']}: {count(rows['all'], 'row')} ({description['form']})", WIDTH)
@@ -76,7 +82,7 @@ def columns_found(description):
     return "\n".join(lines)
 
 
-def network_line(chosen):
+def network_line(chosen: Any) -> str:
     """What the network is, and how it is trained."""
     sizes = "-".join(map(str, chosen["hidden"])) or "no"
     pieces = f", numbers also cut into {chosen['pieces']} pieces" if chosen["pieces"] else ""
@@ -87,7 +93,7 @@ def network_line(chosen):
     ))  # fmt: skip
 
 
-def trained(report):
+def trained(report: dict[str, Any]) -> str:
     """The end of a training: how long, how good, where the model is."""
     training = report["training"]
     lines = paragraph(
@@ -99,7 +105,7 @@ def trained(report):
     return "\n".join(lines)
 
 
-def measured(report):
+def measured(report: dict[str, Any]) -> str:
     """The metrics beside the baseline's, and of each class."""
     ours, baseline, name = report["metrics"], report["baseline"], report["baseline"]["name"]
     on = report["measured_on"]
@@ -116,7 +122,7 @@ def measured(report):
     return "\n".join(lines)
 
 
-def classes(each, most=20):
+def classes(each: Any, most: int = 20) -> list[str]:
     """The table of classes, the largest where there are many."""
     wide = min(36, max([5, *map(len, each)]))
     lines = [f"{'class':{wide}}{'rows':>10}{'precision':>11}{'recall':>11}{'F1':>11}"]
@@ -129,7 +135,7 @@ def classes(each, most=20):
     return lines
 
 
-def number(value, form):
+def number(value: Any, form: str) -> str:
     """A number as text, - where there is none; five digits without a form."""
     if value is None:
         return "-"
@@ -139,17 +145,17 @@ def number(value, form):
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text
 
 
-def count(n, word):
+def count(n: int, word: str) -> str:
     """1 row, 2 rows."""
     return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
-def cut(text, width):
+def cut(text: str, width: int) -> str:
     """A text of at most so many signs, in one line."""
     text = " ".join(text.split())
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def paragraph(text):
+def paragraph(text: str) -> list[str]:
     """Lines of at most 80 signs, the later ones set in."""
     return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

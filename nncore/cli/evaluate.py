@@ -1,8 +1,14 @@
 """`nncore evaluate`."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 from ._arguments import add_model_and_table
+
+if TYPE_CHECKING:
+    import argparse
 
 SUMMARY = "measure a model that 'nncore train' has written on a table with the target"
 
@@ -13,12 +19,12 @@ EXAMPLES = """\
 The baseline is the mean, or the shares of the classes, of the training rows."""
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_model_and_table(parser, "print one JSON object")
 
 
-def run(arguments):
+def run(arguments: Any) -> None:
     """Read both, predict, compare."""
     import numpy as np
 

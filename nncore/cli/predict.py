@@ -1,11 +1,19 @@
 """`nncore predict`."""
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ._arguments import add_model_and_table, require_writable
 from ._types import names
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nncore._typing import PathLikeStr
 
 SUMMARY = "predict a column of a table by a model that 'nncore train' has written"
 
@@ -20,7 +28,7 @@ columns may be in any order; others than those of the training are not used, and
 the target need not be there."""
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_model_and_table(parser, "print one JSON object in place of the CSV table")
     parser.add_argument("--out", metavar="PATH", help="where to write, CSV or Parquet (default: the standard output)")
@@ -28,7 +36,7 @@ def add_arguments(parser):
     parser.add_argument("--keep", type=names, default=[], metavar="COLUMNS", help="copy these of the columns, as a,b,c")
 
 
-def run(arguments):
+def run(arguments: Any) -> None:
     """Read both, predict, write."""
     from nncore._tables import files, reading
 
@@ -67,14 +75,14 @@ def run(arguments):
         print(f"Predictions: {arguments.out} ({_report.count(len(result), 'row')})")
 
 
-def _free(name, taken):
+def _free(name: str, taken: Any) -> str:
     """The name, or one like it where the table's columns that are kept have it."""
     while name in taken:
         name = f"predicted_{name}"
     return name
 
 
-def _write(result, path):
+def _write(result: Any, path: PathLikeStr) -> None:
     """As CSV, or Parquet where the name says so; whole or not at all."""
     temporary = Path(f"{path}.part")
     try:
@@ -87,7 +95,7 @@ def _write(result, path):
         temporary.unlink(missing_ok=True)
 
 
-def _as_json(arguments, target, result, outputs):
+def _as_json(arguments: Any, target: Any, result: Any, outputs: Any) -> dict[str, Any]:
     report = {"model": arguments.model, "table": arguments.table, "target": target.name, "task": target.task,
               "rows": len(result)}  # fmt: skip
     if arguments.out:

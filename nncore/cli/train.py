@@ -1,6 +1,9 @@
 """`nncore train`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ._arguments import TABLE, add_separator, require_writable
 from ._types import (
@@ -13,6 +16,9 @@ from ._types import (
     share_or_path,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    import argparse
 
 SUMMARY = "train a network to predict a column of a table, CSV or Parquet"
 
@@ -36,7 +42,7 @@ PASSED_ON = ("task", "seed", "epochs", "batch_size", "hidden", "activation", "dr
 ACTIVATIONS = ("relu", "gelu", "silu", "selu", "elu", "tanh", "mish")
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("table", metavar="TABLE", help=TABLE)
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
@@ -141,7 +147,7 @@ def add_arguments(parser):
     parser.add_argument("--quiet", action="store_true", help="print only the report, or the JSON object")
 
 
-def run(arguments):
+def run(arguments: Any) -> None:
     """Read, find out, train, write, report."""
     import nncore as nn
     from nncore._tables import reading
@@ -180,14 +186,14 @@ def run(arguments):
         print(_report.trained(report))
 
 
-def output_path(arguments):
+def output_path(arguments: Any) -> Path:
     """Where the model goes; an error before the training where it cannot be written."""
     path = Path(arguments.out or default_name(arguments.table))
     require_writable(path)
     return path
 
 
-def default_name(table):
+def default_name(table: str) -> str:
     """The table's name without what says its form."""
     name = Path(table).name if table != "-" else "table"
     for suffix in (".gz", ".bz2", ".xz", ".csv", ".tsv", ".txt", ".parquet", ".pq", ".data"):

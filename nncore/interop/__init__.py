@@ -6,7 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nncore.interop import c as c
+    from nncore.interop import keras as keras
+    from nncore.interop import onnx as onnx
     from nncore.interop import scipy as scipy
+    from nncore.interop import sklearn as sklearn
+    from nncore.interop import torch as torch
 
 __all__ = [
     "c",

@@ -75,6 +75,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nncore._typing import AnyLayer, Config
+    from nncore.layers.category_encoding import CategoryEncoding
+    from nncore.layers.discretization import Discretization
+    from nncore.layers.feature_normalization import Normalization
+    from nncore.layers.hashing import Hashing
+    from nncore.layers.lookup import IntegerLookup, StringLookup
+    from nncore.layers.text_vectorization import TextVectorization
 
 # Keras's other names.
 Convolution1D = Conv1D
@@ -204,12 +210,16 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def _later(name: str) -> Any:
     if name in _LATER:
         import importlib
 
         return getattr(importlib.import_module(f"nncore.layers.{_LATER[name]}"), name)
     raise AttributeError(f"module 'nncore.layers' has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:  # to which a misspelt name would be one of these
+    __getattr__ = _later
 
 
 def __dir__() -> list[str]:
@@ -256,7 +266,7 @@ def deserialize(config: Config) -> AnyLayer:
         return known[number]
     classes = {**_models(), **_BY_CLASS}
     if isinstance(config, dict) and config.get("class_name") in _LATER:
-        classes[config["class_name"]] = __getattr__(config["class_name"])
+        classes[config["class_name"]] = _later(config["class_name"])
     layer = _checks.resolve("layer", config, Layer, {}, classes)
     if number is not None and known is not None:
         known[number] = layer

@@ -3,11 +3,18 @@
 FarmHash's 64-bit fingerprint (Geoff Pike, Google, 2014) and SipHash-2-4 (Aumasson and Bernstein, 2012).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _MASK = (1 << 64) - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F  # primes of FarmHash
 
 
-def hash_bins(texts, bins, salt=None):
+def hash_bins(texts: Sequence[str], bins: int, salt: Sequence[int] | None = None) -> list[int]:
     """The bin, 0 to bins - 1, of each string of a list; by SipHash where there is a `salt` of two integers."""
     known = {}
     for text in set(texts):
@@ -16,25 +23,25 @@ def hash_bins(texts, bins, salt=None):
     return [known[text] for text in texts]
 
 
-def _word(content, place, size=8):
+def _word(content: bytes, place: int, size: int = 8) -> int:
     return int.from_bytes(content[place : place + size], "little")
 
 
-def _rotated_right(x, shift):
+def _rotated_right(x: int, shift: int) -> int:
     return (x >> shift | x << 64 - shift) & _MASK
 
 
-def _mixed(x):
+def _mixed(x: int) -> int:
     return x ^ x >> 47
 
 
-def _joined(u, v, factor):
+def _joined(u: int, v: int, factor: int) -> int:
     a = _mixed((u ^ v) * factor & _MASK)
     b = _mixed((v ^ a) * factor & _MASK)
     return b * factor & _MASK
 
 
-def fingerprint64(content):
+def fingerprint64(content: bytes) -> int:
     """FarmHash's fingerprint of some bytes."""
     length = len(content)
     factor = _K2 + 2 * length & _MASK
@@ -63,7 +70,7 @@ def fingerprint64(content):
     return _fingerprint_of_long(content)
 
 
-def _ends(content, factor_of_first, factor):
+def _ends(content: bytes, factor_of_first: int, factor: int) -> tuple[int, int, int]:
     """Two numbers of the first and last 16 bytes, and the first word of them times its factor."""
     length = len(content)
     a, b = _word(content, 0) * factor_of_first & _MASK, _word(content, 8)
@@ -72,7 +79,7 @@ def _ends(content, factor_of_first, factor):
     return first, a + _rotated_right(b + _K2 & _MASK, 18) + c & _MASK, a
 
 
-def _fingerprint_of_long(content):
+def _fingerprint_of_long(content: bytes) -> int:
     """That of more than 64 bytes: all whole pieces of 64, and the last 64 bytes."""
     length = len(content)
     x, y = 81, (81 * _K1 + 113) & _MASK
@@ -91,7 +98,8 @@ def _fingerprint_of_long(content):
     return _joined(first, _joined(v[1], w[1], factor) + x & _MASK, factor)
 
 
-def _stirred(content, place, x, y, z, v, w, factor, weight):
+def _stirred(content: bytes, place: int, x: int, y: int, z: int, v: tuple[int, int], w: tuple[int, int], factor: int,
+             weight: int) -> tuple[int, int, int, tuple[int, int], tuple[int, int]]:  # fmt: skip
     """The state after a piece of 64 bytes; x and z have changed places."""
     x = _rotated_right(x + y + v[0] + _word(content, place + 8) & _MASK, 37) * factor & _MASK
     y = _rotated_right(y + v[1] + _word(content, place + 48) & _MASK, 42) * factor & _MASK
@@ -103,7 +111,7 @@ def _stirred(content, place, x, y, z, v, w, factor, weight):
     return z, y, x, v, w
 
 
-def _weak(content, place, a, b):
+def _weak(content: bytes, place: int, a: int, b: int) -> tuple[int, int]:
     words = [_word(content, place + 8 * number) for number in range(4)]
     a = a + words[0] & _MASK
     b = _rotated_right(a + b + words[3] & _MASK, 21)
@@ -111,7 +119,7 @@ def _weak(content, place, a, b):
     return a + words[3] & _MASK, b + _rotated_right(a, 44) + c & _MASK
 
 
-def siphash64(content, key):
+def siphash64(content: bytes, key: Sequence[int]) -> int:
     """SipHash-2-4 of some bytes under a key of two integers."""
     first, second = (part & _MASK for part in key)
     v = [first ^ 0x736F6D6570736575, second ^ 0x646F72616E646F6D,
@@ -128,7 +136,7 @@ def siphash64(content, key):
     return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
-def _sip_rounds(v, count):
+def _sip_rounds(v: list[int], count: int) -> None:
     for _ in range(count):
         for a, b, shift in ((0, 1, 13), (2, 3, 16), (0, 3, 21), (2, 1, 17)):
             v[a] = v[a] + v[b] & _MASK

@@ -1,11 +1,18 @@
 """Strings of any kind of data."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore import _foreign
 
+if TYPE_CHECKING:
+    from nncore._typing import Array, PathLikeStr
 
-def strings(data, name, encoding="utf-8"):
+
+def strings(data: Any, name: str, encoding: str = "utf-8") -> Array:
     """The strings of some data as an array of objects; bytes are decoded.
 
     Raises
@@ -36,7 +43,7 @@ def strings(data, name, encoding="utf-8"):
     return decoded.reshape(array.shape)
 
 
-def lines_of(path, owner):
+def lines_of(path: PathLikeStr, owner: str) -> list[str]:
     """The lines of a text file."""
     try:
         with open(path, encoding="utf-8") as file:

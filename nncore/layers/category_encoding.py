@@ -1,11 +1,21 @@
 """Codes of numbered categories."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks, _data
 from nncore.layers.layer import Layer
 from nncore.layers.preparing import DataLayer, check_mode, encode_indices, encoded_shape, whole_numbers
 from nncore.layers.tensor import is_symbolic
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments
+    from nncore._typing import Array, Config, Data, Outputs
 
 
 class CategoryEncoding(DataLayer):
@@ -32,7 +42,9 @@ class CategoryEncoding(DataLayer):
            [0., 0., 0., 1.]], dtype=float32)
     """
 
-    def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **common):
+    def __init__(self, num_tokens: int | None = None,
+                 output_mode: Literal["multi_hot", "one_hot", "count"] = "multi_hot",
+                 sparse: Literal[False] | None = False, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         if num_tokens is None:
             raise ValueError("CategoryEncoding needs num_tokens; IntegerLookup finds out by adapt(data)")
@@ -40,7 +52,8 @@ class CategoryEncoding(DataLayer):
         self.output_mode = check_mode("CategoryEncoding", output_mode, ("multi_hot", "one_hot", "count"))
         _checks.refuse("CategoryEncoding", sparse=sparse or None)
 
-    def __call__(self, inputs, count_weights=None, *, training=None):
+    def __call__(self, inputs: Any, count_weights: Data | None = None, *,  # type: ignore[override]
+                 training: bool | None = None) -> Outputs:  # fmt: skip
         """On symbolic tensors: returns the output's. On data: returns their code.
 
         `count_weights`, for the mode "count", says how much each number counts.
@@ -56,7 +69,7 @@ class CategoryEncoding(DataLayer):
                              f"{indices.shape}")  # fmt: skip
         return encode_indices(indices, "count", self.num_tokens, weights).astype(np.float32)
 
-    def _numbers(self, data, name):
+    def _numbers(self, data: Any, name: str) -> Array:
         indices = whole_numbers(_data.as_array(data, name), f"layer {self.name!r}", name)
         wrong = (indices < 0) | (indices >= self.num_tokens)
         if wrong.any():
@@ -67,11 +80,11 @@ class CategoryEncoding(DataLayer):
             )
         return indices
 
-    def encode(self, data, name="inputs"):
+    def encode(self, data: Any, name: str = "inputs") -> Array:
         return encode_indices(self._numbers(data, name), self.output_mode, self.num_tokens)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"num_tokens": self.num_tokens, "output_mode": self.output_mode, **Layer.get_config(self)}

@@ -1,10 +1,21 @@
 """Numbers of the intervals that numbers fall into."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks, _data
 from nncore.layers.layer import Layer
 from nncore.layers.preparing import DataLayer, batches_to_adapt, check_mode, encode_indices, encoded_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._typing import Array, Config, Data
 
 
 class Discretization(DataLayer):
@@ -29,26 +40,30 @@ class Discretization(DataLayer):
     array([[0, 2, 3, 1]], dtype=int32)
     """
 
-    def __init__(self, bin_boundaries=None, num_bins=None, epsilon=0.01, output_mode="int", sparse=False, dtype=None,
-                 name=None, **common):  # fmt: skip
+    def __init__(self, bin_boundaries: Sequence[float] | Array | None = None, num_bins: int | None = None,
+                 epsilon: float = 0.01, output_mode: Literal["int", "one_hot", "multi_hot", "count"] = "int",
+                 sparse: Literal[False] | None = False, dtype: None = None, name: str | None = None,
+                 **common: Any) -> None:  # fmt: skip
         super().__init__(name=name, dtype=dtype, **common)
         if (bin_boundaries is None) == (num_bins is None):
             raise ValueError("Discretization needs bin_boundaries, or num_bins and adapt(data): one of them")
         self.epsilon = _checks.real_number("Discretization", "epsilon", epsilon, 0, 1, low_open=True)
         self.output_mode = check_mode("Discretization", output_mode, ("int", "one_hot", "multi_hot", "count"))
         _checks.refuse("Discretization", sparse=sparse or None)
-        self.num_bins = None if num_bins is None else _checks.positive_integer("Discretization", "num_bins", num_bins)
+        self.num_bins: int | Any = None
+        if num_bins is not None:
+            self.num_bins = _checks.positive_integer("Discretization", "num_bins", num_bins)
         self.bin_boundaries = None if bin_boundaries is None else self._checked(bin_boundaries)
-        self._summary = None
+        self._summary: Array | None = None
 
     @staticmethod
-    def _checked(boundaries):
+    def _checked(boundaries: Any) -> list[float]:
         array = np.asarray(boundaries, np.float64)
         if array.ndim != 1 or np.isnan(array).any() or (np.diff(array) < 0).any():
             raise ValueError(f"Discretization: bin_boundaries must be ascending numbers; got {boundaries!r}")
         return array.tolist()
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: Data | Iterable[Any], steps: int | None = None) -> None:
         """Finds the boundaries: quantiles of all numbers of the data.
 
         Parameters
@@ -64,11 +79,11 @@ class Discretization(DataLayer):
             self.update_state(part)
         self.finalize_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets what `update_state` has seen."""
         self._summary = np.zeros((2, 0), np.float32)
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Adds the numbers of some data to the summary."""
         values = np.sort(_data.as_array(data, "data"), axis=None).astype(np.float32)
         if np.isnan(values).any():
@@ -78,13 +93,13 @@ class Discretization(DataLayer):
         both = np.concatenate([[kept, np.full_like(kept, step)], self._summary], axis=1)
         self._summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Makes boundaries of the summary."""
         if self._summary is None or not self._summary.shape[1]:
             raise ValueError(f"layer {self.name!r}: there was nothing to adapt to")
         self.bin_boundaries = _compressed(self._summary, 1 / self.num_bins)[0, :-1].tolist()
 
-    def encode(self, data, name="inputs"):
+    def encode(self, data: Any, name: str = "inputs") -> Array:
         if self.bin_boundaries is None:
             raise ValueError(f"layer {self.name!r} has no boundaries yet: call adapt(data)")
         array = _data.as_array(data, name)
@@ -94,17 +109,17 @@ class Discretization(DataLayer):
         indices = np.searchsorted(boundaries, array, side="right").astype(np.int32)
         return encode_indices(indices, self.output_mode, len(boundaries) + 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
         return encoded_shape(input_shape, self.output_mode, depth)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = Layer.get_config(self)
         return {"bin_boundaries": self.bin_boundaries, "num_bins": self.num_bins, "epsilon": self.epsilon,
                 "output_mode": self.output_mode, **config}  # fmt: skip
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a layer from `get_config`, adapted as the other was."""
         config = dict(config)
         adapted = config.pop("bin_boundaries", None) if config.get("num_bins") is not None else None
@@ -114,7 +129,7 @@ class Discretization(DataLayer):
         return layer
 
 
-def _compressed(summary, epsilon):
+def _compressed(summary: Array, epsilon: float) -> Array:
     """A summary of 1 / epsilon numbers at most: quantiles of another one, and what weighs each.
 
     A summary is (2, count): ascending numbers, and how many of the data each stands for.

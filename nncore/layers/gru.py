@@ -83,7 +83,7 @@ class GRU(Recurrent):
         return "gru" if self.reset_after else "gru_reset_before"
 
     @property
-    def slopes_in_place(self) -> bool:
+    def slopes_in_place(self) -> bool:  # type: ignore[override]
         """As in every recurrent layer; but a gate that is reset before the product is read late."""
         return self.reset_after
 

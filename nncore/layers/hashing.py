@@ -1,5 +1,9 @@
 """Bins of keys, by a hash."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks, _data
@@ -8,6 +12,14 @@ from nncore.layers._hashes import hash_bins
 from nncore.layers.layer import Layer
 from nncore.layers.lookup import _checked_salt
 from nncore.layers.preparing import DataLayer, check_mode, encode_indices, encoded_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments
+    from nncore._typing import Array, Config
 
 
 class Hashing(DataLayer):
@@ -38,7 +50,9 @@ class Hashing(DataLayer):
 
     reads_numbers = False
 
-    def __init__(self, num_bins, mask_value=None, salt=None, output_mode="int", sparse=False, **common):
+    def __init__(self, num_bins: int, mask_value: str | int | None = None, salt: int | Sequence[int] | None = None,
+                 output_mode: Literal["int", "one_hot", "multi_hot", "count"] = "int",
+                 sparse: Literal[False] | None = False, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         self.num_bins = _checks.positive_integer("Hashing", "num_bins", num_bins)
         if mask_value is not None and not isinstance(mask_value, str):
@@ -48,7 +62,7 @@ class Hashing(DataLayer):
         self.output_mode = check_mode("Hashing", output_mode, ("int", "one_hot", "multi_hot", "count"))
         _checks.refuse("Hashing", sparse=sparse or None)
 
-    def read(self, data, name):
+    def read(self, data: Any, name: str) -> Array:
         array = np.asarray(data) if not hasattr(data, "dtype") else data
         if getattr(array.dtype, "kind", "O") not in "biuf":
             try:
@@ -60,7 +74,7 @@ class Hashing(DataLayer):
             raise ValueError(f"layer {self.name!r}: {name} holds a NaN or an infinity")
         return array
 
-    def encode(self, data, name="inputs"):
+    def encode(self, data: Any, name: str = "inputs") -> Array:
         array = self.read(data, name)
         keys = array.ravel().tolist() if array.dtype == object else array.astype(np.int64).ravel().tolist()
         reserved = 1 if self.mask_value is not None and self.num_bins > 1 else 0
@@ -69,9 +83,9 @@ class Hashing(DataLayer):
             bins[[place for place, key in enumerate(keys) if key == self.mask_value]] = 0
         return encode_indices(bins.reshape(array.shape), self.output_mode, self.num_bins)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_bins)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"num_bins": self.num_bins, "mask_value": self.mask_value, "salt": self.salt,
                 "output_mode": self.output_mode, **Layer.get_config(self)}  # fmt: skip

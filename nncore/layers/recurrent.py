@@ -134,7 +134,7 @@ class Recurrent(SequenceLayer, WeightedLayer):
     _kernel: Weight | Any
     _recurrent_kernel: Weight | Any
 
-    kernel_name = ""
+    kernel_name: str = ""
     slopes_in_place: bool | Any = True  # the backward kernel may write gradients of gates where it has read the gates
     gates = 1
     state_names: tuple[str, ...] = ("h",)

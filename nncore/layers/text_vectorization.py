@@ -1,7 +1,10 @@
 """Numbers of the words of texts."""
 
+from __future__ import annotations
+
 import re
 import string
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,17 +14,24 @@ from nncore.layers.layer import Layer
 from nncore.layers.lookup import StringLookup
 from nncore.layers.preparing import OUTPUT_MODES, DataLayer, batches_to_adapt, check_mode, encode_flat, encoded_shape
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._typing import Array, Config, Data
+
 # As TensorFlow's string functions, which Keras uses: letters and spaces of ASCII.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _STRIP = str.maketrans("", "", string.punctuation)
 _WORDS = re.compile(r"[^ \t\n\v\f\r]+")
 
-_STANDARDIZE = {
+_STANDARDIZE: dict[str, Callable[[str], str]] = {
     "lower_and_strip_punctuation": lambda text: text.translate(_LOWER).translate(_STRIP),
     "lower": lambda text: text.translate(_LOWER),
     "strip_punctuation": lambda text: text.translate(_STRIP),
 }
-_SPLIT = {"whitespace": _WORDS.findall, "character": list}
+_SPLIT: dict[str, Callable[[str], list[str]]] = {"whitespace": _WORDS.findall, "character": list}
 
 
 class TextVectorization(DataLayer):
@@ -60,9 +70,16 @@ class TextVectorization(DataLayer):
 
     reads_numbers = False
 
-    def __init__(self, max_tokens=None, standardize="lower_and_strip_punctuation", split="whitespace", ngrams=None,
-                 output_mode="int", output_sequence_length=None, pad_to_max_tokens=False, vocabulary=None,
-                 idf_weights=None, sparse=False, ragged=False, encoding="utf-8", name=None, **common):  # fmt: skip
+    def __init__(self, max_tokens: int | None = None,
+                 standardize: str | Callable[[Array], Any] | None = "lower_and_strip_punctuation",
+                 split: str | Callable[[list[str]], Any] | None = "whitespace",
+                 ngrams: int | Sequence[int] | None = None,
+                 output_mode: Literal["int", "multi_hot", "count", "tf_idf"] = "int",
+                 output_sequence_length: int | None = None, pad_to_max_tokens: bool = False,
+                 vocabulary: Sequence[str] | Array | str | None = None,
+                 idf_weights: Sequence[float] | Array | None = None, sparse: Literal[False] | None = False,
+                 ragged: Literal[False] | None = False, encoding: str = "utf-8", name: str | None = None,
+                 **common: Any) -> None:  # fmt: skip
         super().__init__(name=name, **common)
         owner = "TextVectorization"
         _checks.refuse(owner, sparse=sparse or None, ragged=ragged or None)
@@ -71,7 +88,7 @@ class TextVectorization(DataLayer):
         self.ngrams = ngrams if ngrams is None else _widths(owner, ngrams)
         self.given_ngrams = list(ngrams) if isinstance(ngrams, (list, tuple)) else ngrams
         modes = [mode for mode in OUTPUT_MODES if mode != "one_hot"]
-        self.output_mode = check_mode(owner, output_mode, modes)
+        self.output_mode: Any = check_mode(owner, output_mode, modes)
         if output_sequence_length is not None:
             if self.output_mode != "int":
                 raise ValueError(f"{owner}: output_sequence_length is for output_mode='int', not {output_mode!r}")
@@ -83,19 +100,20 @@ class TextVectorization(DataLayer):
 
     # ---- the vocabulary
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
         """Returns the words in the order of their numbers, with "" and "[UNK]" in front unless told."""
         return self.lookup.get_vocabulary(include_special_tokens)
 
-    def set_vocabulary(self, vocabulary, idf_weights=None):
+    def set_vocabulary(self, vocabulary: Sequence[str] | Array | str,
+                       idf_weights: Sequence[float] | Array | None = None) -> None:  # fmt: skip
         """Sets the words, in place of `adapt`; see `StringLookup.set_vocabulary`."""
         self.lookup.set_vocabulary(vocabulary, idf_weights)
 
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Returns how many numbers there are, special ones included."""
         return self.lookup.vocabulary_size()
 
-    def adapt(self, data, batch_size=None, steps=None):
+    def adapt(self, data: Data | Iterable[Any], batch_size: int | None = None, steps: int | None = None) -> None:
         """Makes the vocabulary of all words of the texts: the most frequent first, of equals the last in the alphabet.
 
         Parameters
@@ -111,27 +129,27 @@ class TextVectorization(DataLayer):
             self.update_state(part)
         self.finalize_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets what `update_state` has counted."""
         self.lookup.reset_state()
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Counts the words of some texts."""
         if self.lookup.given:
             raise ValueError(f"layer {self.name!r} was given its vocabulary; only one without can be adapted")
         documents = self._words_of(self.read(data, "data"), "data")
         self.lookup.count([word for words in documents for word in words], documents)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Makes the vocabulary of what has been counted."""
         self.lookup.finalize_state()
 
     # ---- encoding
 
-    def read(self, data, name):
+    def read(self, data: Any, name: str) -> Array:
         return _text.strings(data, name, self.lookup.encoding)
 
-    def _words_of(self, texts, name):
+    def _words_of(self, texts: Any, name: str) -> list[list[str]]:
         """Lists of the words, or n-grams, of each text."""
         if callable(self.standardize):
             texts = np.asarray(self.standardize(texts.astype(str)), dtype=object)
@@ -154,7 +172,7 @@ class TextVectorization(DataLayer):
                      for begin in range(len(words) - width + 1)] for words in rows]  # fmt: skip
         return rows
 
-    def encode(self, data, name="inputs"):
+    def encode(self, data: Any, name: str = "inputs") -> Array:
         lookup = self.lookup
         if not lookup.tokens:
             raise ValueError(f"layer {self.name!r} has no vocabulary yet: call adapt(data), or set_vocabulary")
@@ -172,7 +190,7 @@ class TextVectorization(DataLayer):
         numbers[np.arange(longest) < lengths[:, None]] = found
         return numbers
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if input_shape not in ((1,), ()) and self.split is not None:
             raise ValueError(f"it takes samples of one text, shape (1,); got {input_shape}")
         if self.output_mode != "int":
@@ -183,7 +201,7 @@ class TextVectorization(DataLayer):
 
     # ---- configuration
 
-    def get_config(self):
+    def get_config(self) -> Config:
         names = ("max_tokens", "pad_to_max_tokens", "vocabulary", "idf_weights", "encoding", "adapted")
         config = {key: value for key, value in self.lookup.get_config().items() if key in names}
         return {
@@ -197,7 +215,7 @@ class TextVectorization(DataLayer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a layer from `get_config`, adapted as the other was."""
         config = dict(config)
         adapted = config.pop("adapted", None) or {}
@@ -213,17 +231,17 @@ class TextVectorization(DataLayer):
         return layer
 
 
-def _chosen(owner, name, value, known):
+def _chosen(owner: str, name: str, value: Any, known: Any) -> Any:
     if value is None or callable(value) or (isinstance(value, str) and value in known):
         return value
     raise ValueError(f"{owner}: {name} must be {', '.join(map(repr, known))}, None or a function; got {value!r}")
 
 
-def _widths(owner, ngrams):
+def _widths(owner: str, ngrams: Any) -> tuple[int, ...]:
     if isinstance(ngrams, (list, tuple)):
         return tuple(_checks.positive_integer(owner, "ngrams", width) for width in ngrams)
     return tuple(range(1, _checks.positive_integer(owner, "ngrams", ngrams) + 1))
 
 
-def _described(choice):
+def _described(choice: Any) -> Any:
     return _custom_objects.name_in_files(choice) if callable(choice) else choice

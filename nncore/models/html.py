@@ -1,11 +1,17 @@
 """A model as notebooks show it."""
 
+from __future__ import annotations
+
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nncore.models.model import Model
 
 MOST_ROWS = 40
 
 
-def html(model):
+def html(model: Model) -> str:
     """A small table of the layers, folded away where it is long."""
     from nncore.models.summary import rows_of, totals
 

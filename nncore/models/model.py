@@ -20,7 +20,7 @@ from nncore.models.single_calls import SingleCalls, all_layers, single
 from nncore.models.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -461,8 +461,9 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         """"loss", then the metrics' names: the order of evaluate's results."""
         return ["loss"] if self.objective is None else self.objective.names
 
-    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
-                layer_range=None):  # fmt: skip
+    def summary(self, line_length: int | None = None, positions: Sequence[float] | None = None,
+                print_fn: Callable[[str], Any] | None = None, expand_nested: bool = False, show_trainable: bool = False,
+                layer_range: Sequence[str] | None = None) -> None:  # fmt: skip
         """Prints a table of the layers: output shapes, numbers of weights, and, but for chains, where inputs come from.
 
         Parameters
@@ -491,7 +492,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print if print_fn is None else print_fn)(text)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kind = f"{type(self).__name__} {self.name!r}"
         if not self.built:
             return f"<{kind}: no shape yet>"
@@ -499,12 +500,12 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         count, layers = self.count_params(), len(self.layers)
         return f"<{kind}: {shapes}, {layers} layer{'s' * (layers != 1)}, {count:,} parameters of {self.dtype_policy}>"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         from nncore.models.html import html
 
         return html(self)
 
-    def plot(self, **options):
+    def plot(self, **options: Any) -> Any:
         """Draws the graph: a box for each use of a layer, arrows from where its inputs come from.
 
         Needs Matplotlib, the extra ``nncore[plots]``, and nothing else; the picture is one as `nncore.plots` says. A

@@ -11,14 +11,25 @@ Under ``training`` in the file's description stand
 Arrays among all that are the tensors ``training.<number>``.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore import _custom_objects
 from nncore.models import saving
 from nncore.models.single_calls import all_layers
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def save(model, path):
+    from nncore._typing import Array, Logs, PathLikeStr
+    from nncore.callbacks.callback_list import CallbackList
+    from nncore.models.model import Model
+
+
+def save(model: Model, path: PathLikeStr) -> None:
     """Writes the training that `model.fit` is in the middle of: called in a hook, or behind all of them."""
     model._require_built()
     saved = saving.state_of(model)
@@ -44,7 +55,7 @@ class Interrupted:
         model.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLikeStr) -> None:
         self.path = path
         self._state, self._tensors = saving._read(path)
         try:
@@ -56,25 +67,25 @@ class Interrupted:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._foreign(error) from error
 
-    def _foreign(self, error):
+    def _foreign(self, error: Exception) -> ValueError:
         return ValueError(f"{self.path} is no backup of this model's training: {error}")
 
     @property
-    def in_epoch(self):
+    def in_epoch(self) -> bool:
         """Whether it is in the middle of an epoch."""
         return "batch" in self.position
 
     @property
-    def stopped(self):
+    def stopped(self) -> bool:
         """Whether a callback has stopped the training."""
         return self._training["stopped"]
 
     @property
-    def logs(self):
+    def logs(self) -> Logs:
         """Those of the last epoch that was done."""
         return self.position.get("logs") or {}
 
-    def check_layout(self, layout):
+    def check_layout(self, layout: Any) -> None:
         """Raises where the epoch that it is in the middle of is cut into minibatches in another way."""
         if self.in_epoch and self.position.get("layout") != layout:
             raise ValueError(
@@ -82,7 +93,7 @@ class Interrupted:
                 f"given {_words(layout)}"
             )
 
-    def restore(self, model, calls):
+    def restore(self, model: Model, calls: CallbackList) -> None:
         """Puts model and callbacks where they were."""
         try:
             optimizer = self._state["compiled"]["optimizer"]
@@ -102,14 +113,14 @@ class Interrupted:
         calls.set_state(self._training["callbacks"])
         model.stop_training = self.stopped
 
-    def restore_metrics(self, model):
+    def restore_metrics(self, model: Model) -> None:
         """Puts the sums of metrics in Python where they were, which an epoch begins with none of."""
         for metric, values in zip(model.objective._in_python, self._training["metrics"], strict=True):
             for variable, value in zip(metric.variables, values, strict=True):
                 variable.array[...] = value
 
 
-def newest(paths):
+def newest(paths: Iterable[str]) -> Interrupted | None:
     """The training that is furthest of those that files hold; None without a file.
 
     Raises ValueError where none of the files can be gone on with.
@@ -130,7 +141,7 @@ def newest(paths):
     return None
 
 
-def _steps(path):
+def _steps(path: PathLikeStr) -> int:
     """How many steps the training in a file has done; of its content nothing is read."""
     state, _ = saving._read(path, whole=False)
     if not state.get("training") or not state.get("compiled"):
@@ -138,15 +149,15 @@ def _steps(path):
     return state["compiled"]["steps"]
 
 
-def _words(layout):
+def _words(layout: Any) -> str:
     return ", ".join(f"{name}={value}" for name, value in (layout or {}).items()) or "another kind"
 
 
-def _stateful(model):
+def _stateful(model: Model) -> list[Any]:
     return [layer for layer in all_layers(model) if hasattr(layer, "states")]
 
 
-def _put_states(layer, states):
+def _put_states(layer: Any, states: Any) -> None:
     if states is None or layer.states is None:
         layer.states = states  # plans that know of others have not been made
         return
@@ -154,7 +165,7 @@ def _put_states(layer, states):
         array[...] = kept
 
 
-def _packed(value, tensors, where):
+def _packed(value: Any, tensors: dict[str, Array], where: str) -> Any:
     """The value as data for JSON. Arrays go into `tensors`, and the names that they have there into their places."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         name = f"training.{len(tensors)}"
@@ -173,7 +184,7 @@ def _packed(value, tensors, where):
     )
 
 
-def _unpacked(value, tensors):
+def _unpacked(value: Any, tensors: dict[str, Array]) -> Any:
     if isinstance(value, list):
         return [_unpacked(inner, tensors) for inner in value]
     if not isinstance(value, dict):

@@ -181,14 +181,14 @@ def load_model(filepath: PathLikeStr, custom_objects: dict[str, Any] | None = No
     return _model_of(filepath, state, tensors, scope)
 
 
-def load_with(filepath, part):
+def load_with(filepath: PathLikeStr, part: str) -> tuple[Model, Any]:
     """(The model, not compiled, and what `save_model` was given under the name `part`, None where it was not)."""
     state, tensors = _read(filepath)
     state["compiled"] = None
     return _model_of(filepath, state, tensors, _custom_objects.CustomObjectScope(None)), state.get(part)
 
 
-def _model_of(filepath, state, tensors, scope):
+def _model_of(filepath: PathLikeStr, state: dict[str, Any], tensors: dict[str, Array], scope: Any) -> Model:
     if "class_name" not in state:
         raise ValueError(f"{filepath}: holds weights and no architecture; use model.load_weights")
     from nncore import models

@@ -5,12 +5,20 @@ from __future__ import annotations
 import bisect
 import itertools
 import textwrap
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nncore.models.model import Model
 
 _LEAST = 40  # characters of a line
 _TEXTS = ("layer (class)", "output shape", "parameters", "connected to", "trainable")
 
 
-def summary(model, line_length=None, positions=None, expand_nested=False, show_trainable=False, layer_range=None):
+def summary(model: Model, line_length: int | None = None, positions: Sequence[float] | None = None,
+            expand_nested: bool = False, show_trainable: bool = False,
+            layer_range: Sequence[str] | None = None) -> str:  # fmt: skip
     """Returns what `Model.summary` prints."""
     line_length = 80 if line_length is None else line_length
     if line_length < _LEAST:
@@ -32,15 +40,15 @@ def summary(model, line_length=None, positions=None, expand_nested=False, show_t
 class _Row:
     """What the table says of one layer."""
 
-    def __init__(self, layer, nodes, depth):
+    def __init__(self, layer: Any, nodes: Sequence[Any], depth: int) -> None:
         self.depth, self.layer = depth, layer
         self.name = layer.name
         self.kind = type(layer).__name__
         self.shapes = [str(tensor.shape) for tensor in nodes[0].outputs] if nodes else []
         self.parameters = f"{layer.count_params():,}"
-        self.sources = []  # of each use the names of the layers that it reads
+        self.sources: list[list[str]] = []  # of each use the names of the layers that it reads
 
-    def cells(self):
+    def cells(self) -> dict[str, str]:
         """The text of each column; what is too long is broken where it has gaps."""
         uses = " / ".join(", ".join(names) for names in self.sources)
         return {
@@ -52,9 +60,9 @@ class _Row:
         }
 
 
-def rows_of(model, expand_nested=False, depth=0):
+def rows_of(model: Any, expand_nested: bool = False, depth: int = 0) -> list[_Row]:
     """A row for each layer, those of expanded models behind them."""
-    nodes = {}
+    nodes: dict[int, list[Any]] = {}
     for node in model.graph.nodes:
         nodes.setdefault(id(node.layer), []).append(node)
     # What a chain is connected to goes without saying.
@@ -72,12 +80,12 @@ def rows_of(model, expand_nested=False, depth=0):
     return rows
 
 
-def _branches(model):
+def _branches(model: Model) -> bool:
     read = [id(tensor) for node in model.graph.nodes for tensor in node.inputs]
     return len(read) > len(set(read))
 
 
-def _between(rows, layer_range):
+def _between(rows: list[_Row], layer_range: Sequence[str]) -> list[_Row]:
     """The rows from one layer to another, both by the beginning of a name, as a regular expression."""
     import re
 
@@ -99,17 +107,18 @@ def _between(rows, layer_range):
     return rows[first : last + 1]
 
 
-def _ends(columns, rows, line_length, positions):
+def _ends(columns: Sequence[str], rows: Sequence[_Row], line_length: int,
+          positions: Sequence[float] | None) -> dict[str, Any]:  # fmt: skip
     """Where each column ends: {name: (begin, end)}."""
     if positions is not None:
         if len(positions) < len(columns) or any(b <= a for a, b in itertools.pairwise(positions)):
             raise ValueError(f"summary: positions must be {len(columns)} growing numbers, where columns end "
                              f"({', '.join(columns)}); got {positions!r}")  # fmt: skip
-        ends = [round(line_length * p) if positions[-1] <= 1 else int(p) for p in positions[: len(columns)]]
-        if ends[0] < 3 or any(b - a < 3 for a, b in itertools.pairwise(ends)):
-            raise ValueError(f"summary: columns that end at {ends} are too narrow")
-        begins = [0, *ends[:-1]]
-        return {name: span for name, *span in zip(columns, begins, ends, strict=True)}
+        given = [round(line_length * p) if positions[-1] <= 1 else int(p) for p in positions[: len(columns)]]
+        if given[0] < 3 or any(b - a < 3 for a, b in itertools.pairwise(given)):
+            raise ValueError(f"summary: columns that end at {given} are too narrow")
+        begins = [0, *given[:-1]]
+        return {name: span for name, *span in zip(columns, begins, given, strict=True)}
     # Shapes are broken last; of names and connections each gets what the other leaves, and names at least the half.
     cells = [row.cells() for row in rows]
     wanted = {name: max([len(name), *(len(each[name]) for each in cells)]) + 2 for name in columns}
@@ -124,14 +133,15 @@ def _ends(columns, rows, line_length, positions):
     spare = max(0, line_length - sum(widths.values()))
     widths["layer (class)"] += spare // 2
     widths["output shape"] += spare - spare // 2
-    ends, begin = {}, 0
+    ends: dict[str, tuple[int, int]] = {}
+    begin = 0
     for name in columns:
         ends[name] = (begin, begin + widths[name])
         begin += widths[name]
     return ends
 
 
-def _lines(cells, ends):
+def _lines(cells: Mapping[str, str], ends: Mapping[str, Any]) -> list[str]:
     """A row as one line or several."""
     broken = {}
     for name, (begin, end) in ends.items():
@@ -153,7 +163,7 @@ def _lines(cells, ends):
     return result
 
 
-def totals(model):
+def totals(model: Model) -> list[str]:
     total = model.count_params()
     trainable = sum(w.array.size for w in model.weight_list(trainable_only=True))
     size = _bytes(total * model.dtype.itemsize)
@@ -165,7 +175,7 @@ def totals(model):
     return lines
 
 
-def _bytes(size):
+def _bytes(size: int) -> str:
     units = ("bytes", "KiB", "MiB", "GiB", "TiB")
     place = bisect.bisect([1024 ** (power + 1) for power in range(len(units) - 1)], size)
     return f"{size:,} bytes" if place == 0 else f"{size / 1024**place:,.1f} {units[place]}"

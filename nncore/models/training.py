@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nncore._calls import Call, Exclusive
     from nncore._data import Source
+    from nncore._graph import Graph
     from nncore._likes import Callbacks, Minibatches
     from nncore._typing import Array, Config, Inputs, Logs, Outputs, Verbose
     from nncore.callbacks.callback_list import CallbackList
@@ -67,6 +68,11 @@ class Training:
         _lock: Exclusive
         _no_callbacks: CallbackList | None
         _position: Config | None
+        _training_calls: CallbackList | Any
+        graph: Graph
+
+        @property
+        def built(self) -> bool: ...
         _as_compiled: Callable[[], Any]
         _call: Callable[[str], Call | None]
         _exclusively: Callable[[], Exclusive]
@@ -213,7 +219,7 @@ class Training:
         return CallbackList(callbacks, add_history=training, add_progbar=training and verbose != 0, model=self,
                             verbose=verbose, epochs=epochs, steps=steps, rows=rows)  # fmt: skip
 
-    def _call_hooks(self, hook: Callable[..., Any], *arguments: Any) -> None:
+    def _call_hooks(self, hook: Callable[..., Any], *arguments: Any) -> Any:
         """Calls a hook of all callbacks. The model is theirs meanwhile, in this thread and in no other."""
         self._lock.lend()
         try:
@@ -665,13 +671,13 @@ def _is_iterable_of_batches(x: Any, y: Any) -> bool:
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__dlpack__", "__arrow_c_stream__", "__arrow_c_array__")
 
 
-def _gives_minibatches(x):
+def _gives_minibatches(x: Any) -> bool:
     if isinstance(x, (dict, str, bytes, bytearray, memoryview)) or not hasattr(x, "__iter__"):
         return isinstance(x, PyDataset)
     return not any(hasattr(x, name) for name in _ARRAY_PROTOCOLS)
 
 
-def _known_length(batches):
+def _known_length(batches: Any) -> int | None:
     """How many minibatches an iterable says it has; None where it does not."""
     try:
         return len(batches)
@@ -679,7 +685,7 @@ def _known_length(batches):
         return None
 
 
-def _inputs_of(batch, shapes=(None,)):
+def _inputs_of(batch: Any, shapes: Sequence[Any] = (None,)) -> Any:
     """The inputs of what an iterable of minibatches gave: (x,), (x, y), (x, y, sample_weight) or x.
 
     Where there is one input, of samples of `shapes`, a list of arrays, as loaders give them, is such a tuple, too.
