@@ -33,7 +33,7 @@ class Dataset(PyDataset):
     """
 
     def __init__(self, read: Callable[[Any], Any] | None, count: int, batch_size: int | None = 32,
-                 shuffle: bool = False, seed: Seed | None = None, **common: Any) -> None:  # fmt: skip
+                 shuffle: bool = False, seed: Seed = None, **common: Any) -> None:  # fmt: skip
         super().__init__(**common)
         self.read: Any = read  # of a _Derived there is none
         self.count = count
@@ -228,7 +228,7 @@ def text_dataset_from_directory(directory: PathLikeStr,
                                 labels: Literal["inferred"] | Sequence[int] | Array | None = "inferred",
                                 label_mode: Literal["int", "categorical", "binary"] | None = "int",
                                 class_names: Sequence[str] | None = None, batch_size: int | None = 32,
-                                max_length: int | None = None, shuffle: bool = True, seed: Seed | None = None,
+                                max_length: int | None = None, shuffle: bool = True, seed: Seed = None,
                                 validation_split: float | None = None,
                                 subset: Literal["training", "validation", "both"] | None = None,
                                 follow_links: bool = False, format: str = "tf",

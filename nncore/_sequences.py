@@ -69,7 +69,7 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
 
 def timeseries_dataset_from_array(data: Data, targets: Data | None, sequence_length: int, sequence_stride: int = 1,
                                   sampling_rate: int = 1, batch_size: int | None = 128, shuffle: bool = False,
-                                  seed: Seed | None = None, start_index: int | None = None,
+                                  seed: Seed = None, start_index: int | None = None,
                                   end_index: int | None = None, format: str = "tf") -> Dataset:  # fmt: skip
     """Returns minibatches of the windows of a series, with a target for each.
 
@@ -132,7 +132,7 @@ def timeseries_dataset_from_array(data: Data, targets: Data | None, sequence_len
 
 
 def split_dataset(dataset: Any, left_size: float | None = None, right_size: float | None = None, shuffle: bool = False,
-                  seed: Seed | None = None, preferred_backend: None = None) -> tuple[Any, Any]:  # fmt: skip
+                  seed: Seed = None, preferred_backend: None = None) -> tuple[Any, Any]:  # fmt: skip
     """Returns two parts of data, the first rows and the last ones.
 
     Parameters

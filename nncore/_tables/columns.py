@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
 
     scales: np.ndarray
     switches: np.ndarray
-    index: np.ndarray | None = None
+    index: np.ndarray | None = None  # type: ignore[assignment]
 
 
 def _nothing(rows):

@@ -88,14 +88,15 @@ class TextVectorization(DataLayer):
         self.ngrams = ngrams if ngrams is None else _widths(owner, ngrams)
         self.given_ngrams = list(ngrams) if isinstance(ngrams, (list, tuple)) else ngrams
         modes = [mode for mode in OUTPUT_MODES if mode != "one_hot"]
-        self.output_mode: Any = check_mode(owner, output_mode, modes)
+        self.output_mode = check_mode(owner, output_mode, modes)
+        mode: Any = self.output_mode
         if output_sequence_length is not None:
             if self.output_mode != "int":
                 raise ValueError(f"{owner}: output_sequence_length is for output_mode='int', not {output_mode!r}")
             output_sequence_length = _checks.positive_integer(owner, "output_sequence_length", output_sequence_length)
         self.output_sequence_length = output_sequence_length
         self.lookup = StringLookup(max_tokens, mask_token="", vocabulary=vocabulary, idf_weights=idf_weights,
-                                   output_mode=self.output_mode, pad_to_max_tokens=pad_to_max_tokens,
+                                   output_mode=mode, pad_to_max_tokens=pad_to_max_tokens,
                                    encoding=encoding, name=f"{self.name}_lookup")  # fmt: skip
 
     # ---- the vocabulary

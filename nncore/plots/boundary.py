@@ -1,12 +1,21 @@
 """Where a classifier decides for which class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore.plots._matplotlib import require
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def decision_boundary(model, x, y=None, *, features=(0, 1), resolution=200, class_names=None, feature_names=None,
-                      threshold=None, max_points=2000, ax=None, title=None):  # fmt: skip
+
+def decision_boundary(model: Any, x: Any, y: Any = None, *, features: tuple[int, int] = (0, 1), resolution: int = 200,
+                      class_names: Sequence[str] | None = None, feature_names: Sequence[str] | None = None,
+                      threshold: float | None = None, max_points: int = 2000, ax: Any = None,
+                      title: str | None = None) -> Any:  # fmt: skip
     """Draws what a model predicts over two of its features, with the data on it.
 
     Of several outputs the colour of a place is the class whose output is largest, the paler the closer the second one
@@ -68,7 +77,8 @@ def decision_boundary(model, x, y=None, *, features=(0, 1), resolution=200, clas
     places = places.astype(x.dtype if x.dtype.kind == "f" else np.float64)
     outputs = _outputs(model, places)
     if outputs.ndim == 1 or outputs.shape[1] == 1:
-        draw, options = _draw_value, {"threshold": threshold}
+        draw: Any = _draw_value
+        options = {"threshold": threshold}
         outputs = outputs.reshape(across.shape)
     else:
         draw, options = _draw_classes, {}

@@ -1,16 +1,27 @@
 """Which classes are taken for which."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _data
 from nncore.plots._matplotlib import require
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._typing import Array
+
 _NORMALIZED = {"true": "share of the true class", "pred": "share of the prediction", "all": "share of all rows"}
 _MOST_NUMBERS = 25  # classes, of which each cell has its number
 
 
-def confusion_matrix(y_true, y_pred, *, labels=None, sample_weight=None, normalize=None, display_labels=None, ax=None,
-                     title=None):  # fmt: skip
+def confusion_matrix(y_true: Any, y_pred: Any, *, labels: Sequence[Any] | Array | None = None,
+                     sample_weight: Any = None, normalize: Literal["true", "pred", "all"] | None = None,
+                     display_labels: Sequence[Any] | None = None, ax: Any = None,
+                     title: str | None = None) -> Any:  # fmt: skip
     """Draws how many rows of each class, in the matrix's rows, were taken for each class, in its columns.
 
     C[i, j] = Σ w over the rows of class i whose prediction is j.

@@ -1,8 +1,17 @@
 """The curves of a training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore.plots._matplotlib import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore.callbacks.history import History
 
 _SHORT = frozenset(("auc", "mae", "mape", "mse", "msle", "rmse"))
 _FEW = 12  # epochs, of which each is marked
@@ -37,7 +46,8 @@ def numbers(values):
     return array.reshape(len(array), -1) if array.ndim > 2 else array if array.ndim else None
 
 
-def plot(history, names=None, log_scale=False, figure=None):
+def plot(history: History, names: str | Sequence[str] | None = None, log_scale: bool | str | Sequence[str] = False,
+         figure: Any = None) -> Any:  # fmt: skip
     """Draws what `History.plot` says; `history` is the object."""
     share = require("History.plot")
     chosen = quantities(history.history, names)

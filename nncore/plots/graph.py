@@ -1,10 +1,15 @@
 """The graph of a model as a picture, drawn by Matplotlib alone."""
 
+from __future__ import annotations
+
 import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nncore.plots import _layout
 from nncore.plots._matplotlib import require
+
+if TYPE_CHECKING:
+    from nncore.models.model import Model
 
 GAP, RANK_GAP = 0.3, 0.34  # inches
 MOST_HEIGHT = 9.5  # of a column
@@ -37,8 +42,9 @@ class Box(NamedTuple):
     inner: object = None  # Drawing of an expanded model
 
 
-def plot(model, *, rankdir="TB", expand_nested=False, show_shapes=True, show_dtype=False, show_layer_names=True,
-         show_layer_activations=True, show_trainable=False, show_parameters=True):  # fmt: skip
+def plot(model: Model, *, rankdir: Literal["TB", "LR"] = "TB", expand_nested: bool = False, show_shapes: bool = True,
+         show_dtype: bool = False, show_layer_names: bool = True, show_layer_activations: bool = True,
+         show_trainable: bool = False, show_parameters: bool = True) -> Any:  # fmt: skip
     """Draws what `Model.plot` says."""
     share = require("Model.plot")
     model._require_built()

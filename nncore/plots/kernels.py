@@ -1,6 +1,9 @@
 """What is in a model's weights."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +13,8 @@ _MOST_HISTOGRAMS = 48
 _KINDS = ("auto", "histogram", "image")
 
 
-def weights(model, layer=None, *, kind="auto", image_shape=None, max_images=64, figure=None):
+def weights(model: Any, layer: Any = None, *, kind: str = "auto", image_shape: tuple[int, ...] | None = None,
+            max_images: int = 64, figure: Any = None) -> Any:  # fmt: skip
     """Draws weights: histograms of all of a model's, or the kernels of one layer as images.
 
     Parameters
@@ -54,15 +58,15 @@ def weights(model, layer=None, *, kind="auto", image_shape=None, max_images=64, 
         raise ValueError(f"weights: kind must be 'auto', 'histogram' or 'image', not {kind!r}")
     named = _named_weights(model, layer)
     one_layer = layer is not None or not hasattr(model, "layers")
-    kernel = max(named.items(), key=lambda item: (item[1].ndim >= 2, item[1].ndim, item[1].size))
+    name, kernel = max(named.items(), key=lambda item: (item[1].ndim >= 2, item[1].ndim, item[1].size))
     if kind == "auto":
-        images = image_shape is not None or kernel[1].ndim == 4
-        kind = "image" if one_layer and images and kernel[1].ndim in (2, 4) else "histogram"
+        images = image_shape is not None or kernel.ndim == 4
+        kind = "image" if one_layer and images and kernel.ndim in (2, 4) else "histogram"
     if kind == "histogram":
         return _histograms(share, named, figure)
     if not one_layer:
         raise ValueError("weights: kind='image' draws one layer's kernel: name the layer")
-    return _images(share, *kernel, image_shape, max_images, figure)
+    return _images(share, name, kernel, image_shape, max_images, figure)
 
 
 def _named_weights(model, layer):

@@ -1,17 +1,26 @@
 """The loss around a model's weights."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from nncore import _checks
 from nncore.plots._matplotlib import require
+
+if TYPE_CHECKING:
+    from nncore._typing import Array
+    from nncore.models.model import Model
 
 # Axes along which a kernel's filters lie, where it is not the last one alone.
 _FILTER_AXES = {"Conv1DTranspose": (-2,), "Conv2DTranspose": (-2,), "DepthwiseConv1D": (-2, -1),
                 "DepthwiseConv2D": (-2, -1), "Embedding": (0,)}  # fmt: skip
 
 
-def loss_landscape(model, x, y, sample_weight=None, *, span=1.0, resolution=21, dimensions=2, seed=0, batch_size=None,
-                   log_scale=None, ax=None, title=None):  # fmt: skip
+def loss_landscape(model: Model, x: Any, y: Any, sample_weight: Any = None, *, span: float = 1.0, resolution: int = 21,
+                   dimensions: Literal[1, 2] = 2, seed: int = 0, batch_size: int | None = None,
+                   log_scale: bool | None = None, ax: Any = None, title: str | None = None) -> Any:  # fmt: skip
     """Draws the loss around a model's weights θ, along two random directions, or one.
 
     L(θ + a δ + b η), a and b from -span to span, where δ and η are normal numbers, of each filter scaled to the norm
@@ -77,8 +86,9 @@ def loss_landscape(model, x, y, sample_weight=None, *, span=1.0, resolution=21, 
         return ax.figure
 
 
-def loss_landscape_values(model, x, y, sample_weight=None, *, span=1.0, resolution=21, dimensions=2, seed=0,
-                          batch_size=None):  # fmt: skip
+def loss_landscape_values(model: Model, x: Any, y: Any, sample_weight: Any = None, *, span: float = 1.0,
+                          resolution: int = 21, dimensions: Literal[1, 2] = 2, seed: int = 0,
+                          batch_size: int | None = None) -> tuple[Array, Array]:  # fmt: skip
     """Returns what `loss_landscape` draws, with its arguments: the steps (resolution,), and the losses.
 
     losses[i, j] is the loss at θ + steps[j] δ + steps[i] η; of one dimension losses[j] is that at θ + steps[j] δ.

@@ -1,12 +1,21 @@
 """The graph of a model in a file, by Keras's name."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
 
+if TYPE_CHECKING:
+    from nncore._typing import PathLikeStr
+    from nncore.models.model import Model
 
-def plot_model(model, to_file="model.png", show_shapes=False, show_dtype=False, show_layer_names=False, rankdir="TB",
-               expand_nested=False, dpi=200, show_layer_activations=False, show_trainable=False):  # fmt: skip
+
+def plot_model(model: Model, to_file: PathLikeStr | None = "model.png", show_shapes: bool = False,
+               show_dtype: bool = False, show_layer_names: bool = False, rankdir: Literal["TB", "LR"] = "TB",
+               expand_nested: bool = False, dpi: int = 200, show_layer_activations: bool = False,
+               show_trainable: bool = False) -> Any:  # fmt: skip
     """Writes a picture of a model's graph, as `Model.plot` draws it, into a file.
 
     Needs Matplotlib, the extra ``nncore[plots]``, and no Graphviz.

@@ -1,13 +1,20 @@
 """Models as C: one file without any dependency, that computes what `predict` does."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore.interop.c.recording import Recording
 from nncore.interop.c.source import C_TYPES, Source
+
+if TYPE_CHECKING:
+    from nncore._typing import PathLikeStr
+    from nncore.models.model import Model
 
 __all__ = ["export"]
 
@@ -17,7 +24,8 @@ _KEYWORDS = (
 )
 
 
-def export(model, path, name=None, *, input_dtype=None, header=None):
+def export(model: Model, path: PathLikeStr, name: str | None = None, *, input_dtype: Any = None,
+           header: PathLikeStr | None = None) -> None:  # fmt: skip
     """Writes a model's prediction as one self-contained C99 file.
 
     The file allocates nothing, needs no library, not even that of mathematics, and has for a model with one input and
@@ -64,9 +72,9 @@ def export(model, path, name=None, *, input_dtype=None, header=None):
     >>> "void iris_predict(const float *x, float *y, size_t rows);" in path.read_text()
     True
     """
-    from nncore.models import Model
+    from nncore import models
 
-    if not isinstance(model, Model):
+    if not isinstance(model, models.Model):
         raise TypeError(f"c.export: model must be a Model, not {model!r}")
     if not model.built:
         raise ValueError(

@@ -32,7 +32,7 @@ class Numbers(NamedTuple):
 
     type: str
     values: np.ndarray
-    count: int
+    count: int  # type: ignore[assignment]
 
 
 class Function(NamedTuple):

@@ -4,12 +4,22 @@ A model is read as a graph of layers, each of which is made anew of its configur
 `layers.py` says which layers, `compilation.py` how losses, metrics and optimizers come over.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._typing import Seed
+    from nncore.models.model import Model
 
 __all__ = ["from_keras", "to_keras"]
 
 
-def from_keras(model, *, compile=True, input_shape=None, seed=None):
+def from_keras(model: Any, *, compile: bool = True, input_shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
+               seed: Seed = None) -> Model:  # fmt: skip
     """Returns the model of nncore that a model of Keras is.
 
     Outputs are equal but for rounding. What differs between the two libraries otherwise is listed in
@@ -57,7 +67,7 @@ def from_keras(model, *, compile=True, input_shape=None, seed=None):
     return read(keras, model, compile, input_shape, seed)
 
 
-def to_keras(model, *, compile=True, batch_size=None):
+def to_keras(model: Model, *, compile: bool = True, batch_size: int | None = None) -> Any:
     """Returns the model of Keras that a model of nncore is.
 
     Outputs are equal but for rounding. An optimizer whose formula Keras does not have becomes its nearest: `Adam`,

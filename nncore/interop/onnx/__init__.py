@@ -1,10 +1,17 @@
 """Models as ONNX graphs, which other runtimes compute, such as onnxruntime; and ONNX graphs as models."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from nncore import _checks, _files
 from nncore._version import __version__
 from nncore.models import Model
+
+if TYPE_CHECKING:
+    from nncore._typing import PathLikeStr
 
 __all__ = ["export", "from_onnx", "load", "to_onnx"]
 
@@ -13,7 +20,7 @@ IR_VERSION = 8  # of the files that belong to it
 MOST_BYTES = 2**31 - 2**16  # that a file holds: protobuf's limit, with room for nodes
 
 
-def export(model, path, *, input_types=None):
+def export(model: Model, path: PathLikeStr, *, input_types: Any = None) -> None:
     """Writes a model's predictions as an ONNX file.
 
     The graph computes what `model.predict` does, for any number of rows, in float64 where the model does, else in
@@ -53,7 +60,7 @@ def export(model, path, *, input_types=None):
     _files.replace(path, to_onnx(model, input_types=input_types).SerializeToString())
 
 
-def to_onnx(model, *, input_types=None):
+def to_onnx(model: Model, *, input_types: Any = None) -> Any:
     """Returns what `export` writes, as an onnx.ModelProto.
 
     Parameters and errors are those of `export`.
@@ -79,7 +86,7 @@ def to_onnx(model, *, input_types=None):
     return made
 
 
-def load(path):
+def load(path: PathLikeStr) -> Model:
     """Returns the model of an ONNX file, as `from_onnx` makes it.
 
     The file must hold all of the model. Nothing in it is run.
@@ -115,7 +122,7 @@ def load(path):
     return from_onnx(proto)
 
 
-def from_onnx(proto):
+def from_onnx(proto: Any) -> Model:
     """Returns a model of the layers that an ONNX graph of feed-forward operators is made of, with its weights.
 
     `model.predict` computes what the graph does, of inputs of the same shapes, and the model can be trained. What is

@@ -16,7 +16,7 @@ import numpy as np
 from nncore.layers import Activation, Input, InputLayer, Permute
 from nncore.models import Model
 
-_READERS = {}
+_READERS: dict = {}
 
 # Weights may be this many times what a file holds, and so may constants be that are made of others.
 MOST_COPIES = 8

@@ -7,8 +7,8 @@ Value or a list of several.
 from nncore.layers import Layer, StackedRNNCells, composite
 from nncore.models import Model
 
-_WRITERS = {}
-_MASKS = {}
+_WRITERS: dict = {}
+_MASKS: dict = {}
 
 # Classes of nncore.layers that no graph holds by themselves.
 REFUSED = {

@@ -1,6 +1,9 @@
 """What MLPClassifier and MLPRegressor share: the network, and how it is trained."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,6 +20,9 @@ from nncore.losses import Loss
 from nncore.models import Sequential
 from nncore.models.training import NonFiniteLossError
 from nncore.regularizers import L2PerSample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # scikit-learn's names of activations that have others here.
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}
@@ -44,12 +50,12 @@ def _fitting(value, weight):
 class available_where_stochastic:  # noqa: N801  a decorator
     """A method that estimators have where their solver goes by minibatches. It is looked up for every sample."""
 
-    def __init__(self, method):
+    def __init__(self, method: Callable[..., Any]) -> None:
         self.method = method
         self.__doc__, self.__name__ = method.__doc__, method.__name__
         self.__wrapped__ = method
 
-    def __get__(self, estimator, owner=None):
+    def __get__(self, estimator: Any, owner: Any = None) -> Any:
         if estimator is None:
             return self.method
         if estimator.solver not in STOCHASTIC:
@@ -72,7 +78,7 @@ class Multilayer(_rows.Guarded, BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         self.__dict__.pop("_one_row", None)
         super().__setattr__(name, value)
 
@@ -457,14 +463,14 @@ class Multilayer(_rows.Guarded, BaseEstimator):
         with self._guard, _rows.threads(self.n_jobs):
             return _rows.predict(self.model_, X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
     # ---- copies
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "model_" in state:
             self._take_weights()
@@ -472,7 +478,7 @@ class Multilayer(_rows.Guarded, BaseEstimator):
             state.pop(name, None)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "model_" in self.__dict__:
             self._link_weights()

@@ -1,6 +1,9 @@
 """Rows of training data: orders of epochs, sparse matrices, threads."""
 
+from __future__ import annotations
+
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -18,17 +21,18 @@ class Guarded:
     A model refuses a second thread, and scikit-learn's estimators do not.
     """
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
     def _prepare_guard(self):
         self.__dict__.setdefault("_guard", threading.Lock())
 
-    def __getstate__(self):
-        return {name: value for name, value in super().__getstate__().items() if name != "_guard"}
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items()  # type: ignore[misc]
+                if name != "_guard"}  # fmt: skip
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
         self._prepare_guard()
 
 

@@ -4,10 +4,22 @@ A module is traced by torch.fx (`reading`); what it does with its inputs becomes
 behind. A model becomes a module of PyTorch's own ones (`writing`), which takes what the model takes.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore._typing import Seed
+    from nncore.models.model import Model
+
 __all__ = ["from_torch", "to_torch"]
 
 
-def from_torch(module, input_shape, *, data_format="channels_last", seed=None):
+def from_torch(module: Any, input_shape: Sequence[int] | Sequence[Sequence[int]], *,
+               data_format: Literal["channels_last", "channels_first"] = "channels_last",
+               seed: Seed = None) -> Model:  # fmt: skip
     """Returns the model of nncore that a module of PyTorch is, as it is in evaluation.
 
     Parameters
@@ -52,7 +64,7 @@ def from_torch(module, input_shape, *, data_format="channels_last", seed=None):
     return read(module, input_shape, data_format, seed)
 
 
-def to_torch(model):
+def to_torch(model: Model) -> Any:
     """Returns the module of PyTorch that a model of nncore is.
 
     It is a torch.fx.GraphModule of PyTorch's modules, in evaluation (`module.train()` has it train): with a

@@ -1,7 +1,7 @@
 """Which modules and functions of PyTorch can be read: the tables, which the families fill, and what is refused."""
 
-MODULES = {}  # {name of a class in torch.nn: function (node, module, *inputs)}
-FUNCTIONS = {}  # {name of a function or method: function (node, *arguments)}, with PyTorch's names of arguments
+MODULES: dict = {}  # {name of a class in torch.nn: function (node, module, *inputs)}
+FUNCTIONS: dict = {}  # {name of a function or method: function (node, *arguments)}, with PyTorch's names of arguments
 KEEPS_AXES = {"contiguous", "float", "double"}  # names of what computes each element by itself
 
 

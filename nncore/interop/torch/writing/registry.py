@@ -1,6 +1,6 @@
 """Which layers can be written as modules of PyTorch: the table, which the families fill, and what is refused."""
 
-LAYERS = {}  # {name of a class in nn.layers: function (writer, layer, inputs, shapes of samples, options)}
+LAYERS: dict = {}  # {name of a class in nn.layers: function (writer, layer, inputs, shapes of samples, options)}
 
 
 def layer(*names):
