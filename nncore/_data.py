@@ -14,7 +14,7 @@ import numpy as np
 from nncore import _engine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nncore._typing import Array, Dtype, Shape
     from nncore.losses.loss import Loss
@@ -32,7 +32,7 @@ LARGE_BYTES = 1 << 28
 class Columns:
     """Rows of one axis, as arrays (rows,) that lie anywhere, each of its own type. NumPy makes an array of them."""
 
-    def __init__(self, columns):
+    def __init__(self, columns: Sequence[Array]) -> None:
         self.columns = columns
         self.shape = (len(columns[0]), len(columns))
 
@@ -40,13 +40,13 @@ class Columns:
     dtype = property(lambda self: np.result_type(*self.columns))
     size = property(lambda self: self.shape[0] * self.shape[1])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> Columns:
         return Columns([column[rows] for column in self.columns])
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.column_stack(self.columns) if dtype is None else np.column_stack(self.columns).astype(dtype)
 
 
@@ -64,11 +64,11 @@ class Source(NamedTuple):
         return len(self.array)
 
     @property
-    def memory(self):
+    def memory(self) -> Any:
         """What the kernel reads first."""
         return self.array if self.table is None else self.table
 
-    def part(self, rows):
+    def part(self, rows: slice) -> Source:
         """The rows of a slice."""
         array = self.array[rows]
         if self.table is None:
@@ -77,7 +77,7 @@ class Source(NamedTuple):
         table[:, 0] += rows.indices(len(self.array))[0] * table[:, 2]
         return self._replace(array=array, table=table)
 
-    def pieces(self):
+    def pieces(self) -> Iterator[tuple[int, Array]]:
         """Arrays of a few MiB that hold all rows, with the number of the first row of each."""
         step = max(1, 2**22 // max(1, self.array.size // max(1, len(self.array))))
         for start in range(0, len(self.array), step):
@@ -90,7 +90,7 @@ def as_array(data: Any, name: str) -> Array:
     return np.asarray(table) if isinstance(table, Columns) else table
 
 
-def as_table(data, name):
+def as_table(data: Any, name: str) -> Any:
     """The data as `as_array`, or, of a frame or table with several columns, as Columns."""
     array = data if type(data) is np.ndarray else _read(data, name)
     if isinstance(array, Columns) or (array.dtype.kind in "biuf" and array.dtype.itemsize <= 8):
@@ -100,7 +100,7 @@ def as_table(data, name):
     return _foreign.holds_numbers(array, name)
 
 
-def _read(data, name):
+def _read(data: Any, name: str) -> Any:
     """The data as an array of anything, or as Columns."""
     from nncore import _foreign
 
@@ -129,7 +129,7 @@ def _read(data, name):
         raise ValueError(f"{name} cannot be read as an array: {error}") from error
 
 
-def _native(column, name):
+def _native(column: Any, name: str) -> Array:
     """A column of a type and byte order that the engine reads; a copy where it is not."""
     if column.dtype.kind not in "biuf" or column.dtype.itemsize > 8:
         return as_array(column, name)
@@ -142,9 +142,9 @@ def as_source(array: Array, dtype: Dtype) -> Source:
     The copy is of `dtype` where the engine does not know the array's.
     """
     if isinstance(array, Columns):
-        places = [(column.ctypes.data, _engine.SOURCE_TYPES.index(column.dtype), column.strides[0])
-                  for column in array.columns]  # fmt: skip
-        return Source(array, COLUMNS, 0, np.array(places, np.int64))
+        columns = [(column.ctypes.data, _engine.SOURCE_TYPES.index(column.dtype), column.strides[0])
+                   for column in array.columns]  # fmt: skip
+        return Source(array, COLUMNS, 0, np.array(columns, np.int64))
     native = array.dtype.isnative and array.dtype in _engine.SOURCE_TYPES
     inner = array.dtype.itemsize
     contiguous = True
@@ -162,11 +162,11 @@ def as_source(array: Array, dtype: Dtype) -> Source:
     return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
 
 
-def _pays_in_place(columns, nbytes):
+def _pays_in_place(columns: int, nbytes: int) -> bool:
     return columns <= MOST_COLUMNS or nbytes >= LARGE_BYTES
 
 
-def shape_of(data, name, *readers):
+def shape_of(data: Any, name: str, *readers: Any) -> Shape:
     """The shape of data for one of some layers, of which those that encode data read others than numbers."""
     for reader in readers:
         if getattr(reader, "prepares_data", False):

@@ -5,11 +5,21 @@ of a mapping as its own. So a training on such data gives back what it has read,
 asks for the rows of the next window before it needs them: shuffled ones are in places that the system cannot guess.
 """
 
+from __future__ import annotations
+
 import mmap
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Self
+
+    from nncore._typing import Array
 
 LEAST_BYTES = 1 << 29  # of a mapping: smaller ones are left to the system
 WINDOW_BYTES = 1 << 28  # of what is read between two times that it is given back
@@ -24,14 +34,14 @@ class MappedRows:
     at_once : int, rows of a window
     """
 
-    def __init__(self, parts):
+    def __init__(self, parts: list[tuple[Any, int, int, int]]) -> None:
         self.parts = parts  # [(mapping, offset of the first row in it, bytes from row to row, bytes of a row)]
         self.at_once = max(1, WINDOW_BYTES // sum(max(size, AROUND) for *_, size in parts))
         self.mappings = list({id(mapping): mapping for mapping, *_ in parts}.values())
         self.cold = sum(map(len, self.mappings)) > _memory() / 2  # so that little of them is in memory at any time
 
     @classmethod
-    def find(cls, sources):
+    def find(cls, sources: Iterable[Any]) -> Self | None:
         """The rows of some Sources that lie in large mapped files, or None."""
         if not sys.platform.startswith("linux"):
             return None
@@ -44,17 +54,17 @@ class MappedRows:
                     parts.append((mapping, array.ctypes.data - _address(mapping), array.strides[0], size))
         return cls(parts) if parts else None
 
-    def window(self, begin, minibatch):
+    def window(self, begin: int, minibatch: int) -> int:
         """The end of the window of whole minibatches that begins with a row."""
         return begin + max(1, self.at_once // minibatch) * minibatch
 
-    def begin(self, shuffled):
+    def begin(self, shuffled: bool) -> None:
         """Says how the rows will be read: where they are, the system reads no more than it is asked for."""
         for mapping, _, distance, size in self.parts if self.cold else ():
             apart = shuffled or not _together(distance, size)
             mapping.madvise(mmap.MADV_RANDOM if apart else mmap.MADV_NORMAL)
 
-    def ask(self, order, begin, end):
+    def ask(self, order: Array | None, begin: int, end: int) -> None:
         """Has the system read the rows from `begin` to `end` of an epoch's order."""
         if not self.cold:
             return
@@ -69,18 +79,18 @@ class MappedRows:
                 if length > 0:
                     mapping.madvise(mmap.MADV_WILLNEED, first, length)
 
-    def give_back(self):
+    def give_back(self) -> None:
         """Lets go of what was read. The system has it still, and in memory as long as there is room."""
         for mapping in self.mappings:
             mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def _together(distance, size):
+def _together(distance: int, size: int) -> bool:
     """Whether rows one behind the other are as good as one piece of memory."""
     return 0 < distance <= max(2 * size, mmap.PAGESIZE)
 
 
-def _mapping_of(array):
+def _mapping_of(array: Any) -> mmap.mmap | None:
     """The large mapping of a file that an array views, and that nobody writes to privately; None without one."""
     mode = None
     while isinstance(array, np.ndarray):
@@ -91,11 +101,11 @@ def _mapping_of(array):
     return array
 
 
-def _address(mapping):
+def _address(mapping: Any) -> int:
     return np.frombuffer(mapping, np.uint8).ctypes.data
 
 
-def _memory():
+def _memory() -> int:
     """Bytes of memory that the machine has, or the control group allows."""
     bytes_ = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):

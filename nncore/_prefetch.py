@@ -1,12 +1,20 @@
 """Minibatches that a thread makes ahead, while the one before trains."""
 
+from __future__ import annotations
+
 import collections
 import contextvars
 import itertools
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from nncore._calls import Exclusive
 
 PAYS_SECONDS = 2e-4  # that a minibatch must take to be made; to hand one over takes a fraction of that
 SECONDS = 1.0  # that an early end waits for what makes minibatches, so that it can be asked for the next one
@@ -23,19 +31,20 @@ class InTurn:
     lock : Exclusive, that of the model
     """
 
-    def __init__(self, batches, steps, lock):
-        self.iterator, self.lock = itertools.islice(iter(batches), steps), lock
+    def __init__(self, batches: Any, steps: int | None, lock: Exclusive) -> None:
+        self.iterator: Any = itertools.islice(iter(batches), steps)
+        self.lock = lock
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error: object, *_: object) -> None:
         self.iterator = None  # which ends what an iterator of a program has begun
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Any:
         self.lock.lend()
         try:
             return next(self.iterator)
@@ -53,17 +62,18 @@ class Ahead(InTurn):
     the code that it is in has returned.
     """
 
-    def __init__(self, batches, steps, lock):
+    def __init__(self, batches: Any, steps: int | None, lock: Exclusive) -> None:
         super().__init__(batches, steps, lock)
-        self.outer = self.thread = None
+        self.outer: Any = None
+        self.thread: threading.Thread | None = None
         self.condition = threading.Condition()
-        self.ready = collections.deque()
-        self.failure = None
+        self.ready: collections.deque[Any] = collections.deque()
+        self.failure: BaseException | None = None
         self.ended = self.closed = False
         self.waiting = self.visiting = False  # whether the model waits for a minibatch, and is in use for one
-        self.ident = None  # of the thread
+        self.ident: int | None = None  # of the thread
 
-    def _start(self):
+    def _start(self) -> None:
         once = _Once(self.iterator)  # so that nothing else keeps the iterator alive
         self.iterator = None
         self.outer, self.lock.visitor = self.lock.visitor, self
@@ -71,7 +81,7 @@ class Ahead(InTurn):
                                        name="nncore minibatches", daemon=True)  # fmt: skip
         self.thread.start()
 
-    def __exit__(self, error, *_):
+    def __exit__(self, error: object, *_: object) -> None:
         self.iterator = None
         if self.thread is None:
             return
@@ -89,7 +99,7 @@ class Ahead(InTurn):
             self.lock.visitor = self.outer
             self.ready.clear()
 
-    def __next__(self):
+    def __next__(self) -> Any:
         if self.thread is None:
             begin = time.perf_counter()
             batch = super().__next__()
@@ -116,7 +126,7 @@ class Ahead(InTurn):
 
     # ---- in the thread
 
-    def _make(self, once):
+    def _make(self, once: _Once) -> None:
         self.ident = threading.get_ident()
         iterator = once.take()
         try:
@@ -139,7 +149,7 @@ class Ahead(InTurn):
                 self.ended = True
                 self.condition.notify_all()
 
-    def enter(self):
+    def enter(self) -> None:
         """Called before the code that makes minibatches uses the model: returns when it may."""
         with self.condition:
             if self.visiting:
@@ -150,7 +160,7 @@ class Ahead(InTurn):
                 raise RuntimeError("the call that this minibatch was for has ended")
             self.visiting = True
 
-    def leave(self):
+    def leave(self) -> None:
         """Called after it."""
         with self.condition:
             self.visiting = False
@@ -160,15 +170,15 @@ class Ahead(InTurn):
 class _Once:
     """Holds a thing until it is taken."""
 
-    def __init__(self, thing):
+    def __init__(self, thing: Any) -> None:
         self.thing = thing
 
-    def take(self):
+    def take(self) -> Any:
         thing, self.thing = self.thing, None
         return thing
 
 
-def _copied(batch):
+def _copied(batch: Any) -> Any:
     """A minibatch with arrays and tensors of its own; other things cannot be written into, or are made into arrays."""
     if type(batch) in (tuple, list):
         if batch and isinstance(batch[0], (int, float)):

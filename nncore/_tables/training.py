@@ -34,21 +34,21 @@ OPTIMIZERS = {
 class Options:
     """What a user may choose; None is chosen by the table."""
 
-    task: str = None
+    task: str | None = None
     validation: object = None  # a share of the rows, or a Table
     seed: int = 0
-    epochs: int = None
-    batch_size: int = None
-    hidden: tuple = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    hidden: tuple | None = None
     activation: str = "relu"
-    dropout: float = None
+    dropout: float | None = None
     optimizer: str = "adamw"
-    learning_rate: float = None
-    weight_decay: float = None
-    loss: str = None
-    pieces: int = None
-    patience: int = None
-    time_limit: float = None  # seconds of the training
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    loss: str | None = None
+    pieces: int | None = None
+    patience: int | None = None
+    time_limit: float | None = None  # seconds of the training
     balanced: bool = False
     drop: list = field(default_factory=list)
     categories: list = field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
 from nncore.callbacks.callback import Callback, needed_where
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nncore._typing import Logs, PathLikeStr
+    from nncore.models.resuming import Interrupted
 
 
 class BackupAndRestore(Callback):
@@ -60,7 +61,7 @@ class BackupAndRestore(Callback):
         self._latest = self.backup_dir / "latest.safetensors"
         self._previous = self.backup_dir / "previous.safetensors"
 
-    def _interrupted(self):
+    def _interrupted(self) -> Interrupted | None:
         from nncore.models.resuming import Interrupted  # here, as models import the callbacks
 
         self._remove_unfinished()
@@ -73,21 +74,21 @@ class BackupAndRestore(Callback):
                     raise
         return None
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         return {"seen": self._frequency.seen}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         self._frequency.seen = state["seen"]
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._frequency.seen = 0
 
-    def _settle_epoch(self, epoch, logs):
+    def _settle_epoch(self, epoch: int, logs: Logs | None) -> None:
         if self._frequency.by_epoch:
             self._save()
 
     @needed_where(lambda callback: not callback._frequency.by_epoch)
-    def _settle_batch(self, batch, logs):
+    def _settle_batch(self, batch: int, logs: Logs | None) -> None:
         if not self._frequency.by_epoch and self._frequency.now():
             self._save()
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from nncore._typing import Logs
     from nncore.models.model import Model
+    from nncore.models.resuming import Interrupted
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,7 +61,7 @@ class Callback:
 
     # ---- beyond Keras: trainings that are interrupted and go on
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any] | None:
         """Returns what `set_state` needs, for a backup of the training: a dict by name, or None for nothing.
 
         It may hold numbers, text, None, arrays, and lists and dicts of them. Here it is the attributes named in
@@ -68,21 +69,21 @@ class Callback:
         """
         return {name: getattr(self, name) for name in self.carried} if self.carried else None
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Puts the callback where it was when `get_state` gave `state`."""
         for name in self.carried:
             if name in state:
                 setattr(self, name, state[name])
 
-    def _interrupted(self):
+    def _interrupted(self) -> Interrupted | None:
         """Returns the training that `fit` is to go on with, an object of `nncore.models.resuming`; None for none."""
         return None
 
-    def _settle_epoch(self, epoch, logs):
+    def _settle_epoch(self, epoch: int, logs: Logs | None) -> None:
         """Called behind the `on_epoch_end` of all callbacks, with the logs as these have left them."""
 
     @needed_where(_never)
-    def _settle_batch(self, batch, logs):
+    def _settle_batch(self, batch: int, logs: Logs | None) -> None:
         """Called behind the `on_train_batch_end` of all callbacks."""
 
     # ---- hooks

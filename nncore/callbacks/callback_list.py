@@ -10,9 +10,12 @@ from nncore.callbacks.progress import ProgbarLogger
 from nncore.callbacks.tensorboard import TensorBoard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nncore._likes import Callbacks
     from nncore._typing import Logs
     from nncore.models.model import Model
+    from nncore.models.resuming import Interrupted
 
     C = TypeVar("C", bound=Callback)
 
@@ -90,26 +93,26 @@ class CallbackList(Callback):
 
     # ---- interrupted trainings
 
-    def _keys(self):
+    def _keys(self) -> Iterator[str]:
         """Under which each callback's state is kept: its class, what it watches, and its number among those."""
-        counts = {}
+        counts: dict[str, int] = {}
         for callback in self.callbacks:
             kind = f"{type(callback).__name__} of {getattr(callback, 'monitor', None)}"
             counts[kind] = counts.get(kind, 0) + 1
             yield f"{kind}, {counts[kind]}"
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Returns the states of all callbacks that have one, by a name of each."""
         states = {key: each.get_state() for key, each in zip(self._keys(), self.callbacks, strict=True)}
         return {key: state for key, state in states.items() if state is not None}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Hands each callback its part of what `get_state` gave; those that were not there then get none."""
         for key, callback in zip(self._keys(), self.callbacks, strict=True):
             if key in state:
                 callback.set_state(state[key])
 
-    def _interrupted(self):
+    def _interrupted(self) -> Interrupted | None:
         """Returns, of what callbacks have to go on with, the training that is furthest."""
         found = [training for callback in self.callbacks if (training := callback._interrupted()) is not None]
         return max(found, key=lambda training: training.steps, default=None)

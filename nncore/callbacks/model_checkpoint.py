@@ -14,6 +14,7 @@ from nncore.callbacks.monitor import Monitor
 
 if TYPE_CHECKING:
     from nncore._typing import Logs, Mode, PathLikeStr
+    from nncore.models.resuming import Interrupted
 
 
 class ModelCheckpoint(Monitor):
@@ -90,9 +91,9 @@ class ModelCheckpoint(Monitor):
         self.resume = resume
         if resume and save_weights_only:
             raise ValueError(f"{owner}: resume needs whole models, and save_weights_only files of weights")
-        self._written = {}  # with `keep_last`: path: value of `monitor` or None, the newest last
+        self._written: dict[str, float | None] = {}  # with `keep_last`: value of `monitor` by path, the newest last
 
-    def _interrupted(self):
+    def _interrupted(self) -> Interrupted | None:
         if not self.resume:
             return None
         import glob
@@ -103,10 +104,10 @@ class ModelCheckpoint(Monitor):
             return resuming.Interrupted(self.resume)
         return resuming.newest(filter(os.path.isfile, glob.glob(_pattern(self.filepath))))
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         return {"best": self.best, "seen": self._frequency.seen, "written": self._written}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         self.best, self._frequency.seen, self._written = state["best"], state["seen"], dict(state["written"])
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -120,7 +121,7 @@ class ModelCheckpoint(Monitor):
         if self._frequency.by_epoch and not self.resume:
             self._save({"epoch": epoch + 1}, logs or {})
 
-    def _settle_epoch(self, epoch, logs):
+    def _settle_epoch(self, epoch: int, logs: Logs | None) -> None:
         if self._frequency.by_epoch and self.resume:
             self._save({"epoch": epoch + 1}, logs)
 
@@ -130,11 +131,11 @@ class ModelCheckpoint(Monitor):
             self._save_in_turn(batch, logs or {})
 
     @needed_where(lambda callback: not callback._frequency.by_epoch and callback.resume)
-    def _settle_batch(self, batch, logs):
+    def _settle_batch(self, batch: int, logs: Logs | None) -> None:
         if self.resume:
             self._save_in_turn(batch, logs)
 
-    def _save_in_turn(self, batch, logs):
+    def _save_in_turn(self, batch: int, logs: Any) -> None:
         if not self._frequency.by_epoch and self._frequency.now():
             self._save({"epoch": self._epoch + 1, "batch": batch + 1}, logs)
 
@@ -159,7 +160,7 @@ class ModelCheckpoint(Monitor):
                 os.remove(old)
             self._say(f"removed {old}")
 
-    def _note(self, path, logs):
+    def _note(self, path: str, logs: Any) -> list[str]:
         """Notes a file that is about to be written; returns those that it makes superfluous."""
         value = logs.get(self.monitor)
         path = os.path.abspath(path)
@@ -169,7 +170,7 @@ class ModelCheckpoint(Monitor):
         for each, value in self._written.items():
             if value is not None and value == value and (best is None or self.improves(value, self._written[best])):
                 best = each
-        kept = {*list(self._written)[-self.keep_last :], best}
+        kept = {*list(self._written)[-(self.keep_last or 0) :], best}
         superfluous = [each for each in self._written if each not in kept]
         self._written = {each: value for each, value in self._written.items() if each in kept}
         return superfluous
@@ -200,7 +201,7 @@ class ModelCheckpoint(Monitor):
             ) from None
 
 
-def _pattern(template):
+def _pattern(template: str) -> str:
     """A pattern of `glob` for the paths that a template can give."""
     import glob
 

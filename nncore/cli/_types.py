@@ -37,7 +37,7 @@ def positive_number(text: str) -> float:
     return value
 
 
-def number_from_zero(text):
+def number_from_zero(text: str) -> float:
     """A finite number of at least 0."""
     try:
         value = float(text)
@@ -48,7 +48,7 @@ def number_from_zero(text):
     return value
 
 
-def number_below_one(text):
+def number_below_one(text: str) -> float:
     """A number of at least 0 and below 1."""
     try:
         value = float(text)
@@ -59,7 +59,7 @@ def number_below_one(text):
     return value
 
 
-def share_or_path(text):
+def share_or_path(text: str) -> float | str:
     """A number of at least 0 and below 1, or else the path of a file."""
     try:
         float(text)
@@ -68,7 +68,7 @@ def share_or_path(text):
     return number_below_one(text)
 
 
-def names(text):
+def names(text: str) -> list[str]:
     """Names with commas between them; a comma in a name is in quotes, as in CSV files."""
     found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
     if not found or not all(found):
@@ -76,7 +76,7 @@ def names(text):
     return found
 
 
-def separator(text):
+def separator(text: str) -> str:
     """One sign, or the word "tab"."""
     sign = {"tab": "\t", "\\t": "\t"}.get(text, text)
     if len(sign) != 1 or sign in "\"\r\n":
@@ -84,7 +84,7 @@ def separator(text):
     return sign
 
 
-def layer_sizes(text):
+def layer_sizes(text: str) -> tuple[int, ...]:
     """Whole numbers of at least 1 with commas between them; none for the word "none"."""
     if text.strip().lower() == "none":
         return ()

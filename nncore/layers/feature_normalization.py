@@ -1,6 +1,9 @@
 """Normalization of features by statistics of the data."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +13,16 @@ from nncore.layers.batch_normalization import TILE_CHANNELS
 from nncore.layers.layer import Layer
 from nncore.layers.normalization import checked_axis, emit_over, sample_axes
 from nncore.layers.preparing import batches_to_adapt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from typing_extensions import Unpack
+
+    from nncore._likes import AnyLayerArguments
+    from nncore._plan import Builder, Value
+    from nncore._typing import Array, Config, Data, Shape
+    from nncore._weight import Weight
 
 LEAST_DEVIATION = 1e-7  # what a smaller one counts as
 PIECE_ELEMENTS = 1 << 22  # of data whose statistics are taken at once
@@ -44,7 +57,9 @@ class Normalization(Layer):
 
     supports_masking = True
 
-    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **common):
+    def __init__(self, axis: int | Sequence[int] | None = -1, mean: float | Data | None = None,
+                 variance: float | Data | None = None, invert: bool = False,
+                 **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         axis = [] if axis is None or (isinstance(axis, (list, tuple)) and not len(axis)) else axis
         self.axis = axis if axis == [] else checked_axis("Normalization", axis)
@@ -58,29 +73,29 @@ class Normalization(Layer):
                 raise ValueError(f"Normalization: mean has shape {self._given[0].shape}, and variance "
                                  f"{self._given[1].shape}")  # fmt: skip
         self.invert = _checks.boolean("Normalization", "invert", invert)
-        self._adapted = None  # mean and variance, found before the layer was built
-        self._adapted_shape = None  # of a sample then
-        self._made = None  # Weights of mean, variance and count
+        self._adapted: Sequence[Array] | None = None  # mean and variance, found before the layer was built
+        self._adapted_shape: Shape | None = None  # of a sample then
+        self._made: list[Weight] | None = None  # Weights of mean, variance and count
         self._only_called = False  # on arrays, so that no model has these weights
 
-    def _axes(self, shape):
+    def _axes(self, shape: Shape) -> list[int]:
         """The axes of a sample along which statistics differ."""
         return [] if self.axis == [] else sample_axes(self, self.axis, shape)
 
-    def _extents(self, shape):
+    def _extents(self, shape: Shape) -> Shape:
         return tuple(shape[axis] for axis in self._axes(shape))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         self._axes(input_shape)
         return input_shape
 
-    def __call__(self, inputs, *arguments, **options):
+    def __call__(self, inputs: Any, *arguments: Any, **options: Any) -> Any:
         only_called = self._only_called or not self.built
         outputs = super().__call__(inputs, *arguments, **options)
         self._only_called = only_called and self.built
         return outputs
 
-    def build_for(self, input_shape, weights):
+    def build_for(self, input_shape: Any, weights: Any) -> None:
         """Builds the layer; one that was only called on arrays takes the type of the model that it comes into."""
         if self._only_called and self._made is not None and self._made[0].array.dtype != weights.dtype:
             self._adapted, self._adapted_shape = [weight.array for weight in self._made[:2]], self.input_shape
@@ -91,16 +106,16 @@ class Normalization(Layer):
     # ---- statistics
 
     @property
-    def mean(self):
+    def mean(self) -> Array | Any:
         """The mean as an array that fits samples with their axis in front; None before it is known."""
         return self._shown(0)
 
     @property
-    def variance(self):
+    def variance(self) -> Array | Any:
         """The variance, as `mean`."""
         return self._shown(1)
 
-    def _shown(self, which):
+    def _shown(self, which: int) -> Any:
         shape = self.input_shape if self.built else self._adapted_shape
         if shape is None:
             return None
@@ -109,7 +124,7 @@ class Normalization(Layer):
             1, *(extent if axis in axes else 1 for axis, extent in enumerate(shape))
         )
 
-    def _statistics(self, shape):
+    def _statistics(self, shape: Shape) -> Any:
         """Mean and variance of the extents of `axis`, for samples of a shape."""
         if self._given is not None:
             extents = self._extents(shape)
@@ -124,7 +139,7 @@ class Normalization(Layer):
             return [weight.array for weight in self._made[:2]]
         return self._adapted
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self._given is not None:
             self._statistics(input_shape)
             return
@@ -143,7 +158,7 @@ class Normalization(Layer):
                 weight.array[...] = statistic
             self._adapted = None
 
-    def adapt(self, data):
+    def adapt(self, data: Data | Iterable[Any]) -> None:
         """Takes mean and variance of data.
 
         Parameters
@@ -189,14 +204,14 @@ class Normalization(Layer):
 
     # ---- steps
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Any) -> Any:
         axes = self._axes(x.shape)
         mean, variance = (self._row(builder, statistic) for statistic in self._statistics(x.shape))
         if not axes:
             return self._emit(builder, x, mean, variance)
         return emit_over(builder, x, axes, lambda x, _: self._emit(builder, x, mean, variance))
 
-    def _row(self, builder, statistic):
+    def _row(self, builder: Builder, statistic: Array) -> Array:
         """A statistic as the kernels read it: the weight's own memory, or a copy of what is no weight."""
         if self._made is not None:
             return statistic.reshape(-1)
@@ -204,7 +219,7 @@ class Normalization(Layer):
         array[...] = statistic.reshape(-1)
         return array
 
-    def _emit(self, builder, x, mean, variance):
+    def _emit(self, builder: Builder, x: Any, mean: Array, variance: Array) -> Value:
         channels = mean.size
         sizes = {"positions": x.width // channels, "channels": channels}
         x.uses += 1
@@ -217,11 +232,11 @@ class Normalization(Layer):
                         beta=mean if self.invert else None, y=y.buffer, x_stride=x.stride, y_stride=y.stride,
                         statistics_stride=0, **sizes)  # fmt: skip
 
-        def backward():
+        def backward() -> None:
             if y.gradient is None or not x.needs_gradient:
                 return
 
-            def step(dx):
+            def step(dx: Any) -> None:
                 builder.backward_step("normalize", x=y.gradient, mean=None, scale=scale, beta=None, y=dx,
                                       x_stride=y.gradient.stride, y_stride=dx.stride, statistics_stride=0,
                                       **sizes)  # fmt: skip
@@ -231,13 +246,13 @@ class Normalization(Layer):
         builder.on_backward(backward)
         return y
 
-    def get_config(self):
+    def get_config(self) -> Config:
         mean, variance = (None, None) if self._given is None else (statistic.tolist() for statistic in self._given)
         axis = None if self.axis == [] else self.axis
         return {"axis": axis, "mean": mean, "variance": variance, "invert": self.invert, **super().get_config()}
 
 
-def _statistic(name, given, least=None):
+def _statistic(name: str, given: Any, least: float | None = None) -> Array:
     array = np.asarray(given, np.float64)
     if not np.isfinite(array).all() or (least is not None and (array < least).any()):
         raise ValueError(f"Normalization: {name} must be finite{'' if least is None else ' and not negative'}; got "

@@ -1,7 +1,10 @@
 """Numbers of keys: of words, of categories, of whole numbers that are names."""
 
+from __future__ import annotations
+
 import collections
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +22,13 @@ from nncore.layers.preparing import (
     whole_numbers,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from typing_extensions import Self
+
+    from nncore._typing import Array, Config, Data
+
 
 class IndexLookup(DataLayer):
     """Numbers the keys of a vocabulary; `StringLookup` and `IntegerLookup` say what keys are.
@@ -27,10 +37,13 @@ class IndexLookup(DataLayer):
     are not in the vocabulary.
     """
 
+    key_dtype: Any
     reads_numbers = False  # but for data: a model's floats hold few whole numbers
 
-    def __init__(self, max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode,
-                 pad_to_max_tokens, sparse, salt, **common):  # fmt: skip
+    def __init__(self, max_tokens: int | None, num_oov_indices: int, mask_token: Any, oov_token: Any,
+                 vocabulary: Sequence[Any] | Array | str | None, idf_weights: Sequence[float] | Array | None,
+                 invert: bool, output_mode: str, pad_to_max_tokens: bool, sparse: Literal[False] | None,
+                 salt: int | Sequence[int] | None, **common: Any) -> None:  # fmt: skip
         super().__init__(**common)
         owner = type(self).__name__
         self.max_tokens = None if max_tokens is None else _checks.integer(owner, "max_tokens", max_tokens, least=2)
@@ -49,46 +62,51 @@ class IndexLookup(DataLayer):
         if idf_weights is not None and self.output_mode != "tf_idf":
             raise ValueError(f"{owner}: idf_weights are for output_mode='tf_idf', not {self.output_mode!r}")
         self.given = vocabulary is not None  # and not found by `adapt`
-        self.tokens = []  # the keys, without special ones
-        self.idf_weights = None  # of all numbers, for tf_idf
-        self._table = {}
+        self.tokens: list[Any] = []  # the keys, without special ones
+        self.idf_weights: Array | Any = None  # of all numbers, for tf_idf
+        self._table: dict[Any, int] = {}
         self.reset_state()
-        if self.given:
+        if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
 
-    def key(self, key, name):
+    def key(self, key: Any, name: str) -> Any:
         """A key as this kind of layer has it, or TypeError."""
         raise NotImplementedError
 
-    def keys_of(self, array):
+    def of_lines(self, lines: list[str]) -> list[Any]:
+        """The keys in the lines of a file."""
+        raise NotImplementedError
+
+    def keys_of(self, array: Array) -> list[Any]:
         """The keys of an array, as a flat list."""
         return array.ravel().tolist()
 
     # ---- the vocabulary
 
     @property
-    def _mask_places(self):
+    def _mask_places(self) -> int:
         return 1 if self.mask_token is not None and self.output_mode == "int" else 0
 
     @property
-    def _special_places(self):
+    def _special_places(self) -> int:
         return self._mask_places + self.num_oov_indices
 
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Returns how many numbers there are, special ones included."""
         return len(self.tokens) + self._special_places
 
     @property
-    def depth(self):
+    def depth(self) -> int | Any:
         """The length of a code."""
         return self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
 
-    def get_vocabulary(self, include_special_tokens=True):
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """Returns the keys in the order of their numbers, with those of mask and unknown ones in front unless told."""
         special = [self.mask_token] * self._mask_places + [self.oov_token] * self.num_oov_indices
         return special + list(self.tokens) if include_special_tokens else list(self.tokens)
 
-    def set_vocabulary(self, vocabulary, idf_weights=None):
+    def set_vocabulary(self, vocabulary: Sequence[Any] | Array | str,
+                       idf_weights: Sequence[float] | Array | None = None) -> None:  # fmt: skip
         """Sets the keys, with or without special ones in front, in place of `adapt`.
 
         Parameters
@@ -123,7 +141,7 @@ class IndexLookup(DataLayer):
             self.idf_weights = np.concatenate([front, weights])
         self._use(tokens)
 
-    def _listed(self, vocabulary):
+    def _listed(self, vocabulary: Any) -> list[Any]:
         array = np.asarray(vocabulary, dtype=object)
         if array.ndim != 1 or not len(array):
             raise ValueError(
@@ -131,7 +149,7 @@ class IndexLookup(DataLayer):
             )
         return array.tolist()
 
-    def _check_tokens(self, owner, tokens):
+    def _check_tokens(self, owner: str, tokens: list[Any]) -> None:
         counts = collections.Counter(tokens)
         twice = [key for key, count in counts.items() if count > 1]
         if twice:
@@ -148,13 +166,13 @@ class IndexLookup(DataLayer):
             raise ValueError(f"{owner}: the vocabulary has {size} keys, special ones included; max_tokens is "
                              f"{self.max_tokens}")  # fmt: skip
 
-    def _use(self, tokens):
+    def _use(self, tokens: list[Any]) -> None:
         self.tokens = tokens
         self._table = {key: number for number, key in enumerate(tokens, self._special_places)}
 
     # ---- adaption
 
-    def adapt(self, data, steps=None):
+    def adapt(self, data: Data | Iterable[Any], steps: int | None = None) -> None:
         """Makes the vocabulary of all keys of the data: the most frequent first, of equals the larger one.
 
         For "tf_idf" a row is a document, and the weight of a key is log(1 + documents / (1 + those that have the key)).
@@ -171,11 +189,13 @@ class IndexLookup(DataLayer):
             self.update_state(array[:, None] if array.ndim == 1 and part is data else array)
         self.finalize_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets what `update_state` has counted."""
-        self._counts, self._documents_with, self._documents = collections.Counter(), collections.Counter(), 0
+        self._counts: collections.Counter[Any] = collections.Counter()
+        self._documents_with: collections.Counter[Any] = collections.Counter()
+        self._documents = 0
 
-    def update_state(self, data):
+    def update_state(self, data: Any) -> None:
         """Counts the keys of some data; those of one axis are one document."""
         if self.given:
             raise ValueError(f"layer {self.name!r} was given its vocabulary; only one without can be adapted")
@@ -184,7 +204,7 @@ class IndexLookup(DataLayer):
         width = array.shape[-1] if array.ndim else 1
         self.count(keys, [keys[begin : begin + width] for begin in range(0, len(keys), width)] if width else [])
 
-    def count(self, keys, documents):
+    def count(self, keys: list[Any], documents: list[list[Any]]) -> None:
         """Counts keys, and those that occur in each of some lists of them."""
         self._counts.update(keys)
         if self.output_mode == "tf_idf":
@@ -192,7 +212,7 @@ class IndexLookup(DataLayer):
                 self._documents_with.update(set(document))
             self._documents += len(documents)
 
-    def finalize_state(self):
+    def finalize_state(self) -> None:
         """Makes the vocabulary of what has been counted."""
         for special in (self.mask_token, self.oov_token):
             self._counts.pop(special, None)
@@ -210,7 +230,7 @@ class IndexLookup(DataLayer):
 
     # ---- encoding
 
-    def encode(self, data, name="inputs"):
+    def encode(self, data: Any, name: str = "inputs") -> Array:
         if not self.tokens:
             raise ValueError(f"layer {self.name!r} has no vocabulary yet: call adapt(data), or set_vocabulary")
         if self.invert:
@@ -218,14 +238,14 @@ class IndexLookup(DataLayer):
         array = self.read(data, name)
         return self.encode_indices(self.indices_of(self.keys_of(array), name).reshape(array.shape))
 
-    def encode_indices(self, indices, encode=encode_indices):
+    def encode_indices(self, indices: Array, encode: Callable[..., Array] = encode_indices) -> Array:
         """Numbers in the output mode, by a function of indices, mode and depth; negative ones are left out."""
         if self.output_mode != "tf_idf":
             return encode(indices, self.output_mode, self.depth)
         weights = np.pad(self.idf_weights, (0, self.depth - len(self.idf_weights)))
         return encode(indices, "count", self.depth) * weights
 
-    def indices_of(self, keys, name):
+    def indices_of(self, keys: list[Any], name: str) -> Array:
         """The numbers of a list of keys; -1 for the mask where codes leave it out."""
         table = self._table
         indices = np.fromiter((table.get(key, -1) for key in keys), np.int64, len(keys))
@@ -246,11 +266,11 @@ class IndexLookup(DataLayer):
         indices[unknown] = np.array(bins) + self._mask_places
         return indices
 
-    def unknown_bins(self, keys):
+    def unknown_bins(self, keys: list[Any]) -> list[int]:
         """Which of the numbers for unknown keys each of some has."""
         return hash_bins(keys, self.num_oov_indices, self.salt)
 
-    def _keys_at(self, data, name):
+    def _keys_at(self, data: Any, name: str) -> Array:
         indices = whole_numbers(_data.as_array(data, name), f"layer {self.name!r}", name)
         if self.oov_token is None:
             raise ValueError(f"layer {self.name!r} with invert=True needs an oov_token")
@@ -258,7 +278,7 @@ class IndexLookup(DataLayer):
         known = (indices >= 0) & (indices < len(keys))
         return np.where(known, keys[np.where(known, indices, 0)], np.array(self.oov_token, self.key_dtype))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         if self.invert:
             raise ValueError("with invert=True it gives keys, and is called on data, not part of a model")
         if self.output_mode != "int" and not self.pad_to_max_tokens and not self.tokens:
@@ -267,7 +287,7 @@ class IndexLookup(DataLayer):
 
     # ---- configuration
 
-    def get_config(self):
+    def get_config(self) -> Config:
         names = ("max_tokens", "num_oov_indices", "mask_token", "oov_token", "invert", "output_mode",
                  "pad_to_max_tokens", "salt")  # fmt: skip
         config = {name: getattr(self, name) for name in names}
@@ -277,7 +297,7 @@ class IndexLookup(DataLayer):
         return {**config, **Layer.get_config(self)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """Makes a layer from `get_config`, adapted as the other was."""
         config = dict(config)
         adapted = config.pop("adapted", None) or {}
@@ -332,28 +352,31 @@ class StringLookup(IndexLookup):
 
     key_dtype = np.str_
 
-    def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token="[UNK]", vocabulary=None,
-                 idf_weights=None, invert=False, output_mode="int", pad_to_max_tokens=False, sparse=False,
-                 encoding="utf-8", name=None, salt=None, **common):  # fmt: skip
+    def __init__(self, max_tokens: int | None = None, num_oov_indices: int = 1, mask_token: str | None = None,
+                 oov_token: str | None = "[UNK]", vocabulary: Sequence[str] | Array | str | None = None,
+                 idf_weights: Sequence[float] | Array | None = None, invert: bool = False,
+                 output_mode: Literal["int", "one_hot", "multi_hot", "count", "tf_idf"] = "int",
+                 pad_to_max_tokens: bool = False, sparse: Literal[False] | None = False, encoding: str = "utf-8",
+                 name: str | None = None, salt: int | Sequence[int] | None = None, **common: Any) -> None:  # fmt: skip
         self.encoding = encoding
         super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert,
                          output_mode, pad_to_max_tokens, sparse, salt, name=name, **common)  # fmt: skip
 
-    def key(self, key, name):
+    def key(self, key: Any, name: str) -> str:
         if isinstance(key, bytes):
             return key.decode(self.encoding)
         if not isinstance(key, str):
             raise TypeError(f"StringLookup: {name} must be of strings; got {key!r}")
         return str(key)
 
-    def of_lines(self, lines):
+    def of_lines(self, lines: list[str]) -> list[str]:
         """The keys in the lines of a file."""
         return lines
 
-    def read(self, data, name):
+    def read(self, data: Any, name: str) -> Array:
         return _text.strings(data, name, self.encoding)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"encoding": self.encoding, **super().get_config()}
 
 
@@ -387,9 +410,13 @@ class IntegerLookup(IndexLookup):
 
     key_dtype = np.int64
 
-    def __init__(self, max_tokens=None, num_oov_indices=1, mask_token=None, oov_token=-1, vocabulary=None,
-                 vocabulary_dtype="int64", idf_weights=None, invert=False, output_mode="int", sparse=False,
-                 pad_to_max_tokens=False, oov_method="floormod", salt=None, name=None, **common):  # fmt: skip
+    def __init__(self, max_tokens: int | None = None, num_oov_indices: int = 1, mask_token: int | None = None,
+                 oov_token: int | None = -1, vocabulary: Sequence[int] | Array | str | None = None,
+                 vocabulary_dtype: Literal["int64"] = "int64", idf_weights: Sequence[float] | Array | None = None,
+                 invert: bool = False, output_mode: Literal["int", "one_hot", "multi_hot", "count", "tf_idf"] = "int",
+                 sparse: Literal[False] | None = False, pad_to_max_tokens: bool = False,
+                 oov_method: Literal["floormod", "farmhash"] = "floormod", salt: int | Sequence[int] | None = None,
+                 name: str | None = None, **common: Any) -> None:  # fmt: skip
         if vocabulary_dtype != "int64":
             raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; got {vocabulary_dtype!r}")
         if oov_method not in ("floormod", "farmhash"):
@@ -400,28 +427,28 @@ class IntegerLookup(IndexLookup):
         super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert,
                          output_mode, pad_to_max_tokens, sparse, salt, name=name, **common)  # fmt: skip
 
-    def key(self, key, name):
+    def key(self, key: Any, name: str) -> int:
         if isinstance(key, bool) or not (hasattr(key, "__index__") or (isinstance(key, float) and key.is_integer())):
             raise TypeError(f"IntegerLookup: {name} must be of whole numbers; got {key!r}")
         return int(key)
 
-    def of_lines(self, lines):
+    def of_lines(self, lines: list[str]) -> list[int]:
         """The keys in the lines of a file."""
         return [int(line) for line in lines]
 
-    def read(self, data, name):
+    def read(self, data: Any, name: str) -> Array:
         return whole_numbers(_data.as_array(data, name), f"layer {self.name!r}", name)
 
-    def unknown_bins(self, keys):
+    def unknown_bins(self, keys: list[Any]) -> list[int]:
         if self.oov_method == "floormod":
             return [key % self.num_oov_indices for key in keys]
         return hash_bins([str(key) for key in keys], self.num_oov_indices, self.salt)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"oov_method": self.oov_method, **super().get_config()}
 
 
-def _checked_salt(owner, salt):
+def _checked_salt(owner: str, salt: Any) -> list[int] | None:
     """A salt as a list of two integers, or None."""
     if salt is None:
         return None

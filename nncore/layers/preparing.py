@@ -1,6 +1,9 @@
 """Layers that encode data in NumPy, before the engine reads it: categories, text, intervals."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +11,12 @@ from nncore import _checks, _data
 from nncore.layers import composite, python_layer
 from nncore.layers.layer import Layer
 from nncore.layers.tensor import is_symbolic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nncore._plan import Builder
+    from nncore._typing import Array, Outputs, Shape
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
@@ -23,15 +32,15 @@ class DataLayer(Layer):
     prepares_data = True
     reads_numbers = True
 
-    def encode(self, data, name="inputs"):
+    def encode(self, data: Any, name: str = "inputs") -> Array:
         """The encoded data, an array of the smallest useful type; `name` is for errors."""
         raise NotImplementedError
 
-    def read(self, data, name):
+    def read(self, data: Any, name: str) -> Array:
         """The data as an array; strings as objects."""
         return _data.as_array(data, name)
 
-    def __call__(self, inputs, *, training=None):
+    def __call__(self, inputs: Any, *, training: bool | None = None) -> Outputs:  # type: ignore[override]
         """On symbolic tensors: returns the output's. On data: returns them encoded, an array."""
         if is_symbolic(inputs):
             composite.check_mode(self, training)
@@ -41,14 +50,14 @@ class DataLayer(Layer):
 
     output_mode = "int"
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Array:
         """As a step in Python."""
         return self.encode(x)
 
-    def take(self, inputs):
+    def take(self, inputs: Any) -> None:
         pass
 
-    def check_place(self):
+    def check_place(self) -> None:
         """Raises ValueError where it is to read a plan's numbers, or an input that others read, and cannot."""
         if not self.reads_numbers:
             raise ValueError(
@@ -56,7 +65,7 @@ class DataLayer(Layer):
                 "that nothing else reads, or be called on the data"
             )
 
-    def emit(self, builder, x):
+    def emit(self, builder: Builder, x: Any) -> Any:
         if self in x.prepared:
             if self is x.prepared[-1]:
                 x.data_shape = None  # from here on it is what they have made
@@ -65,7 +74,7 @@ class DataLayer(Layer):
         return python_layer.emit(self, builder, [x])
 
 
-def prepare(layers, data, input_shape, output_shape, name):
+def prepare(layers: Sequence[Any], data: Any, input_shape: Any, output_shape: Shape, name: str) -> Array:
     """The data of an input as `layers`, one behind the other, encode them: an array of samples of `output_shape`."""
     array = layers[0].read(data, name)
     if array.ndim == 1 and input_shape == (1,):
@@ -85,7 +94,7 @@ def prepare(layers, data, input_shape, output_shape, name):
     return array
 
 
-def check_mode(owner, mode, allowed):
+def check_mode(owner: str, mode: str, allowed: Sequence[str]) -> str:
     """The output mode, under its present name."""
     mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
     if mode not in allowed:
@@ -93,7 +102,7 @@ def check_mode(owner, mode, allowed):
     return mode
 
 
-def encoded_shape(shape, mode, depth):
+def encoded_shape(shape: Any, mode: str, depth: Any) -> Shape:
     """The shape of a sample's code."""
     shape = tuple(shape)
     if mode == "int":
@@ -103,7 +112,7 @@ def encoded_shape(shape, mode, depth):
     return (*shape[:-1], depth)
 
 
-def encode_indices(indices, mode, depth, weights=None):
+def encode_indices(indices: Any, mode: str, depth: Any, weights: Array | None = None) -> Array:
     """What numbers from 0 to depth - 1 are in an output mode; negative ones are left out.
 
     one_hot is (..., depth) for indices (...) or (..., 1). multi_hot and count are of the last axis' numbers together;
@@ -116,7 +125,8 @@ def encode_indices(indices, mode, depth, weights=None):
             indices = indices[..., 0]
         code = np.zeros((*indices.shape, depth), np.uint8)
         known = indices >= 0
-        code[(*np.nonzero(known), indices[known])] = 1
+        ones = (*np.nonzero(known), indices[known])
+        code[ones] = 1
         return code
     indices = np.atleast_1d(indices)
     samples = indices.shape[:-1]
@@ -125,12 +135,12 @@ def encode_indices(indices, mode, depth, weights=None):
     return encode_flat(rows, indices.reshape(-1), math.prod(samples), mode, depth, weights).reshape(*samples, depth)
 
 
-def encode_flat(rows, indices, count, mode, depth, weights=None):
+def encode_flat(rows: Array, indices: Array, count: int, mode: str, depth: int, weights: Array | None = None) -> Array:
     """The "multi_hot" or "count" code (count, depth) of numbers that belong to rows; negative ones are left out."""
     known = indices >= 0
     places = rows[known] * depth + indices[known]
     if mode == "multi_hot":
-        code = np.zeros(count * depth, np.uint8)
+        code: Array = np.zeros(count * depth, np.uint8)
         code[places] = 1
     else:
         code = np.bincount(places, None if weights is None else weights[known], count * depth)
@@ -138,7 +148,7 @@ def encode_flat(rows, indices, count, mode, depth, weights=None):
     return code.reshape(count, depth)
 
 
-def whole_numbers(array, owner, name):
+def whole_numbers(array: Array, owner: str, name: str) -> Array:
     """An array of whole numbers as int64."""
     if array.dtype.kind == "f":
         wrong = ~np.isfinite(array) | (array != np.floor(array))
@@ -148,7 +158,7 @@ def whole_numbers(array, owner, name):
     return array.astype(np.int64)
 
 
-def batches_to_adapt(data, steps, owner):
+def batches_to_adapt(data: Any, steps: int | None, owner: str) -> Iterator[Any]:
     """The parts of what a layer is adapted to: those of an iterable, or else the data as they are."""
     from nncore.models.training import _gives_minibatches, _inputs_of  # which imports layers
 

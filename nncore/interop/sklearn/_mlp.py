@@ -1,5 +1,9 @@
 """MLPClassifier and MLPRegressor."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
@@ -9,6 +13,15 @@ from nncore import losses
 from nncore.interop.sklearn import _one_row, _rows
 from nncore.interop.sklearn._labels import Labels, column, same_classes, with_class_weights
 from nncore.interop.sklearn._multilayer import Multilayer, available_where_stochastic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from nncore._likes import ActivationLike, Callbacks
+    from nncore._typing import Array
+    from nncore.losses.loss import Loss
 
 
 class MLPClassifier(ClassifierMixin, Multilayer):
@@ -99,17 +112,23 @@ class MLPClassifier(ClassifierMixin, Multilayer):
     True
     """
 
-    def __init__(self, hidden_layer_sizes=(100,), activation="relu", *, solver="adam", alpha=0.0001, batch_size="auto",
-                 learning_rate="constant", learning_rate_init=0.001, power_t=0.5, max_iter=200, shuffle=True,
-                 random_state=None, tol=1e-4, verbose=False, warm_start=False, momentum=0.9, nesterovs_momentum=True,
-                 early_stopping=False, validation_fraction=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-8,
-                 n_iter_no_change=10, max_fun=15000, dropout=0.0, class_weight=None, loss="log_loss", callbacks=None,
-                 n_jobs=None, dtype=None):  # fmt: skip
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,),
+                 activation: ActivationLike | Sequence[ActivationLike] = "relu", *,
+                 solver: Literal["adam", "sgd", "lbfgs"] = "adam", alpha: float = 0.0001,
+                 batch_size: int | Literal["auto"] = "auto",
+                 learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+                 learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200, shuffle: bool = True,
+                 random_state: Any = None, tol: float = 1e-4, verbose: bool | int = False, warm_start: bool = False,
+                 momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+                 n_iter_no_change: float = 10, max_fun: int = 15000, dropout: float | Sequence[float] = 0.0,
+                 class_weight: Any = None, loss: str | Loss = "log_loss", callbacks: Callbacks = None,
+                 n_jobs: int | None = None, dtype: str | None = None) -> None:  # fmt: skip
         self._keep(vars())
 
     _losses = ("log_loss",)
 
-    def fit(self, X, y, sample_weight=None, validation_data=None):  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:  # noqa: N803
         """Trains on all rows until the loss or score stops to improve; returns the estimator.
 
         Parameters
@@ -130,7 +149,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
         return self._fit(X, y, sample_weight, validation_data)
 
     @available_where_stochastic
-    def partial_fit(self, X, y, sample_weight=None, classes=None):  # noqa: N803
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:  # noqa: N803
         """Trains for one epoch on these rows, with the optimizer as it is; returns the estimator.
 
         Parameters
@@ -158,17 +177,17 @@ class MLPClassifier(ClassifierMixin, Multilayer):
             self._one_row.classes = classes
         return self
 
-    def predict(self, X):  # noqa: N803
+    def predict(self, X: Any) -> Array:  # noqa: N803
         """Returns the class of each row, or the labels of each as an indicator matrix."""
         outputs = self._outputs(X)
         return self._labels.decode(outputs)
 
-    def predict_proba(self, X):  # noqa: N803
+    def predict_proba(self, X: Any) -> Array | Any:  # noqa: N803
         """Returns the probability of each class for each row, (rows, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         return self._labels.probabilities(outputs)
 
-    def predict_log_proba(self, X):  # noqa: N803
+    def predict_log_proba(self, X: Any) -> Array | Any:  # noqa: N803
         """Returns the logarithms of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
@@ -229,7 +248,7 @@ class MLPClassifier(ClassifierMixin, Multilayer):
             by_label = {label: targets[i : i + 1] for i, label in enumerate(self.classes_.tolist())}
             self.__dict__["_one_row"] = _one_row.OneRow(self, by_label)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
@@ -273,17 +292,23 @@ class MLPRegressor(RegressorMixin, Multilayer):
     True
     """
 
-    def __init__(self, loss="squared_error", hidden_layer_sizes=(100,), activation="relu", *, solver="adam",
-                 alpha=0.0001, batch_size="auto", learning_rate="constant", learning_rate_init=0.001, power_t=0.5,
-                 max_iter=200, shuffle=True, random_state=None, tol=1e-4, verbose=False, warm_start=False, momentum=0.9,
-                 nesterovs_momentum=True, early_stopping=False, validation_fraction=0.1, beta_1=0.9, beta_2=0.999,
-                 epsilon=1e-8, n_iter_no_change=10, max_fun=15000, dropout=0.0, callbacks=None, n_jobs=None,
-                 dtype=None):  # fmt: skip
+    def __init__(self, loss: str | Loss = "squared_error", hidden_layer_sizes: int | Sequence[int] = (100,),
+                 activation: ActivationLike | Sequence[ActivationLike] = "relu", *,
+                 solver: Literal["adam", "sgd", "lbfgs"] = "adam", alpha: float = 0.0001,
+                 batch_size: int | Literal["auto"] = "auto",
+                 learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+                 learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200, shuffle: bool = True,
+                 random_state: Any = None, tol: float = 1e-4, verbose: bool | int = False, warm_start: bool = False,
+                 momentum: float = 0.9, nesterovs_momentum: bool = True, early_stopping: bool = False,
+                 validation_fraction: float = 0.1, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8,
+                 n_iter_no_change: float = 10, max_fun: int = 15000, dropout: float | Sequence[float] = 0.0,
+                 callbacks: Callbacks = None, n_jobs: int | None = None,
+                 dtype: str | None = None) -> None:  # fmt: skip
         self._keep(vars())
 
     _losses = ("squared_error", "absolute_error", "huber", "poisson")
 
-    def fit(self, X, y, sample_weight=None, validation_data=None):  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:  # noqa: N803
         """Trains on all rows until the loss or score stops to improve; returns the estimator.
 
         Parameters
@@ -301,7 +326,7 @@ class MLPRegressor(RegressorMixin, Multilayer):
         return self._fit(X, y, sample_weight, validation_data)
 
     @available_where_stochastic
-    def partial_fit(self, X, y, sample_weight=None):  # noqa: N803
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Trains for one epoch on these rows, with the optimizer as it is; returns the estimator.
 
         A single row as an array takes the shortest way.
@@ -311,7 +336,7 @@ class MLPRegressor(RegressorMixin, Multilayer):
             return self
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):  # noqa: N803
+    def predict(self, X: Any) -> Array:  # noqa: N803
         """Returns the prediction for each row, (rows,), or (rows, outputs) where there are several."""
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
@@ -392,7 +417,7 @@ class MLPRegressor(RegressorMixin, Multilayer):
         if weights is None and self.loss != "poisson" and _one_row.possible(self):
             self.__dict__["_one_row"] = _one_row.OneRow(self, excess=self._excess)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

@@ -70,7 +70,7 @@ class Multilayer(_rows.Guarded, BaseEstimator):
     `model_` is the network. The rest is in the public classes' docstrings.
     """
 
-    _losses = ()  # names that there are
+    _losses: tuple = ()  # names that there are
     _one_row = None  # a function for the next row of partial_fit, in place of all checks
 
     def _keep(self, parameters):

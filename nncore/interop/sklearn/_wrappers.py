@@ -1,6 +1,9 @@
 """Any model of nncore's as an estimator of scikit-learn."""
 
+from __future__ import annotations
+
 import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -14,6 +17,12 @@ from nncore.interop.sklearn import _checks, _rows
 from nncore.interop.sklearn._labels import Labels, column, same_classes, with_class_weights
 from nncore.models import Model
 from nncore.models.training import NonFiniteLossError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from nncore._likes import Callbacks, LossLike, OptimizerLike
+    from nncore._typing import Array, Verbose
 
 # What a function that builds a model may take by name, beside parameters of its own.
 GIVEN = ("n_features_in_", "n_outputs_", "n_classes_", "classes_", "input_shape", "target_kind_", "out_activation_",
@@ -51,13 +60,13 @@ class _Wrapper(_rows.Guarded, BaseEstimator):
                 raise TypeError(f"{type(self).__name__} has no parameter {name!r}, and neither has build_fn, whose own "
                                 f"are: {', '.join(known) or 'none'}")  # fmt: skip
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Returns the parameters, and those of build_fn, by name."""
         params = {**super().get_params(deep), **self._own()}
         del params["build_parameters"]  # which the others stand for
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Sets parameters, and those of build_fn, by name; returns the estimator."""
         for name in ("build_fn", "build_parameters"):
             if name in params:
@@ -217,7 +226,7 @@ class _Wrapper(_rows.Guarded, BaseEstimator):
         with self._guard, _rows.threads(self.n_jobs):
             return _rows.predict(self.model_, X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
@@ -291,12 +300,15 @@ class NNClassifier(ClassifierMixin, _Wrapper):
     True
     """
 
-    def __init__(self, build_fn, *, optimizer="adam", loss=None, metrics=None, batch_size=32, epochs=100, shuffle=True,
-                 validation_split=0.0, verbose=0, callbacks=None, class_weight=None, warm_start=False,
-                 random_state=None, n_jobs=None, dtype=None, build_parameters=None, **parameters):  # fmt: skip
+    def __init__(self, build_fn: Any, *, optimizer: OptimizerLike = "adam", loss: LossLike | None = None,
+                 metrics: Any = None, batch_size: int = 32, epochs: int = 100, shuffle: bool = True,
+                 validation_split: float | None = 0.0, verbose: Verbose = 0, callbacks: Callbacks = None,
+                 class_weight: Any = None, warm_start: bool = False, random_state: Any = None,
+                 n_jobs: int | None = None, dtype: str | None = None, build_parameters: Any = None,
+                 **parameters: Any) -> None:  # fmt: skip
         self._keep(vars())
 
-    def fit(self, X, y, sample_weight=None, validation_data=None):  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:  # noqa: N803
         """Builds a model and trains it for `epochs` epochs; returns the estimator.
 
         Parameters
@@ -314,7 +326,7 @@ class NNClassifier(ClassifierMixin, _Wrapper):
         """
         return self._fit(X, y, sample_weight, validation_data)
 
-    def partial_fit(self, X, y, sample_weight=None, classes=None):  # noqa: N803
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:  # noqa: N803
         """Trains for one epoch on these rows, with model and optimizer as they are; returns the estimator.
 
         `classes`, all of them, is wanted in the first call. Weights are factors of each row's loss, as in `Model.fit`.
@@ -329,17 +341,17 @@ class NNClassifier(ClassifierMixin, _Wrapper):
                                  f"{self.classes_!r}")  # fmt: skip
         return self._fit(X, y, sample_weight, None, incremental=True)
 
-    def predict(self, X):  # noqa: N803
+    def predict(self, X: Any) -> Array:  # noqa: N803
         """Returns the class of each row, or the labels of each as an indicator matrix."""
         outputs = self._probable(X)
         return self._labels.decode(outputs)
 
-    def predict_proba(self, X):  # noqa: N803
+    def predict_proba(self, X: Any) -> Array:  # noqa: N803
         """Returns the probability of each class for each row, (rows, classes), in the order of `classes_`."""
         outputs = self._probable(X)
         return outputs if outputs.shape[1] > 1 else self._labels.probabilities(outputs)
 
-    def predict_log_proba(self, X):  # noqa: N803
+    def predict_log_proba(self, X: Any) -> Array:  # noqa: N803
         """Returns the logarithms of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
@@ -392,7 +404,7 @@ class NNClassifier(ClassifierMixin, _Wrapper):
             outputs = getattr(activations, loss.logits_of)(outputs)
         return outputs[:, 1:] if self._labels.kind == "binary" and outputs.shape[1] == 2 else outputs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
@@ -434,12 +446,14 @@ class NNRegressor(RegressorMixin, _Wrapper):
     True
     """
 
-    def __init__(self, build_fn, *, optimizer="adam", loss=None, metrics=None, batch_size=32, epochs=100, shuffle=True,
-                 validation_split=0.0, verbose=0, callbacks=None, warm_start=False, random_state=None, n_jobs=None,
-                 dtype=None, build_parameters=None, **parameters):  # fmt: skip
+    def __init__(self, build_fn: Any, *, optimizer: OptimizerLike = "adam", loss: LossLike | None = None,
+                 metrics: Any = None, batch_size: int = 32, epochs: int = 100, shuffle: bool = True,
+                 validation_split: float | None = 0.0, verbose: Verbose = 0, callbacks: Callbacks = None,
+                 warm_start: bool = False, random_state: Any = None, n_jobs: int | None = None,
+                 dtype: str | None = None, build_parameters: Any = None, **parameters: Any) -> None:  # fmt: skip
         self._keep(vars())
 
-    def fit(self, X, y, sample_weight=None, validation_data=None):  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> Self:  # noqa: N803
         """Builds a model and trains it for `epochs` epochs; returns the estimator.
 
         Parameters
@@ -455,14 +469,14 @@ class NNRegressor(RegressorMixin, _Wrapper):
         """
         return self._fit(X, y, sample_weight, validation_data)
 
-    def partial_fit(self, X, y, sample_weight=None):  # noqa: N803
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Trains for one epoch on these rows, with model and optimizer as they are; returns the estimator.
 
         Weights are factors of each row's loss, as in `Model.fit`.
         """
         return self._fit(X, y, sample_weight, None, incremental=True)
 
-    def predict(self, X):  # noqa: N803
+    def predict(self, X: Any) -> Array:  # noqa: N803
         """Returns the prediction for each row, (rows,), or (rows, outputs) where there are several."""
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1:] == (1,) else outputs
@@ -483,7 +497,7 @@ class NNRegressor(RegressorMixin, _Wrapper):
     def _default_loss(self, model):
         return "mse"
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
