@@ -36,12 +36,13 @@ class Dataset(PyDataset):
                  shuffle: bool = False, seed: Seed = None, **common: Any) -> None:  # fmt: skip
         super().__init__(**common)
         self.read: Any = read  # of a _Derived there is none
-        self.count = count
-        self.batch_size = batch_size if batch_size is None else _checks.positive_integer("a dataset", "batch_size",
-                                                                                         batch_size)  # fmt: skip
-        self.shuffled = _checks.boolean("a dataset", "shuffle", shuffle)
-        self.random = np.random.default_rng(seed)
-        self.order = np.arange(count)
+        self.count: int = count
+        if batch_size is not None:
+            batch_size = _checks.positive_integer("a dataset", "batch_size", batch_size)
+        self.batch_size: int | None = batch_size
+        self.shuffled: bool = _checks.boolean("a dataset", "shuffle", shuffle)
+        self.random: np.random.Generator = np.random.default_rng(seed)
+        self.order: Array = np.arange(count)
         self.class_names: list[str] | None = None
         self.file_paths: list[str] | None = None
         if self.shuffled:

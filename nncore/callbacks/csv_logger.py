@@ -30,7 +30,7 @@ class CSVLogger(Callback):
         after an interruption goes on in the file in any case, behind the last epoch of its backup.
     """
 
-    carried = ("keys",)
+    carried: tuple[str, ...] = ("keys",)
 
     def __init__(self, filename: PathLikeStr, separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1:

@@ -44,7 +44,7 @@ class EarlyStopping(Monitor):
     best_epoch: int
     best: float | None
     best_weights: list[Array] | None
-    carried = ("wait", "stopped_epoch", "best_epoch", "best", "best_weights")
+    carried: tuple[str, ...] = ("wait", "stopped_epoch", "best_epoch", "best", "best_weights")
 
     def __init__(self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0,
                  verbose: Literal[0, 1] | bool = 0, mode: Mode = "auto", baseline: float | None = None,

@@ -19,7 +19,7 @@ class History(Callback):
     is given to several calls of `fit` appends to `history` in each. `plot` draws the curves; a notebook shows them.
     """
 
-    carried = ("history", "epoch", "_epochs")
+    carried: tuple[str, ...] = ("history", "epoch", "_epochs")
 
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}

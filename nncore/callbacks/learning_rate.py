@@ -95,7 +95,9 @@ class ReduceLROnPlateau(Monitor):
         For bad arguments; when training begins, where "auto" cannot know what is better.
     """
 
-    carried = ("best", "wait", "cooldown_counter")
+    cooldown_counter: int
+    wait: int
+    carried: tuple[str, ...] = ("best", "wait", "cooldown_counter")
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10,
                  verbose: Literal[0, 1] | bool = 0, mode: Mode = "auto", min_delta: float = 1e-4, cooldown: int = 0,

@@ -67,6 +67,8 @@ class ModelCheckpoint(Monitor):
         When training begins, for a `resume` that is not there.
     """
 
+    keep_last: int | None
+
     def __init__(self, filepath: PathLikeStr, monitor: str = "val_loss", verbose: Literal[0, 1] | bool = 0,
                  save_best_only: bool = False, save_weights_only: bool = False, mode: Mode = "auto",
                  save_freq: str | int = "epoch", initial_value_threshold: float | None = None, *,

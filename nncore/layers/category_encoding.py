@@ -48,8 +48,8 @@ class CategoryEncoding(DataLayer):
         super().__init__(**common)
         if num_tokens is None:
             raise ValueError("CategoryEncoding needs num_tokens; IntegerLookup finds out by adapt(data)")
-        self.num_tokens = _checks.positive_integer("CategoryEncoding", "num_tokens", num_tokens)
-        self.output_mode = check_mode("CategoryEncoding", output_mode, ("multi_hot", "one_hot", "count"))
+        self.num_tokens: int = _checks.positive_integer("CategoryEncoding", "num_tokens", num_tokens)
+        self.output_mode: str = check_mode("CategoryEncoding", output_mode, ("multi_hot", "one_hot", "count"))
         _checks.refuse("CategoryEncoding", sparse=sparse or None)
 
     def __call__(self, inputs: Any, count_weights: Data | None = None, *,  # type: ignore[override]

@@ -47,13 +47,13 @@ class Discretization(DataLayer):
         super().__init__(name=name, dtype=dtype, **common)
         if (bin_boundaries is None) == (num_bins is None):
             raise ValueError("Discretization needs bin_boundaries, or num_bins and adapt(data): one of them")
-        self.epsilon = _checks.real_number("Discretization", "epsilon", epsilon, 0, 1, low_open=True)
-        self.output_mode = check_mode("Discretization", output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.epsilon: float = _checks.real_number("Discretization", "epsilon", epsilon, 0, 1, low_open=True)
+        self.output_mode: str = check_mode("Discretization", output_mode, ("int", "one_hot", "multi_hot", "count"))
         _checks.refuse("Discretization", sparse=sparse or None)
         self.num_bins: int | Any = None
         if num_bins is not None:
             self.num_bins = _checks.positive_integer("Discretization", "num_bins", num_bins)
-        self.bin_boundaries = None if bin_boundaries is None else self._checked(bin_boundaries)
+        self.bin_boundaries: list[float] | Any = None if bin_boundaries is None else self._checked(bin_boundaries)
         self._summary: Array | None = None
 
     @staticmethod

@@ -57,12 +57,14 @@ class Normalization(Layer):
 
     supports_masking = True
 
+    built: bool
+
     def __init__(self, axis: int | Sequence[int] | None = -1, mean: float | Data | None = None,
                  variance: float | Data | None = None, invert: bool = False,
                  **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         axis = [] if axis is None or (isinstance(axis, (list, tuple)) and not len(axis)) else axis
-        self.axis = axis if axis == [] else checked_axis("Normalization", axis)
+        self.axis: int | Sequence[int] = axis if axis == [] else checked_axis("Normalization", axis)
         if (mean is None) != (variance is None):
             raise ValueError(f"Normalization takes mean and variance, or neither; got mean={mean}, "
                              f"variance={variance}")  # fmt: skip
@@ -72,7 +74,7 @@ class Normalization(Layer):
             if self._given[0].shape != self._given[1].shape:
                 raise ValueError(f"Normalization: mean has shape {self._given[0].shape}, and variance "
                                  f"{self._given[1].shape}")  # fmt: skip
-        self.invert = _checks.boolean("Normalization", "invert", invert)
+        self.invert: bool = _checks.boolean("Normalization", "invert", invert)
         self._adapted: Sequence[Array] | None = None  # mean and variance, found before the layer was built
         self._adapted_shape: Shape | None = None  # of a sample then
         self._made: list[Weight] | None = None  # Weights of mean, variance and count

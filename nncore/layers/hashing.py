@@ -54,12 +54,12 @@ class Hashing(DataLayer):
                  output_mode: Literal["int", "one_hot", "multi_hot", "count"] = "int",
                  sparse: Literal[False] | None = False, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
-        self.num_bins = _checks.positive_integer("Hashing", "num_bins", num_bins)
+        self.num_bins: int = _checks.positive_integer("Hashing", "num_bins", num_bins)
         if mask_value is not None and not isinstance(mask_value, str):
             mask_value = _checks.integer("Hashing", "mask_value", mask_value, least=-(2**63))
-        self.mask_value = mask_value
-        self.salt = _checked_salt("Hashing", salt)
-        self.output_mode = check_mode("Hashing", output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.mask_value: str | int | None = mask_value
+        self.salt: list[int] | None = _checked_salt("Hashing", salt)
+        self.output_mode: str = check_mode("Hashing", output_mode, ("int", "one_hot", "multi_hot", "count"))
         _checks.refuse("Hashing", sparse=sparse or None)
 
     def read(self, data: Any, name: str) -> Array:

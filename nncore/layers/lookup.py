@@ -37,6 +37,7 @@ class IndexLookup(DataLayer):
     are not in the vocabulary.
     """
 
+    max_tokens: int | None
     key_dtype: Any
     reads_numbers = False  # but for data: a model's floats hold few whole numbers
 
@@ -47,13 +48,13 @@ class IndexLookup(DataLayer):
         super().__init__(**common)
         owner = type(self).__name__
         self.max_tokens = None if max_tokens is None else _checks.integer(owner, "max_tokens", max_tokens, least=2)
-        self.num_oov_indices = _checks.integer(owner, "num_oov_indices", num_oov_indices)
-        self.mask_token = None if mask_token is None else self.key(mask_token, "mask_token")
-        self.oov_token = None if oov_token is None else self.key(oov_token, "oov_token")
-        self.invert = _checks.boolean(owner, "invert", invert)
-        self.output_mode = check_mode(owner, output_mode, OUTPUT_MODES)
-        self.pad_to_max_tokens = _checks.boolean(owner, "pad_to_max_tokens", pad_to_max_tokens)
-        self.salt = _checked_salt(owner, salt)
+        self.num_oov_indices: int = _checks.integer(owner, "num_oov_indices", num_oov_indices)
+        self.mask_token: Any = None if mask_token is None else self.key(mask_token, "mask_token")
+        self.oov_token: Any = None if oov_token is None else self.key(oov_token, "oov_token")
+        self.invert: bool = _checks.boolean(owner, "invert", invert)
+        self.output_mode: str = check_mode(owner, output_mode, OUTPUT_MODES)
+        self.pad_to_max_tokens: bool = _checks.boolean(owner, "pad_to_max_tokens", pad_to_max_tokens)
+        self.salt: list[int] | None = _checked_salt(owner, salt)
         _checks.refuse(owner, sparse=sparse or None)
         if self.invert and self.output_mode != "int":
             raise ValueError(f"{owner}: invert=True gives keys; output_mode={output_mode!r} is for numbers")
@@ -61,7 +62,7 @@ class IndexLookup(DataLayer):
             raise ValueError(f"{owner}: pad_to_max_tokens needs max_tokens")
         if idf_weights is not None and self.output_mode != "tf_idf":
             raise ValueError(f"{owner}: idf_weights are for output_mode='tf_idf', not {self.output_mode!r}")
-        self.given = vocabulary is not None  # and not found by `adapt`
+        self.given: bool = vocabulary is not None  # and not found by `adapt`
         self.tokens: list[Any] = []  # the keys, without special ones
         self.idf_weights: Array | Any = None  # of all numbers, for tf_idf
         self._table: dict[Any, int] = {}

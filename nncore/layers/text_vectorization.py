@@ -68,6 +68,9 @@ class TextVectorization(DataLayer):
            [1, 2, 0, 0]])
     """
 
+    ngrams: tuple[int, ...] | None
+    given_ngrams: Any
+    lookup: StringLookup
     reads_numbers = False
 
     def __init__(self, max_tokens: int | None = None,
@@ -83,18 +86,18 @@ class TextVectorization(DataLayer):
         super().__init__(name=name, **common)
         owner = "TextVectorization"
         _checks.refuse(owner, sparse=sparse or None, ragged=ragged or None)
-        self.standardize = _chosen(owner, "standardize", standardize, _STANDARDIZE)
-        self.split = _chosen(owner, "split", split, _SPLIT)
+        self.standardize: Any = _chosen(owner, "standardize", standardize, _STANDARDIZE)
+        self.split: Any = _chosen(owner, "split", split, _SPLIT)
         self.ngrams = ngrams if ngrams is None else _widths(owner, ngrams)
         self.given_ngrams = list(ngrams) if isinstance(ngrams, (list, tuple)) else ngrams
         modes = [mode for mode in OUTPUT_MODES if mode != "one_hot"]
-        self.output_mode = check_mode(owner, output_mode, modes)
+        self.output_mode: str = check_mode(owner, output_mode, modes)
         mode: Any = self.output_mode
         if output_sequence_length is not None:
             if self.output_mode != "int":
                 raise ValueError(f"{owner}: output_sequence_length is for output_mode='int', not {output_mode!r}")
             output_sequence_length = _checks.positive_integer(owner, "output_sequence_length", output_sequence_length)
-        self.output_sequence_length = output_sequence_length
+        self.output_sequence_length: int | None = output_sequence_length
         self.lookup = StringLookup(max_tokens, mask_token="", vocabulary=vocabulary, idf_weights=idf_weights,
                                    output_mode=mode, pad_to_max_tokens=pad_to_max_tokens,
                                    encoding=encoding, name=f"{self.name}_lookup")  # fmt: skip

@@ -24,7 +24,7 @@ from nncore.models.single_calls import all_layers
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nncore._typing import Array, Logs, PathLikeStr
+    from nncore._typing import Array, Config, Logs, PathLikeStr
     from nncore.callbacks.callback_list import CallbackList
     from nncore.models.model import Model
 
@@ -54,6 +54,9 @@ class Interrupted:
         For a file that is damaged, or holds no training; in `restore`, before anything has changed, for one of another
         model.
     """
+
+    position: Config
+    steps: int
 
     def __init__(self, path: PathLikeStr) -> None:
         self.path = path

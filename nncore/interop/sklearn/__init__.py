@@ -2,8 +2,8 @@
 
 try:
     import sklearn  # noqa: F401
-except ImportError as error:
-    raise ImportError("nn.interop.sklearn needs scikit-learn: pip install 'nncore[sklearn]'") from error
+except ImportError as _error:
+    raise ImportError("nn.interop.sklearn needs scikit-learn: pip install 'nncore[sklearn]'") from _error
 
 from nncore.interop.sklearn._mlp import MLPClassifier, MLPRegressor
 from nncore.interop.sklearn._wrappers import NNClassifier, NNRegressor
