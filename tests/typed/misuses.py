@@ -53,3 +53,10 @@ nn.layers.Desne(3)  # type: ignore[attr-defined]
 nn.losses.MSE()  # type: ignore[attr-defined]
 nn.optimizers.Adam().lr  # type: ignore[attr-defined]  # noqa: B018
 nn.layers.Dense(3).kernel = x  # type: ignore[assignment]
+
+# what else people use
+nn.layers.StringLookup(output_mode="hot")  # type: ignore[arg-type]
+nn.layers.Hashing("many")  # type: ignore[arg-type]
+nn.utils.pad_sequences([[1]], padding="after")  # type: ignore[arg-type]
+nn.interop.c.export("model.safetensors", "model.c")  # type: ignore[arg-type]
+nn.plots.loss_landscape(model, x, x, dimensions=3)  # type: ignore[arg-type]

@@ -172,3 +172,38 @@ class Note(nn.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.model.stop_training = (logs or {})["loss"] < 0.1
         assert_type(self.model, nn.Model | Any)
+
+
+def everyday(x: Array, words: list[str]) -> None:
+    lookup = nn.layers.StringLookup(output_mode="one_hot", num_oov_indices=2)
+    lookup.adapt(words)
+    assert_type(lookup.get_vocabulary(), list[Any])
+    assert_type(lookup(np.array(words)), Array | Any)
+    nn.layers.Normalization(axis=-1).adapt(x)
+    nn.layers.Discretization(num_bins=4, epsilon=0.1).adapt([x, x])
+    nn.layers.CategoryEncoding(3, output_mode="count")(x, count_weights=x)
+    vectorization = nn.layers.TextVectorization(ngrams=2, standardize=None, output_sequence_length=5)
+    assert_type(vectorization.vocabulary_size(), int)
+    assert_type(nn.utils.pad_sequences([[1], [2, 3]], maxlen=2, padding="post"), Array)
+    (x_train, y_train), (x_test, y_test) = nn.utils.split_dataset((x, x), left_size=0.8)
+    model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(3)])
+    checkpoint = nn.callbacks.ModelCheckpoint("{epoch}.safetensors", keep_last=2, resume=True)
+    history = model.fit(x_train, y_train, callbacks=[checkpoint, nn.callbacks.BackupAndRestore("backup")])
+    history.plot(names="loss", log_scale=True).savefig("curves.png")
+    model.plot(rankdir="LR").savefig("model.png")
+    nn.plots.confusion_matrix(y_test, model.predict(x_test), normalize="true", display_labels=["a", "b", "c"])
+    steps, losses = nn.plots.loss_landscape_values(model, x, x, dimensions=1)
+    print(losses.shape, steps.shape)
+
+
+def bridges(x: Array, module: Any) -> None:
+    model = nn.interop.torch.from_torch(module, (4,), seed=1)
+    assert_type(model, nn.Model)
+    assert_type(nn.interop.keras.from_keras("model.keras", compile=False), nn.Model)
+    nn.interop.onnx.export(model, Path("model.onnx"), input_types="uint8")
+    assert_type(nn.interop.onnx.load("model.onnx"), nn.Model)
+    nn.interop.c.export(model, "model.c", header="model.h")
+    classifier = nn.interop.sklearn.MLPClassifier((8, 8), activation=["relu", "tanh"], dropout=0.1, n_jobs=2)
+    assert_type(classifier.fit(x, x[:, 0]).predict(x), Array)
+    nn.interop.sklearn.NNRegressor(lambda: model, epochs=3).partial_fit(x, x[:, 0])
+    assert_type(nn.embed.load("model.safetensors", threads=2), nn.embed.Predictor)
