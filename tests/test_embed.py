@@ -8,10 +8,10 @@ import threading
 
 import numpy as np
 import pytest
-from nncore.embed import Predictor
 
 import nncore as nn
 from nncore import embed
+from nncore.embed import Predictor
 
 L = nn.layers
 RANDOM = np.random.default_rng(0)

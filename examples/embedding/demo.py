@@ -3,9 +3,9 @@
 import numpy as np
 import ranking
 import scoring
-from nncore.embed import Predictor
 
 import nncore as nn
+from nncore.embed import Predictor
 
 TOP = np.array([0.5, -0.25], np.float32)
 
