@@ -127,6 +127,7 @@ cdef class Predictor:
     """
 
     def __init__(self, model, *, threads=1, rows=512, input_dtype=None):
+        from nncore.layers import preparing
         from nncore.models import Model
 
         if self.state != NULL:
@@ -137,6 +138,7 @@ cdef class Predictor:
             raise ValueError(f"Predictor: model {model.name!r} has no shape yet; call build((None, features))")
         if model.stateful:
             raise ValueError(f"Predictor does not support stateful layers; model {model.name!r} has some")
+        preparing.refuse_preparing(model, "Predictor")
         threads = _checks.positive_integer("Predictor", "threads", threads)
         rows = _checks.positive_integer("Predictor", "rows", rows)
         self.dtype = model.dtype

@@ -121,10 +121,17 @@ class Normalization(Layer):
         shape = self.input_shape if self.built else self._adapted_shape
         if shape is None:
             return None
+        return self._along(shape, self._statistics(shape)[which])[None]
+
+    def _along(self, shape, statistic):
+        """A statistic as it fits samples of a shape."""
         axes = self._axes(shape)
-        return self._statistics(shape)[which].reshape(
-            1, *(extent if axis in axes else 1 for axis, extent in enumerate(shape))
-        )
+        return statistic.reshape([extent if axis in axes else 1 for axis, extent in enumerate(shape)])
+
+    def mean_and_deviation(self, shape):
+        """What is subtracted and divided by, in float64, as arrays that fit samples of a shape."""
+        mean, variance = (self._along(shape, np.asarray(found, np.float64)) for found in self._statistics(shape))
+        return mean, np.maximum(np.sqrt(variance), LEAST_DEVIATION)
 
     def _statistics(self, shape: Shape) -> Any:
         """Mean and variance of the extents of `axis`, for samples of a shape."""

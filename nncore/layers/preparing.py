@@ -94,6 +94,16 @@ def prepare(layers: Sequence[Any], data: Any, input_shape: Any, output_shape: Sh
     return array
 
 
+def refuse_preparing(model: Any, owner: str) -> None:
+    """Raises ValueError where layers encode data before the plan reads them: the plan alone is another model."""
+    for number in range(len(model.graph.inputs)):
+        for layer in model.graph.preparing(number)[0]:
+            raise ValueError(
+                f"{owner} does not support layer {layer.name!r} ({type(layer).__name__}): it encodes data in Python "
+                "before the model reads them; take the model behind it, and call the layer on the data"
+            )
+
+
 def check_mode(owner: str, mode: str, allowed: Sequence[str]) -> str:
     """The output mode, under its present name."""
     mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)

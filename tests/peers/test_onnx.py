@@ -274,12 +274,14 @@ def test_layer(name, dtype):
 def test_every_layer_is_written_or_refused():
     from nncore.interop.onnx import registry, writers  # noqa: F401
 
-    for name, cls in L._BY_CLASS.items():
+    classes = {name: getattr(L, name) for name in (*L._BY_CLASS, *L._LATER)}
+    for name, cls in classes.items():
         assert registry.knows(cls) != (cls in registry.REFUSED), name
     tested = {getattr(L, name) for name, _, _ in LAYERS.values()}
     elsewhere = {L.InputLayer, L.Embedding, L.Bidirectional, L.TimeDistributed, L.RNN, L.Attention,
-                 L.AdditiveAttention, L.MultiHeadAttention}  # fmt: skip
-    assert {cls for cls in L._BY_CLASS.values() if registry.knows(cls)} == tested | elsewhere
+                 L.AdditiveAttention, L.MultiHeadAttention, L.Normalization, L.CategoryEncoding,
+                 L.Discretization}  # fmt: skip
+    assert {cls for cls in classes.values() if registry.knows(cls)} == tested | elsewhere
 
 
 def test_every_activation_is_written():

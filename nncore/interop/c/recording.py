@@ -9,6 +9,7 @@ import numpy as np
 from nncore import _engine, _ports
 from nncore._plan import Builder
 from nncore.layers.layer import emit_layer
+from nncore.layers.preparing import refuse_preparing
 from nncore.models.single_calls import all_layers
 
 
@@ -61,6 +62,7 @@ class Recording:
 
     def __init__(self, model):
         refuse_states(model)
+        refuse_preparing(model, "c.export")
         self.dtype, graph = model.dtype, model.graph
         recorder = Recorder(model.dtype)
         xs = [_ports.gather_input(recorder, f"x{number}", shape, False, graph.readers(number))

@@ -6,7 +6,7 @@ import nncore as nn
 from nncore import _checks
 from nncore.interop.keras import compilation
 from nncore.interop.keras.configuration import ACTIVATION_LAYERS, fitting, is_description, numbers, short
-from nncore.interop.keras.layers import KERAS_ONLY, OF_CELL, SAME, refusal
+from nncore.interop.keras.layers import KERAS_ONLY, OF_CELL, SAME, check_code, refusal
 
 # Arguments of a call that say nothing where they have this value.
 _SILENT = {"training": (None, False), "mask": (None,), "initial_state": (None,), "return_attention_scores": (False,),
@@ -170,10 +170,12 @@ class Reader:
                 del config["backward_layer"]
         elif name == "Flatten" and theirs.data_format == "channels_last":
             config.pop("data_format")  # there is no other here
+        elif name == "CategoryEncoding":
+            config["sparse"] = theirs.sparse  # which Keras's configuration lacks
         config = {key: self.value(key, value, where) for key, value in config.items()}
         config = fitting(numbers(config), source, target, where)
         try:
-            return target(**config)
+            return target.from_config(config) if name == "Discretization" else target(**config)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where}: {error}") from error
 
@@ -202,6 +204,7 @@ class Reader:
         for theirs, ours in self.made.values():
             if isinstance(theirs, self.keras.Model):
                 continue
+            check_code(ours, f"from_keras: layer {theirs.name!r}")
             given, wanted = theirs.weights, ours.weight_list()
             shapes = [tuple(weight.shape) for weight in given], [weight.array.shape for weight in wanted]
             if shapes[0] != shapes[1]:

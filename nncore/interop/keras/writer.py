@@ -7,7 +7,7 @@ import numpy as np
 import nncore as nn
 from nncore.interop.keras import compilation
 from nncore.interop.keras.configuration import fitting, is_description
-from nncore.interop.keras.layers import NNCORE_ONLY, SAME, refusal
+from nncore.interop.keras.layers import NNCORE_ONLY, SAME, check_code, refusal
 from nncore.layers.attention import Attention
 from nncore.layers.multi_head_attention import MASKS, MultiHeadAttention
 from nncore.layers.recurrent import SequenceLayer
@@ -65,7 +65,9 @@ class Writer:
     def _input(self, ours, place):
         tensor = ours.inputs[place]
         readers, others = ours.readers(place)
-        dtype = "int32" if readers and not others else self._computed()
+        encoding, _ = ours.graph.preparing(place)
+        whole = isinstance(encoding[0], nn.layers.CategoryEncoding) if encoding else readers and not others
+        dtype = "int32" if whole else self._computed()
         return self.keras.Input(tensor.sample_shape, self.batch_size, dtype=dtype, name=tensor.name)
 
     def _computed(self):
@@ -105,6 +107,7 @@ class Writer:
             raise refusal(name, where, NNCORE_ONLY)
         if getattr(ours, "stateful", False) and self.batch_size is None:
             raise ValueError(f"{where} is stateful, for which Keras needs to know the rows of a minibatch: batch_size")
+        check_code(ours, where)
         target = getattr(self.keras.layers, name)
         config = ours.get_config()
         if name == "TimeDistributed":
@@ -112,12 +115,16 @@ class Writer:
         elif name == "Bidirectional":
             for key, layer in (("layer", ours.forward_layer), ("backward_layer", ours.backward_layer)):
                 config[key] = self._layer(layer)
-        elif name.startswith("SpatialDropout"):
+        elif name.startswith("SpatialDropout") or name == "Discretization":
             config.pop("trainable")  # of which Keras's has no argument
+        elif name == "Normalization" and config["mean"] is not None:
+            for statistic in ("mean", "variance"):  # Keras takes lists for float32
+                config[statistic] = np.array(config[statistic], self._computed())
         config = {key: self.value(key, value, where) for key, value in config.items()}
         config = fitting(config, type(ours), target, where)
         try:
-            return target(**config, dtype=self.dtype)
+            config["dtype"] = self.dtype
+            return target.from_config(config) if name == "Discretization" else target(**config)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where}: {error}") from error
 
@@ -152,4 +159,7 @@ class Writer:
             pairs += zip(wanted, given, strict=True)
         for theirs, ours in pairs:
             theirs.assign(np.array(ours.array))
+        for _, theirs in self.made.values():
+            if isinstance(theirs, self.keras.layers.Normalization):
+                theirs.finalize_state()  # which computes with copies of its weights
         return pairs

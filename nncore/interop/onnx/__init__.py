@@ -46,7 +46,8 @@ def export(model: Model, path: PathLikeStr, *, input_types: Any = None) -> None:
     Notes
     -----
     Numbers of rows outside of an `Embedding`, which `predict` refuses, are the runtime's to refuse; negative ones count
-    from the end. onnxruntime has no kernels of float64 for convolutions.
+    from the end. onnxruntime has no kernels of float64 for convolutions. Numbers that a `CategoryEncoding` refuses have
+    a code of zeros. Data for a `Discretization` are compared in the model's type.
 
     References
     ----------

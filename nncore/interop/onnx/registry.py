@@ -4,7 +4,15 @@ A function is `(graph, layer, *values, **options)`, as a layer's own `emit`: it 
 Value or a list of several.
 """
 
-from nncore.layers import Layer, StackedRNNCells, composite
+from nncore.layers import (
+    Hashing,
+    IntegerLookup,
+    Layer,
+    StackedRNNCells,
+    StringLookup,
+    TextVectorization,
+    composite,
+)
 from nncore.models import Model
 
 _WRITERS: dict = {}
@@ -14,7 +22,9 @@ _MASKS: dict = {}
 REFUSED = {
     Layer: "it is the base of layers, and computes nothing",
     StackedRNNCells: "it is a cell, which RNN makes part of a graph",
-}
+    **dict.fromkeys((Hashing, IntegerLookup, StringLookup, TextVectorization),
+                    "it looks up what data say in Python; export the model behind it, and call the layer on the data"),
+}  # fmt: skip
 
 
 def writes(*classes):

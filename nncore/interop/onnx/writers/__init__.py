@@ -5,6 +5,7 @@ from nncore.interop.onnx.writers import (  # noqa: F401
     attention,
     convolution,
     dense,
+    encoding,
     masking,
     merging,
     normalization,

@@ -54,6 +54,15 @@ def write_batch_normalization(graph, layer, x):
     return Value(graph, x.shape, name, order)
 
 
+@writes(layers.Normalization)
+def write_feature_normalization(graph, layer, x):
+    order, name = x.native
+    mean, deviation = layer.mean_and_deviation(x.shape)
+    mean, deviation = graph.of_samples(mean, order, "mean"), graph.of_samples(deviation, order, "deviation")
+    steps = [("Mul", deviation), ("Add", mean)] if layer.invert else [("Sub", mean), ("Div", deviation)]
+    return Value(graph, x.shape, graph.chain(name, *steps), order)
+
+
 @writes(layers.LayerNormalization)
 def write_layer_normalization(graph, layer, x):
     axes = sample_axes(layer, layer.axis, x.shape)

@@ -57,6 +57,19 @@ class PReLU(torch.nn.Module):
         return torch.relu(x) - self.weight * torch.relu(-x)
 
 
+class Normalization(torch.nn.Module):
+    """(x - mean) / deviation, or the way back, by statistics that are not trained."""
+
+    def __init__(self, mean, deviation, invert: bool):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+        self.invert = invert
+
+    def forward(self, x):
+        return x * self.deviation + self.mean if self.invert else (x - self.mean) / self.deviation
+
+
 class SharedDropout(torch.nn.Module):
     """Dropout of which elements share one number along the axes of length 1 in `shape`."""
 

@@ -15,11 +15,14 @@ def layer(*names):
 
 REFUSED = {
     "Layer": "it is a base class, whose subclasses are programs of the user's",
+    **dict.fromkeys(("CategoryEncoding", "Discretization", "Hashing", "IntegerLookup", "StringLookup",
+                     "TextVectorization"), "it encodes data in Python, which PyTorch has no module for; take the model "
+                    "behind it, and call the layer on the data"),
     "InputLayer": "it stands for data, and not among other layers",
     "Masking": "PyTorch has no masks that come with tensors",
     "RNN": "its cell is a program of the user's",
     "StackedRNNCells": "its cells are programs of the user's",
-}
+}  # fmt: skip
 
 
 def refusal(name, where):

@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional
 
+from nncore.interop.torch.writing import modules
 from nncore.interop.torch.writing.registry import layer
 from nncore.layers.normalization import sample_axes
 
@@ -89,6 +90,15 @@ def layer_normalization(writer, layer, inputs, shapes, options):
         return _affine(module, gamma, beta)
 
     return _around(writer, inputs[0], len(shapes[0]) + 1, axes, lambda x: writer.call(layer, "", make, x), last=True)
+
+
+@layer("Normalization")
+def feature_normalization(writer, layer, inputs, shapes, options):
+    def make():
+        mean, deviation = map(writer.tensor, layer.mean_and_deviation(shapes[0]))
+        return modules.Normalization(mean, deviation, layer.invert)
+
+    return writer.call(layer, "", make, inputs[0])
 
 
 @layer("RMSNormalization")
