@@ -58,6 +58,15 @@ def test_normalization_to_keras_and_back(case, dtype):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.filterwarnings("ignore:.*computes in float32")
+def test_keras_computes_with_the_statistics_in_its_own_type():
+    """Of bfloat16 it has copies of the weights, and elsewhere views, which change with them."""
+    layer = adapted((4,))
+    theirs = to_keras(nn.Sequential([nn.Input((4,)), layer, L.Dense(2)], dtype="mixed_bfloat16"))
+    mean = theirs.layers[0].mean.to(sides.torch.float32)
+    np.testing.assert_allclose(sides.numbers(mean), layer.mean, rtol=0.01)
+
+
 def test_normalization_that_keras_adapted(tmp_path):
     theirs = sides.keras.Sequential([sides.keras.Input((3, 4)), sides.keras.layers.Normalization(axis=(1, 2))])
     theirs.layers[0].adapt(DATA.astype(np.float32))
@@ -156,13 +165,14 @@ def test_encodings_to_keras_and_back(case, dtype):
     sides.assert_close(from_keras(theirs).predict(x), wanted, dtype)
 
 
-def test_an_embedding_behind_intervals_to_keras():
+def test_an_embedding_behind_intervals():
     """The input is of fractions, though nothing but an `Embedding` reads what becomes of it."""
     model = nn.Sequential([nn.Input((4,)), L.Discretization(BOUNDARIES), L.Embedding(5, 2), L.Flatten()], seed=1)
     x = RANDOM.normal(size=(7, 4)).astype(np.float32)
     theirs = to_keras(model)
     assert theirs.inputs[0].dtype == "float32"
     sides.assert_close(model.predict(x), output(theirs, x), "float32")
+    sides.assert_close(computed(model, x), model.predict(x), "float32")
 
 
 def test_intervals_that_keras_adapted():

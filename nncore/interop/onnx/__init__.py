@@ -193,7 +193,8 @@ def _types_of(model, given):
     for number, one in enumerate(given):
         if one is None:
             embeddings, others = model.graph.readers(number)
-            one = np.int64 if embeddings and not others else own
+            encoded, _ = model.graph.preparing(number)
+            one = np.int64 if embeddings and not others and not encoded else own
         one = np.dtype(_checks.name_of_dtype("nn.interop.onnx: input_types", one))
         if one.kind not in "biuf" or one.itemsize > 8:
             raise ValueError(f"input_types must be types of real numbers; got {one.name} for {names[number]!r}")
