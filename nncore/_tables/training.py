@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nncore import callbacks
+from nncore._interrupts import interrupts_wait
 from nncore._tables import metrics, network
 from nncore._tables.detection import detect
 from nncore._tables.files import Predictor
 from nncore._tables.reading import unknown_column
 from nncore._tables.target import Raw
-from nncore.callbacks.progress import ProgbarLogger, _interrupts_wait
+from nncore.callbacks.progress import ProgbarLogger
 
 LEAST_ROWS = 10
 SMALL = 5000  # rows; smaller tables hold out a fifth, larger ones a tenth
@@ -201,7 +202,7 @@ def train(task, begin=lambda chosen: None):
     except KeyboardInterrupt:
         if best.best_weights is None:
             raise
-        with _interrupts_wait():
+        with interrupts_wait():
             model.set_weights(best.best_weights)
             _finish(predictor, task, x)
             raise Interrupted(predictor, best.best_epoch + 1) from None
@@ -315,7 +316,7 @@ class TrainingBar(ProgbarLogger):
         if self._bar is None:
             from tqdm import tqdm
 
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._rows = self.params.get("rows")
                 self._bar = tqdm(total=self.epochs * self._rows, desc="Training", unit=" rows", unit_scale=True,
                                  dynamic_ncols=True, smoothing=0,
@@ -323,7 +324,7 @@ class TrainingBar(ProgbarLogger):
 
     def progress(self, rows, logs):
         if self._bar is not None:
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._bar.update(self._epoch * self._rows + rows - self._bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -335,5 +336,5 @@ class TrainingBar(ProgbarLogger):
             shown["val_loss"] = f"{logs['val_loss']:.4f}"
             shown["best"] = f"{self.best:.4f} in {self.best_epoch}"
         if self._bar is not None:
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._bar.set_postfix(shown, refresh=False)

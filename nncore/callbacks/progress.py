@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncore._interrupts import interrupts_wait
 from nncore.callbacks.callback import Callback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nncore._typing import Logs
 
 
@@ -41,20 +37,20 @@ class ProgbarLogger(Callback):
         if self.verbose == 1:
             from tqdm.auto import tqdm
 
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._bar = tqdm(total=self.params.get("rows"), desc=self._title, unit=" rows", unit_scale=True,
                                  dynamic_ncols=True, mininterval=0.05)  # fmt: skip
 
     def progress(self, rows: int, logs: Logs) -> None:
         """Moves the bar to `rows` rows of this epoch."""
         if self._bar is not None:
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._bar.set_postfix_str(_numbers(logs), refresh=False)
                 self._bar.update(rows - self._bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self._bar is not None:
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._bar.set_postfix_str(_numbers(logs or {}))
                 self.close()
         elif self.verbose == 2:
@@ -67,27 +63,9 @@ class ProgbarLogger(Callback):
     def close(self) -> None:
         """Ends the bar's line, if there is a bar: that of an epoch that was not finished."""
         if self._bar is not None:
-            with _interrupts_wait():
+            with interrupts_wait():
                 self._bar.close()
                 self._bar = None
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C acts behind the block: a bar cut short leaves half a line, or an object that cannot be closed."""
-    handler = signal.getsignal(signal.SIGINT)
-    # Only Python's main thread is interrupted, and only it may set handlers.
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    came = []
-    signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if came:
-            handler(*came[0])
 
 
 def _numbers(logs: Logs) -> str:

@@ -123,12 +123,12 @@ class Normalization(Layer):
             return None
         return self._along(shape, self._statistics(shape)[which])[None]
 
-    def _along(self, shape, statistic):
+    def _along(self, shape: Any, statistic: Any) -> Any:
         """A statistic as it fits samples of a shape."""
         axes = self._axes(shape)
         return statistic.reshape([extent if axis in axes else 1 for axis, extent in enumerate(shape)])
 
-    def mean_and_deviation(self, shape):
+    def mean_and_deviation(self, shape: Any) -> tuple[Array, Array]:
         """What is subtracted and divided by, in float64, as arrays that fit samples of a shape."""
         mean, variance = (self._along(shape, np.asarray(found, np.float64)) for found in self._statistics(shape))
         return mean, np.maximum(np.sqrt(variance), LEAST_DEVIATION)
