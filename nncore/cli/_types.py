@@ -26,37 +26,23 @@ def whole_number(low: int) -> Callable[[str], int]:
     return parse
 
 
-def positive_number(text: str) -> float:
-    """A finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
-    return value
+def _number(wanted: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"wanted a number {wanted}, got {text!r}")
+        return value
+
+    return parse
 
 
-def number_from_zero(text: str) -> float:
-    """A finite number of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"wanted a number of at least 0, got {text!r}")
-    return value
-
-
-def number_below_one(text: str) -> float:
-    """A number of at least 0 and below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"wanted a number of at least 0 and below 1, got {text!r}")
-    return value
+# Finite numbers; a NaN fits nowhere.
+positive_number = _number("above 0", lambda value: 0 < value < math.inf)
+number_from_zero = _number("of at least 0", lambda value: 0 <= value < math.inf)
+number_below_one = _number("of at least 0 and below 1", lambda value: 0 <= value < 1)
 
 
 def share_or_path(text: str) -> float | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -84,15 +85,14 @@ def _free(name: str, taken: Any) -> str:
 
 def _write(result: Any, path: PathLikeStr) -> None:
     """As CSV, or Parquet where the name says so; whole or not at all."""
-    temporary = Path(f"{path}.part")
-    try:
-        if str(path).lower().endswith((".parquet", ".pq")):
-            result.to_parquet(temporary, index=False)
-        else:
-            result.to_csv(temporary, index=False, compression="gzip" if str(path).lower().endswith(".gz") else None)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    from nncore import _files
+
+    content = io.BytesIO()
+    if str(path).lower().endswith((".parquet", ".pq")):
+        result.to_parquet(content, index=False)
+    else:
+        result.to_csv(content, index=False, compression="gzip" if str(path).lower().endswith(".gz") else None)
+    _files.replace(path, content.getvalue())
 
 
 def _as_json(arguments: Any, target: Any, result: Any, outputs: Any) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import gzip
 import hashlib
 import math
 import os
-import secrets
 import sys
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from nncore import _files
 
 if TYPE_CHECKING:
     from nncore._typing import Array, PathLikeStr
@@ -208,7 +209,7 @@ def download(folder: Path) -> None:
         if path.is_file() and path.stat().st_size == file.size and is_published(path.read_bytes(), file):
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, fetch(file))
+        _files.replace(path, fetch(file))
 
 
 def is_published(content: bytes, file: RemoteFile) -> bool:
@@ -244,17 +245,3 @@ def fetch(file: RemoteFile) -> bytes:
         f"could not download {file.name} ({'; '.join(failures)}). Without a network, bring the four MNIST files into a "
         "folder and pass it: nn.datasets.mnist.load_data('folder')"
     )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that has its name only once it is whole, and leave nothing behind where that fails."""
-    # Not the tempfile module: its files cannot be read by others who share the cache.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

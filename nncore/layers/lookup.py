@@ -17,6 +17,7 @@ from nncore.layers.preparing import (
     DataLayer,
     batches_to_adapt,
     check_mode,
+    described,
     encode_indices,
     encoded_shape,
     whole_numbers,
@@ -300,11 +301,7 @@ class IndexLookup(DataLayer):
     @classmethod
     def from_config(cls, config: Config) -> Self:
         """Makes a layer from `get_config`, adapted as the other was."""
-        config = dict(config)
-        adapted = config.pop("adapted", None) or {}
-        for found in (config, adapted):
-            if isinstance(found.get("vocabulary"), str):  # which would read any file that a description names
-                raise ValueError("a vocabulary in a configuration must be a list of keys")
+        config, adapted = described(config)
         layer = cls(**config)
         if adapted.get("vocabulary") is not None:
             layer.set_vocabulary(**adapted)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nncore._plan import Builder
-    from nncore._typing import Array, Outputs, Shape
+    from nncore._typing import Array, Config, Outputs, Shape
 
 OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 
@@ -92,6 +92,16 @@ def prepare(layers: Sequence[Any], data: Any, input_shape: Any, output_shape: Sh
             f"{output_shape}: its vocabulary or bins have changed since"
         )
     return array
+
+
+def described(config: Config) -> tuple[Config, Config]:
+    """The arguments in the configuration of a layer with a vocabulary, and what it has adapted to, checked."""
+    config = dict(config)
+    adapted = config.pop("adapted", None) or {}
+    for found in (config, adapted):
+        if isinstance(found.get("vocabulary"), str):  # which would read any file that a description names
+            raise ValueError("a vocabulary in a configuration must be a list of keys")
+    return config, adapted
 
 
 def refuse_preparing(model: Any, owner: str) -> None:

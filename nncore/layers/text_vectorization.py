@@ -12,7 +12,15 @@ from nncore import _checks, _custom_objects
 from nncore.layers import _text
 from nncore.layers.layer import Layer
 from nncore.layers.lookup import StringLookup
-from nncore.layers.preparing import OUTPUT_MODES, DataLayer, batches_to_adapt, check_mode, encode_flat, encoded_shape
+from nncore.layers.preparing import (
+    OUTPUT_MODES,
+    DataLayer,
+    batches_to_adapt,
+    check_mode,
+    described,
+    encode_flat,
+    encoded_shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -221,11 +229,7 @@ class TextVectorization(DataLayer):
     @classmethod
     def from_config(cls, config: Config) -> Self:
         """Makes a layer from `get_config`, adapted as the other was."""
-        config = dict(config)
-        adapted = config.pop("adapted", None) or {}
-        for found in (config, adapted):
-            if isinstance(found.get("vocabulary"), str):  # which would read any file that a description names
-                raise ValueError("a vocabulary in a configuration must be a list of keys")
+        config, adapted = described(config)
         for name, known in (("standardize", _STANDARDIZE), ("split", _SPLIT)):
             if isinstance(config.get(name), str) and config[name] not in known:
                 config[name] = _custom_objects.find(config[name]) or config[name]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nncore import _checks, _data, _ports
+from nncore._names import free
 from nncore._samples import Samples, needs_samples
 
 if TYPE_CHECKING:
@@ -231,8 +231,7 @@ def _free_name(prefix: str, metric: Metric, taken: dict[str, Any]) -> str:
     name = f"{prefix}{metric.name}"
     if name in taken and metric.weighted:
         name = f"{prefix}weighted_{metric.name}"
-    names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
-    return next(name for name in names if name not in taken)
+    return free(name, taken)
 
 
 def _is_config(x: Any) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncore import _files
 from nncore.interop.c.recording import Recording
 from nncore.interop.c.source import C_TYPES, Source
 
@@ -92,7 +92,7 @@ def export(model: Model, path: PathLikeStr, name: str | None = None, *, input_dt
     if header is not None:
         texts[pathlib.Path(header)] = source.header()
     for target, text in texts.items():
-        _write(target, text)
+        _files.replace(target, text.encode("ascii"))
 
 
 def _name(path, name):
@@ -122,13 +122,3 @@ def _type(given):
     if name not in C_TYPES:
         raise ValueError(f"c.export: input_dtype must be one of {', '.join(C_TYPES)}; got {given!r}")
     return name
-
-
-def _write(path, text):
-    """Writes a file whole or not at all."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="ascii")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from nncore import __version__
+from nncore._names import claim
 from nncore.interop.c import library
 from nncore.interop.c.memory import Memory
 from nncore.interop.c.translation import Function, Numbers, Place, Real, Text, translate
@@ -232,12 +233,7 @@ class Source:
         """A name in C that is not taken: the one that is wanted, with a number if need be."""
         wanted = re.sub(r"\W", "_", wanted, flags=re.ASCII)
         wanted = wanted if wanted[:1].isalpha() else f"w_{wanted}"
-        name, count = wanted, 1
-        while name in self._names:
-            count += 1
-            name = f"{wanted}_{count}"
-        self._names.add(name)
-        return name
+        return claim(wanted, self._names, first=2)
 
     # ---- the whole
 

@@ -34,6 +34,15 @@ def fitting(config, source, target, where):
     return kept
 
 
+def made(cls, config, where):
+    """A layer of a configuration; what is wrong with it is said with where the layer is."""
+    try:
+        # of both sides the one whose constructor refuses a configuration after `adapt`
+        return cls.from_config(config) if cls.__name__ == "Discretization" else cls(**config)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
 class _Nothing:
     """No default."""
 

@@ -5,7 +5,7 @@ import numpy as np
 import nncore as nn
 from nncore import _checks
 from nncore.interop.keras import compilation
-from nncore.interop.keras.configuration import ACTIVATION_LAYERS, fitting, is_description, numbers, short
+from nncore.interop.keras.configuration import ACTIVATION_LAYERS, fitting, is_description, made, numbers, short
 from nncore.interop.keras.layers import KERAS_ONLY, OF_CELL, SAME, check_code, refusal
 
 # Arguments of a call that say nothing where they have this value.
@@ -173,11 +173,7 @@ class Reader:
         elif name == "CategoryEncoding":
             config["sparse"] = theirs.sparse  # which Keras's configuration lacks
         config = {key: self.value(key, value, where) for key, value in config.items()}
-        config = fitting(numbers(config), source, target, where)
-        try:
-            return target.from_config(config) if name == "Discretization" else target(**config)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: {error}") from error
+        return made(target, fitting(numbers(config), source, target, where), where)
 
     def value(self, key, value, where):
         """A value of a configuration, as ours has it."""

@@ -6,7 +6,7 @@ import numpy as np
 
 import nncore as nn
 from nncore.interop.keras import compilation
-from nncore.interop.keras.configuration import fitting, is_description
+from nncore.interop.keras.configuration import fitting, is_description, made
 from nncore.interop.keras.layers import NNCORE_ONLY, SAME, check_code, refusal
 from nncore.layers.attention import Attention
 from nncore.layers.multi_head_attention import MASKS, MultiHeadAttention
@@ -121,12 +121,7 @@ class Writer:
             for statistic in ("mean", "variance"):  # Keras takes lists for float32
                 config[statistic] = np.array(config[statistic], self._computed())
         config = {key: self.value(key, value, where) for key, value in config.items()}
-        config = fitting(config, type(ours), target, where)
-        try:
-            config["dtype"] = self.dtype
-            return target.from_config(config) if name == "Discretization" else target(**config)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: {error}") from error
+        return made(target, {**fitting(config, type(ours), target, where), "dtype": self.dtype}, where)
 
     def value(self, key, value, where):
         """A value of a configuration, as Keras has it."""

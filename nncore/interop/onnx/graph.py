@@ -10,6 +10,8 @@ import hashlib
 
 import numpy as np
 
+from nncore._names import claim
+
 ROWS = "batch"  # the name of the axis of samples
 
 
@@ -149,15 +151,7 @@ class Graph:
 
     def name(self, hint):
         """A name that nothing else has."""
-        return self.root._new_name("/".join([*self.root._scope, hint]))
-
-    def _new_name(self, wanted):
-        name, count = wanted, 0
-        while name in self._taken:
-            count += 1
-            name = f"{wanted}_{count}"
-        self._taken.add(name)
-        return name
+        return claim("/".join([*self.root._scope, hint]), self.root._taken)
 
     def claim(self, name):
         """Takes exactly this name, before anything else has it."""
@@ -241,7 +235,7 @@ class Graph:
         wanted = "constant" if hint is None else "/".join([*root._scope, hint])
         key = (wanted, array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
         if key not in root._known:
-            root._known[key] = root._new_name(wanted)
+            root._known[key] = claim(wanted, root._taken)
             root.constants.append((root._known[key], array))
         return root._known[key]
 

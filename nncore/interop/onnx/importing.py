@@ -13,6 +13,7 @@ import re
 
 import numpy as np
 
+from nncore._names import free
 from nncore.layers import Activation, Input, InputLayer, Permute
 from nncore.models import Model
 
@@ -249,16 +250,9 @@ class Reader:
 
     def layer(self, cls, name, *arguments, **options):
         """A new layer with a name as near as may be to that of a tensor."""
-        name = self._free_name(clean(name))
+        name = free(clean(name), self._named)
         self._named[name] = layer = cls(*arguments, name=name, **options)
         return layer
-
-    def _free_name(self, name):
-        found, count = name, 0
-        while found in self._named:
-            count += 1
-            found = f"{name}_{count}"
-        return found
 
     def weighted(self, layer, symbol, arrays):
         """What a layer with these weights makes of a tensor; where another has the same ones, it is that layer."""
@@ -334,7 +328,7 @@ class Reader:
             symbol = layer(symbol)
         elif holder is not layer:
             if holder is not None:
-                holder.name = self._free_name(wanted)
+                holder.name = free(wanted, self._named)
                 self._named[holder.name] = holder
             layer.name = wanted
             self._named[wanted] = layer

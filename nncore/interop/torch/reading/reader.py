@@ -9,6 +9,7 @@ import torch
 
 import nncore as nn
 from nncore import _checks
+from nncore._names import claim
 from nncore.interop.torch.reading import families, registry  # noqa: F401  the families fill the registry
 from nncore.interop.torch.reading.values import BATCH, Absent, Constant, States, Value, Zeros, order_of, reshaped
 
@@ -237,12 +238,7 @@ class Reader:
         wanted = wanted.replace(".", "_").replace("/", "_") or "layer"
         if wanted.rstrip("_0123456789") in _OWN_NAMES:
             wanted = f"{wanted}_of_module"
-        name, number = wanted, 0
-        while name in self.names:
-            number += 1
-            name = f"{wanted}_{number}"
-        self.names.add(name)
-        return name
+        return claim(wanted, self.names)
 
     def zeros(self):
         """A tensor of one zero for each sample."""
