@@ -56,6 +56,10 @@ PARTED_ELEMENTS = 16384
 # Images are larger than rows of features: blocks of so many go through convolutions, and parts of their weights'
 # gradients are of as many, or of more where the weight is large. These numbers show in the last bits, too.
 IMAGE_ROWS = 8
+# So do sequences through the forward pass of a cell, whose gates stay in the second-level cache from the products with
+# the inputs on, where the cell's own weight, of at most so many elements, stays there too: each block reads all of it
+# at each position. In the backward pass its rows are longer than a first-level cache, and few samples do not pay.
+CACHED_CELL_ELEMENTS = 65536
 LARGE_KERNEL_ELEMENTS = 262144
 LARGE_KERNEL_ROWS = 32
 # Floating-point operations in a minibatch below which a second thread is not even tried: about what one thread does
@@ -70,14 +74,18 @@ ROW_UPDATE_PLACES = 64
 # The kernel that computes one part of what a gradient's kernel does.
 _PARTS = {"matmul_gradient": "matmul_gradient_part", "column_sum": "column_sum_part"}
 # Rows of the blocks of a phase with these kernels in it; the others go along with those before them.
-_BLOCK_ROWS = {
-    "matmul": BLOCK_ROWS,
-    "matmul_pairs": BLOCK_ROWS,
-    **{f"{cell}_{way}": BLOCK_ROWS for cell in ("simple_rnn", "lstm", "gru", "gru_reset_before")
-       for way in ("forward", "backward")},
-    "window_product": IMAGE_ROWS,
-    "window_scatter": IMAGE_ROWS,
-}
+_GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3, "gru_reset_before": 3}
+_BLOCK_ROWS = {"matmul": BLOCK_ROWS, "matmul_pairs": BLOCK_ROWS, **{f"{cell}_backward": BLOCK_ROWS for cell in _GATES},
+               "window_product": IMAGE_ROWS, "window_scatter": IMAGE_ROWS}  # fmt: skip
+
+
+def _block_rows(kernel: Any, arguments: Any, per_row: int) -> int | None:
+    """The rows of the blocks that a step wants; None for any number."""
+    cell, _, way = kernel.rpartition("_")
+    if way == "forward" and cell in _GATES:
+        return IMAGE_ROWS if _GATES[cell] * arguments["units"] ** 2 <= CACHED_CELL_ELEMENTS else BLOCK_ROWS
+    wanted = _BLOCK_ROWS.get(kernel)
+    return IMAGE_ROWS if wanted and per_row > 1 else wanted
 
 
 class Tiles(NamedTuple):
@@ -176,9 +184,8 @@ class _Pass:
 
     def step(self, kernel: Any, arguments: Any, per_row: int = 1) -> None:
         """Adds a step over rows, or over so many samples of each."""
-        wanted = _BLOCK_ROWS.get(kernel)
-        wanted = wanted and (IMAGE_ROWS if per_row > 1 else wanted)
-        self._rows(wanted).steps.append((kernel, arguments, 0, None, _engine.ALWAYS, per_row))
+        rows = self._rows(_block_rows(kernel, arguments, per_row))
+        rows.steps.append((kernel, arguments, 0, None, _engine.ALWAYS, per_row))
 
     def part(self, kernel: Any, arguments: Any, block_rows: int, rows_from: int, per_row: int = 1) -> None:
         """Adds a step that wants blocks of exactly so many rows, for minibatches of `rows_from` rows or more."""

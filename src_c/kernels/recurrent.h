@@ -231,27 +231,32 @@ DEFINE_KERNEL(simple_rnn_backward)
 /* ---- Long short-term memory, Hochreiter and Schmidhuber, 1997: with gates (i, f, g, o) = x w + b + h u, which come in
    as x w + b, c' = s(f) c + s(i) t(g) and h' = s(o) t(c'), s and t the activations. active becomes s(i), s(f), t(g),
    s(o), in the memory of gates unless s' or t' is taken from there, and curved, its rows states_stride apart, t(c'). */
+NN_INLINE void TYPED(lstm_vector)(const int fused, int64_t i, int64_t left, int64_t units, const real *gates,
+                                  real *active, const real *c, real *c_after, real *curved, real *h)
+{
+    vec gate[4];
+#pragma GCC unroll 4
+    for (int g = 0; g < 4; g++)
+        gate[g] = TYPED(v_load_up_to)(gates + g * units + i, left);
+    if (fused) {
+#pragma GCC unroll 4
+        for (int g = 0; g < 4; g++) {
+            gate[g] = g == 2 ? TYPED(v_tanh)(gate[g]) : TYPED(v_sigmoid)(gate[g]);
+            TYPED(v_store_up_to)(active + g * units + i, gate[g], left);
+        }
+    }
+    const vec cell = v_fma(gate[1], TYPED(v_load_up_to)(c + i, left), v_mul(gate[0], gate[2]));
+    TYPED(v_store_up_to)(c_after + i, cell, left);
+    if (fused) {
+        const vec curve = TYPED(v_tanh)(cell);
+        TYPED(v_store_up_to)(curved + i, curve, left);
+        TYPED(v_store_up_to)(h + i, v_mul(gate[3], curve), left);
+    }
+}
 NN_INLINE void TYPED(lstm_row)(const int fused, int64_t units, const real *gates, real *active, const real *c,
                                real *c_after, real *curved, real *h)
 {
-    for (int64_t i = 0; i < units; i += LANES) {
-        const int64_t left = units - i;
-        vec gate[4];
-        for (int g = 0; g < 4; g++)
-            gate[g] = TYPED(v_load_up_to)(gates + g * units + i, left);
-        if (fused)
-            for (int g = 0; g < 4; g++) {
-                gate[g] = g == 2 ? TYPED(v_tanh)(gate[g]) : TYPED(v_sigmoid)(gate[g]);
-                TYPED(v_store_up_to)(active + g * units + i, gate[g], left);
-            }
-        const vec cell = v_fma(gate[1], TYPED(v_load_up_to)(c + i, left), v_mul(gate[0], gate[2]));
-        TYPED(v_store_up_to)(c_after + i, cell, left);
-        if (fused) {
-            const vec curve = TYPED(v_tanh)(cell);
-            TYPED(v_store_up_to)(curved + i, curve, left);
-            TYPED(v_store_up_to)(h + i, v_mul(gate[3], curve), left);
-        }
-    }
+    FOR_VECTORS(i, left, units, TYPED(lstm_vector)(fused, i, left, units, gates, active, c, c_after, curved, h));
 }
 DEFINE_KERNEL(lstm_forward)
 {
@@ -301,43 +306,50 @@ DEFINE_KERNEL(lstm_forward)
    gates' times its own derivative; dh = dgates u'. dc as dh, before and dy as in simple_rnn_backward.
    A row's first part ends with what has to be multiplied by t'(c'), in the place of dg; both parts are one if fused,
    and then dgates may be in the memory of active. */
+NN_INLINE void TYPED(lstm_vector_backward)(const int first_part, const int second_part, int64_t i, int64_t left,
+                                           int64_t units, const real *active, const real *c, const real *curved,
+                                           const real *dy, real *dgates, real *dh, real *dc)
+{
+    const int fused = first_part && second_part;
+    vec gate[4], slope[4], of_cell = v_zero();
+#pragma GCC unroll 4
+    for (int g = 0; g < 4; g++)
+        gate[g] = TYPED(v_load_up_to)(active + g * units + i, left);
+    if (first_part) {
+        const vec state = TYPED(state_gradient)(dh + i, dy ? dy + i : NULL, left);
+        const vec curve = TYPED(v_load_up_to)(curved + i, left);
+        slope[3] = v_mul(state, curve);
+        of_cell = v_mul(state, gate[3]);
+        if (fused) {
+            slope[3] = TYPED(sigmoid_slope)(gate[3], slope[3]);
+            of_cell = TYPED(tanh_slope)(curve, of_cell);
+        } else
+            TYPED(v_store_up_to)(dgates + 2 * units + i, of_cell, left);
+        TYPED(v_store_up_to)(dgates + 3 * units + i, slope[3], left);
+        TYPED(v_store_up_to)(dh + i, v_zero(), left);
+    } else
+        of_cell = TYPED(v_load_up_to)(dgates + 2 * units + i, left);
+    if (second_part) {
+        of_cell = v_add(TYPED(v_load_up_to)(dc + i, left), of_cell);
+        slope[0] = v_mul(of_cell, gate[2]);
+        slope[1] = v_mul(of_cell, TYPED(v_load_up_to)(c + i, left));
+        slope[2] = v_mul(of_cell, gate[0]);
+#pragma GCC unroll 3
+        for (int g = 0; g < 3; g++) {
+            if (fused)
+                slope[g] = g == 2 ? TYPED(tanh_slope)(gate[g], slope[g]) : TYPED(sigmoid_slope)(gate[g], slope[g]);
+            TYPED(v_store_up_to)(dgates + g * units + i, slope[g], left);
+        }
+        TYPED(v_store_up_to)(dc + i, v_mul(of_cell, gate[1]), left);
+    }
+}
 NN_INLINE void TYPED(lstm_row_backward)(const int first_part, const int second_part, int64_t units, const real *active,
                                         const real *c, const real *curved, const real *dy, real *dgates, real *dh,
                                         real *dc)
 {
-    const int fused = first_part && second_part;
-    for (int64_t i = 0; i < units; i += LANES) {
-        const int64_t left = units - i;
-        vec gate[4], slope[4], of_cell = v_zero();
-        for (int g = 0; g < 4; g++)
-            gate[g] = TYPED(v_load_up_to)(active + g * units + i, left);
-        if (first_part) {
-            const vec state = TYPED(state_gradient)(dh + i, dy ? dy + i : NULL, left);
-            const vec curve = TYPED(v_load_up_to)(curved + i, left);
-            slope[3] = v_mul(state, curve);
-            of_cell = v_mul(state, gate[3]);
-            if (fused) {
-                slope[3] = TYPED(sigmoid_slope)(gate[3], slope[3]);
-                of_cell = TYPED(tanh_slope)(curve, of_cell);
-            } else
-                TYPED(v_store_up_to)(dgates + 2 * units + i, of_cell, left);
-            TYPED(v_store_up_to)(dgates + 3 * units + i, slope[3], left);
-            TYPED(v_store_up_to)(dh + i, v_zero(), left);
-        } else
-            of_cell = TYPED(v_load_up_to)(dgates + 2 * units + i, left);
-        if (second_part) {
-            of_cell = v_add(TYPED(v_load_up_to)(dc + i, left), of_cell);
-            slope[0] = v_mul(of_cell, gate[2]);
-            slope[1] = v_mul(of_cell, TYPED(v_load_up_to)(c + i, left));
-            slope[2] = v_mul(of_cell, gate[0]);
-            for (int g = 0; g < 3; g++) {
-                if (fused)
-                    slope[g] = g == 2 ? TYPED(tanh_slope)(gate[g], slope[g]) : TYPED(sigmoid_slope)(gate[g], slope[g]);
-                TYPED(v_store_up_to)(dgates + g * units + i, slope[g], left);
-            }
-            TYPED(v_store_up_to)(dc + i, v_mul(of_cell, gate[1]), left);
-        }
-    }
+    FOR_VECTORS(
+        i, left, units,
+        TYPED(lstm_vector_backward)(first_part, second_part, i, left, units, active, c, curved, dy, dgates, dh, dc));
 }
 DEFINE_KERNEL(lstm_backward)
 {
@@ -398,47 +410,53 @@ NN_INLINE vec TYPED(gru_state)(vec z, vec h, vec n) { return v_fma(z, h, v_mul(v
 
 /* dz = (h - n) dh', dn = (1 - z) dh' and, of the way around the gates, dh = z dh', for one row; times the derivatives
    if fused. The results for z and n go to the first and the third gate. */
+NN_INLINE void TYPED(gru_vector_backward)(const int fused, int64_t i, int64_t left, int64_t units, const real *active,
+                                          const real *h, const real *dy, real *dgates, real *dh)
+{
+    const vec state = TYPED(state_gradient)(dh + i, dy ? dy + i : NULL, left);
+    const vec z = TYPED(v_load_up_to)(active + i, left), n = TYPED(v_load_up_to)(active + 2 * units + i, left);
+    vec of_z = v_mul(state, v_sub(TYPED(v_load_up_to)(h + i, left), n));
+    vec of_n = v_mul(state, v_sub(v_set(1), z));
+    if (fused) {
+        of_z = TYPED(sigmoid_slope)(z, of_z);
+        of_n = TYPED(tanh_slope)(n, of_n);
+    }
+    TYPED(v_store_up_to)(dgates + i, of_z, left);
+    TYPED(v_store_up_to)(dgates + 2 * units + i, of_n, left);
+    TYPED(v_store_up_to)(dh + i, v_mul(state, z), left);
+}
 NN_INLINE void TYPED(gru_row_backward)(const int fused, int64_t units, const real *active, const real *h,
                                        const real *dy, real *dgates, real *dh)
 {
-    for (int64_t i = 0; i < units; i += LANES) {
-        const int64_t left = units - i;
-        const vec state = TYPED(state_gradient)(dh + i, dy ? dy + i : NULL, left);
-        const vec z = TYPED(v_load_up_to)(active + i, left), n = TYPED(v_load_up_to)(active + 2 * units + i, left);
-        vec of_z = v_mul(state, v_sub(TYPED(v_load_up_to)(h + i, left), n));
-        vec of_n = v_mul(state, v_sub(v_set(1), z));
-        if (fused) {
-            of_z = TYPED(sigmoid_slope)(z, of_z);
-            of_n = TYPED(tanh_slope)(n, of_n);
-        }
-        TYPED(v_store_up_to)(dgates + i, of_z, left);
-        TYPED(v_store_up_to)(dgates + 2 * units + i, of_n, left);
-        TYPED(v_store_up_to)(dh + i, v_mul(state, z), left);
-    }
+    FOR_VECTORS(i, left, units, TYPED(gru_vector_backward)(fused, i, left, units, active, h, dy, dgates, dh));
 }
 
 /* ---- Gated recurrent unit, Cho et al., 2014, whose reset gate comes after the recurrent product: with gates (z, r, n)
    = x w + b, as they come in, and recurrent = h u + bias, z = s(z + recurrent_z), r = s(r + recurrent_r), n = t(n + r
    recurrent_n), h' = z h + (1 - z) n. active becomes z, r, n, in the memory of gates unless s' or t' is taken from what
    was there, plus the recurrent terms. */
+NN_INLINE void TYPED(gru_vector)(int64_t i, int64_t left, int64_t units, const real *gates, const real *recurrent,
+                                 real *active, const real *h, real *h_after)
+{
+    vec gate[3], term[3];
+#pragma GCC unroll 3
+    for (int g = 0; g < 3; g++) {
+        gate[g] = TYPED(v_load_up_to)(gates + g * units + i, left);
+        term[g] = TYPED(v_load_up_to)(recurrent + g * units + i, left);
+    }
+    gate[0] = TYPED(v_sigmoid)(v_add(gate[0], term[0]));
+    gate[1] = TYPED(v_sigmoid)(v_add(gate[1], term[1]));
+    gate[2] = TYPED(v_tanh)(v_fma(gate[1], term[2], gate[2]));
+#pragma GCC unroll 3
+    for (int g = 0; g < 3; g++)
+        TYPED(v_store_up_to)(active + g * units + i, gate[g], left);
+    const vec state = TYPED(gru_state)(gate[0], TYPED(v_load_up_to)(h + i, left), gate[2]);
+    TYPED(v_store_up_to)(h_after + i, state, left);
+}
 NN_INLINE void TYPED(gru_row)(int64_t units, const real *gates, const real *recurrent, real *active, const real *h,
                               real *h_after)
 {
-    for (int64_t i = 0; i < units; i += LANES) {
-        const int64_t left = units - i;
-        vec gate[3], term[3];
-        for (int g = 0; g < 3; g++) {
-            gate[g] = TYPED(v_load_up_to)(gates + g * units + i, left);
-            term[g] = TYPED(v_load_up_to)(recurrent + g * units + i, left);
-        }
-        gate[0] = TYPED(v_sigmoid)(v_add(gate[0], term[0]));
-        gate[1] = TYPED(v_sigmoid)(v_add(gate[1], term[1]));
-        gate[2] = TYPED(v_tanh)(v_fma(gate[1], term[2], gate[2]));
-        for (int g = 0; g < 3; g++)
-            TYPED(v_store_up_to)(active + g * units + i, gate[g], left);
-        const vec state = TYPED(gru_state)(gate[0], TYPED(v_load_up_to)(h + i, left), gate[2]);
-        TYPED(v_store_up_to)(h_after + i, state, left);
-    }
+    FOR_VECTORS(i, left, units, TYPED(gru_vector)(i, left, units, gates, recurrent, active, h, h_after));
 }
 
 /* h' from active, for the block's rows */

@@ -14,6 +14,20 @@ NN_INLINE void TYPED(v_store_up_to)(real *p, vec a, int64_t count)
         v_store_first(p, a, count);
 }
 
+/* `statement` for the vectors of a row, from i on, of `left` numbers: a constant for whole vectors. */
+#define FOR_VECTORS(i, left, count, statement)                                                                         \
+    do {                                                                                                               \
+        int64_t i = 0;                                                                                                 \
+        for (; i + LANES <= (count); i += LANES) {                                                                     \
+            enum { left = LANES };                                                                                     \
+            statement;                                                                                                 \
+        }                                                                                                              \
+        if (i < (count)) {                                                                                             \
+            const int64_t left = (count) - i;                                                                          \
+            statement;                                                                                                 \
+        }                                                                                                              \
+    } while (0)
+
 NN_INLINE real TYPED(v_lane_0)(vec a)
 {
     real lane[LANES];
