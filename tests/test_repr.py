@@ -249,3 +249,13 @@ def test_all_kinds_of_histories(curves):
     assert "nan" not in re.sub(r">[^<]*<", "><", html)  # in no coordinate
     assert len(html) < 12_000
     assert repr(history).startswith("<History: ")
+
+
+@pytest.mark.parametrize(("optimizer", "said"), [
+    (nn.optimizers.Adam(), "Adam()"),
+    (nn.optimizers.Adam(0.05, use_ema=True, name="mine"), "Adam(learning_rate=0.05, use_ema=True, name='mine')"),
+    (nn.optimizers.SGD(0.5, 0.9, clipnorm=1.0), "SGD(learning_rate=0.5, clipnorm=1.0, momentum=0.9)"),
+    (nn.optimizers.AdamW(nn.optimizers.schedules.CosineDecay(0.1, 9)), "AdamW(learning_rate='CosineDecay')"),
+])  # fmt: skip
+def test_an_optimizer_says_what_is_not_usual_about_it(optimizer, said):
+    assert repr(optimizer) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -175,6 +176,17 @@ class Optimizer:
         """Makes an optimizer, without state, from `get_config`."""
         rate = config.get("learning_rate")
         return cls(**{**config, "learning_rate": schedules.deserialize(rate)} if isinstance(rate, dict) else config)
+
+    def __repr__(self) -> str:
+        """The class with the arguments that are not its defaults."""
+        defaults = {"name": type(self).__name__.lower()}
+        for cls in reversed(type(self).__mro__[:-1]):
+            parameters = inspect.signature(cls.__init__).parameters.values()
+            defaults |= {p.name: p.default for p in parameters if p.default not in (None, inspect.Parameter.empty)}
+        given = {key: value for key, value in self.get_config().items() if value != defaults.get(key)}
+        if self._schedule is not None:
+            given["learning_rate"] = type(self._schedule).__name__
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
 
     # ---- state
 
