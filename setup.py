@@ -2,6 +2,8 @@
 
 Everything else about the package stands in pyproject.toml. NNCORE_WERROR=1 makes warnings errors (CI sets it);
 NNCORE_WITHOUT_AVX512=1 leaves out what takes half of the compiler's time, for work on other things.
+NNCORE_SANITIZE=address,undefined or thread builds for the compiler's sanitizers, whose runtimes must then be loaded
+before Python's: `python -m reliability.sanitizers` does both, in a folder of its own.
 """
 
 import os
@@ -21,8 +23,12 @@ from setuptools.command.build_ext import build_ext
 SOURCES = pathlib.Path("src_c")
 HEADERS = [str(p) for pattern in ("*.h", "*.def", "*/*.h") for p in SOURCES.glob(pattern)]
 
+SANITIZERS = [name for name in os.environ.get("NNCORE_SANITIZE", "").split(",") if name]
+
 MACHINE = platform.machine().lower()
-if MACHINE in ("x86_64", "amd64"):
+if "thread" in SANITIZERS:
+    MACRO, VARIANTS = [], {"generic": []}  # what threads share is the same in all of them, and only this is plain C
+elif MACHINE in ("x86_64", "amd64"):
     MACRO = [("NN_X86_64", "1")]
     AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"]
     VARIANTS = {
@@ -41,7 +47,19 @@ else:
 
 # The results must not depend on the compiler's mood: no contraction of a * b + c but where the source says so.
 FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+CYTHON_FLAGS = ["-O2", "-g0", "-ffp-contract=off", "-fvisibility=hidden"]
 WARNINGS = ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else [])
+if SANITIZERS:
+    # float-cast-overflow is not among what "undefined" stands for, and CPython's own -fwrapv would hide overflows.
+    names = ",".join([*SANITIZERS, *(["float-cast-overflow"] if "undefined" in SANITIZERS else [])])
+    SANITIZE_LINK = [f"-fsanitize={names}"]
+    # -Og, as GCC 12 fails at -O1 with ThreadSanitizer.
+    SANITIZE_COMPILE = [*SANITIZE_LINK, "-Og", "-g1", "-fno-omit-frame-pointer", "-fno-wrapv"]
+    if "address" in SANITIZERS:
+        # It halves the compiler's time: a null pointer crashes anyway, and AddressSanitizer knows objects' sizes.
+        SANITIZE_COMPILE += ["-fno-sanitize=null,object-size", "--param=asan-instrumentation-with-call-threshold=50"]
+else:
+    SANITIZE_LINK = SANITIZE_COMPILE = []
 # What Cython generates is not ours to keep free of unused functions.
 CYTHON_WARNINGS = [*WARNINGS, "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
 
@@ -99,7 +117,7 @@ def library(name, sources, flags):
             "sources": sources,
             "macros": MACRO,
             "obj_deps": {"": HEADERS},
-            "cflags": FLAGS + WARNINGS + flags,
+            "cflags": FLAGS + WARNINGS + flags + SANITIZE_COMPILE,
         },
     )
 
@@ -116,8 +134,8 @@ def extension(name, **options):
         [f"nncore/{name}.pyx"],
         include_dirs=[str(SOURCES), numpy.get_include()],
         define_macros=[*MACRO, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["-O2", "-g0", "-ffp-contract=off", "-fvisibility=hidden", *CYTHON_WARNINGS],
-        extra_link_args=OPENMP_LINK,
+        extra_compile_args=[*CYTHON_FLAGS, *CYTHON_WARNINGS, *SANITIZE_COMPILE],
+        extra_link_args=[*OPENMP_LINK, *SANITIZE_LINK],
         **options,
     )
 
