@@ -154,13 +154,13 @@ cdef class Rows:
         cdef cnp.npy_intp distance = cnp.PyArray_ITEMSIZE(array)
         if number < 0 or number >= 64 or self.types[number] < 0:
             return -1
+        if not cnp.PyArray_ISNOTSWAPPED(array):
+            return -1
         if self.loose and given == self.dimensions + 1 and cnp.PyArray_DIM(array, given) == 1:
             given -= 1
         elif self.loose and given == 0 and self.dimensions == 1 and self.shape[0] == 1:
             return cnp.PyArray_DIM(array, 0)
         if given != self.dimensions:
-            return -1
-        if not cnp.PyArray_ISNOTSWAPPED(array):
             return -1
         for i in range(given, 0, -1):
             if cnp.PyArray_DIM(array, i) != self.shape[i - 1]:
