@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nncore import _checks, _data
+from nncore import _checks, _data, _files
 from nncore._datasets import folder_datasets
 
 if TYPE_CHECKING:
@@ -147,7 +147,12 @@ def save_img(path: PathLikeStr, x: Data, data_format: Literal["channels_last", "
     image = array_to_img(x, data_format, scale)
     if image.mode == "RGBA" and file_format == "jpeg":
         raise ValueError("save_img: a JPEG has no fourth channel; give three, or write a PNG")
-    image.save(path, format=file_format, **kwargs)
+    if hasattr(path, "write"):
+        image.save(path, format=file_format, **kwargs)
+        return
+    content = io.BytesIO()
+    image.save(content, format=file_format, **kwargs)
+    _files.replace(path, content.getvalue())
 
 
 def _size(owner: str, name: str, size: Any) -> tuple[int, int]:

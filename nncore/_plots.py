@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.image
@@ -11,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from nncore import _files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +70,9 @@ def save_training_picture(path: PathLikeStr, history: dict[str, list[float]], im
     """
     with matplotlib.style.context(["default", STYLE]):
         figure = training_figure(history, images, labels, predictions, title)
-        figure.savefig(path, format="png", dpi=150)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=150)
+    _files.replace(path, content.getvalue())
 
 
 def training_figure(history: dict[str, list[float]], images: Array, labels: Array, predictions: Array,

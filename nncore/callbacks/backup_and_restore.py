@@ -111,5 +111,6 @@ class BackupAndRestore(Callback):
 
     def _remove_unfinished(self) -> None:
         """Removes what a process has left that was killed while it wrote a backup."""
-        for path in self.backup_dir.glob(f".{self._latest.name}.*.part"):
-            path.unlink(missing_ok=True)
+        from nncore import _files  # which few programs need
+
+        _files.remove_unfinished(self.backup_dir, f".{self._latest.name}.*.part")

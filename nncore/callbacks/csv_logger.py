@@ -44,7 +44,9 @@ class CSVLogger(Callback):
         self.keys = None
         goes_on = self.model is not None and self.model._position is not None  # behind an interruption
         if not self.append and not goes_on:
-            self._open("w").close()
+            from nncore import _files  # which few programs need
+
+            _files.replace(self.filename, b"")
 
     def get_state(self) -> dict[str, Any]:
         written = os.path.getsize(self.filename) if os.path.exists(self.filename) else 0
@@ -57,20 +59,22 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import csv  # which few programs need
+        import io
+
+        from nncore import _files
 
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-        with self._open("a") as file:  # for this row only, so that a run that is killed leaves all rows so far
-            writer = csv.writer(file, delimiter=self.sep)
-            if file.tell() == 0:
-                writer.writerow(["epoch", *self.keys])
-            writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
-
-    def _open(self, mode: str) -> Any:
-        return open(self.filename, mode, newline="", encoding="utf-8")
+        rows = io.StringIO(newline="")
+        writer = csv.writer(rows, delimiter=self.sep)
+        if not os.path.exists(self.filename) or os.path.getsize(self.filename) == 0:
+            writer.writerow(["epoch", *self.keys])
+        writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
+        # this row only, so that a run that is killed leaves all rows so far
+        _files.append(self.filename, rows.getvalue().encode())
 
 
 def _cell(value: Any) -> Any:

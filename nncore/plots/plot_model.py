@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-from nncore import _checks
+from nncore import _checks, _files
 
 if TYPE_CHECKING:
     from nncore._typing import PathLikeStr
@@ -61,5 +62,7 @@ def plot_model(model: Model, to_file: PathLikeStr | None = "model.png", show_sha
         known = figure.canvas.get_supported_filetypes()
         if ending not in known:
             raise ValueError(f"plot_model: to_file must end in one of {', '.join(sorted(known))}; got {to_file!r}")
-        figure.savefig(to_file, dpi=dpi, format=ending)
+        content = io.BytesIO()
+        figure.savefig(content, dpi=dpi, format=ending)
+        _files.replace(to_file, content.getvalue())
     return figure
