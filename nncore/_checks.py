@@ -37,19 +37,21 @@ def refuse_unknown(owner: str, arguments: Mapping[str, Any]) -> None:
         raise TypeError(f"{owner} has no argument {name!r}")
 
 
-def integer(owner: str, name: str, value: Any, least: int = 0) -> int:
-    """Returns `value` as an int of at least `least`."""
+def integer(owner: str, name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """Returns `value` as an int of at least `least`, and at most `most`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
     number: int = value.__index__()
     if number < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, not {number}")
+    if most is not None and number > most:
+        raise ValueError(f"{owner}: {name} must be at most {most}, not {number}")
     return number
 
 
-def positive_integer(owner: str, name: str, value: Any) -> int:
-    """Returns `value` as an int of at least 1."""
-    return integer(owner, name, value, least=1)
+def positive_integer(owner: str, name: str, value: Any, most: int | None = None) -> int:
+    """Returns `value` as an int of at least 1, and at most `most`."""
+    return integer(owner, name, value, 1, most)
 
 
 def sample_shape(owner: str, name: str, shape: Any) -> Shape:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nncore._typing import PathLikeStr
 
 UNFINISHED = ".*.nncore-*.part"  # what a process leaves that is killed while it writes
+_MOST_TIMES = 200  # as large as a compressed file may be what is in it
+_SPARE_BYTES = 2**26
 _LONGEST_NAME = 100  # bytes of a file's name in that of its temporary file, which has at most 255 of some systems
 
 
@@ -72,6 +74,17 @@ def append(path: PathLikeStr, content: bytes) -> None:
             with contextlib.suppress(OSError):  # of a device or a pipe
                 os.truncate(file.fileno(), size)
             raise
+
+
+def most_unpacked(size: int, path: object, claimed: int = 0) -> int:
+    """Bytes that may come out of a compressed file of this size; ValueError where more of them are claimed."""
+    most = _MOST_TIMES * size + _SPARE_BYTES
+    if claimed > most:
+        raise ValueError(
+            f"{path} has {size:,} bytes, compressed, and more than {most:,} in it, which are not unpacked: it may have "
+            "been made to fill the memory. Unpack it before, where it is to be trusted"
+        )
+    return most
 
 
 def remove_unfinished(folder: Path, pattern: str = UNFINISHED) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncore import _cgroups
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -108,10 +110,5 @@ def _address(mapping: Any) -> int:
 def _memory() -> int:
     """Bytes of memory that the machine has, or the control group allows."""
     bytes_ = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(path) as file:
-                return min(bytes_, int(file.read()))
-        except (OSError, ValueError):  # there is none, or it says "max"
-            continue
-    return bytes_
+    allowed = _cgroups.memory()
+    return bytes_ if allowed is None else min(bytes_, allowed)

@@ -7,12 +7,11 @@ Environment variables, read at import: ``NNCORE_NUM_THREADS``, and ``NNCORE_ISA`
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
-from nncore import _checks, _engine
+from nncore import _cgroups, _checks, _engine
 from nncore._calls import forget_calls
 from nncore._version import __version__
 
@@ -39,35 +38,24 @@ __all__ = [
 ]
 
 
-def _cgroup_cpus() -> int | None:
-    """Whole processors of the cgroup's quota, at least 1; None where there is no quota."""
-    for quota_file, period_file in (
-        ("/sys/fs/cgroup/cpu.max", None),
-        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-    ):
-        try:
-            with open(quota_file) as f:
-                words = f.read().split()
-            if period_file:
-                with open(period_file) as f:
-                    words += f.read().split()
-            quota, period = words[:2]
-            if quota not in ("max", "-1"):
-                return max(1, math.floor(int(quota) / int(period)))
-        except (OSError, ValueError):
-            continue
-    return None
+MOST_THREADS = 4096  # more cannot be meant, and where the system has no more to give, OpenMP ends the process
+
+
+def _thread_count(owner: str, n: int) -> int:
+    return _checks.positive_integer(owner, "the number of threads", n, MOST_THREADS)
 
 
 def _default_threads() -> int:
     given = os.environ.get("NNCORE_NUM_THREADS")
     if given:
         try:
-            return _checks.positive_integer("NNCORE_NUM_THREADS", "the number", int(given))
+            return _thread_count("NNCORE_NUM_THREADS", int(given))
         except ValueError:
-            raise ValueError(f"NNCORE_NUM_THREADS must be a whole number of at least 1, not {given!r}") from None
+            raise ValueError(
+                f"NNCORE_NUM_THREADS must be a whole number of at least 1, at most {MOST_THREADS}, not {given!r}"
+            ) from None
     allowed = _engine.available_threads()
-    quota = _cgroup_cpus()
+    quota = _cgroups.cpus()
     return allowed if quota is None else min(allowed, quota)
 
 
@@ -107,9 +95,9 @@ def set_num_threads(n: int) -> None:
 
     Parameters
     ----------
-    n : int, at least 1
+    n : int, 1 to 4096
     """
-    _use_threads(_checks.positive_integer("set_num_threads", "the number of threads", n))
+    _use_threads(_thread_count("set_num_threads", n))
 
 
 def get_num_threads() -> int:

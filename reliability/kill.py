@@ -103,7 +103,7 @@ class GoneOnWith:
 
 
 class OfTheCommandLine:
-    """`nncore train --out` again and again."""
+    """`nncore train --out`, which is killed at any time until a bit after its end."""
 
     def __init__(self, folder):
         self.path, self.table = folder / "file.safetensors", folder.parent / "table.csv"
@@ -157,7 +157,11 @@ def kinds(folder, kills):
     except ImportError:
         print("nncore train: left out, as pandas is not here")
     else:
-        found["nncore train --out"] = OfTheCommandLine(made("cli")), 0.5
+        task = OfTheCommandLine(made("cli"))
+        task.end()  # with all imports that it makes
+        start = time.perf_counter()
+        task.end()
+        found["nncore train --out"] = task, 1.2 * (time.perf_counter() - start)
     return found
 
 

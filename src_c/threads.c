@@ -34,7 +34,8 @@ int nn_available_threads(void)
 {
 #ifdef _OPENMP
     int count = omp_get_num_procs(); /* respects the affinity mask */
-    int limit = omp_get_max_threads();
+    int limit = omp_get_max_threads(), in_all = omp_get_thread_limit();
+    limit = in_all < limit ? in_all : limit;
     return limit < count ? limit : count;
 #else
     return 1;
@@ -107,6 +108,13 @@ __attribute__((no_sanitize("thread")))
 #endif
 static void open_region(const region_call *call)
 {
+#ifdef __linux__
+    /* Where the environment asks for bound threads (OMP_PROC_BIND, GOMP_CPU_AFFINITY), GNU's OpenMP binds the thread
+       that opens its first region, too, for good: the user's own, and with it all that it starts later. That one gets
+       back what it had. */
+    unsigned long mask[1024];
+    int bound = omp_get_proc_bind() != omp_proc_bind_false && !sched_getaffinity(0, sizeof mask, (cpu_set_t *)mask);
+#endif
     HAND_OVER(call);
 #pragma omp parallel num_threads(call->threads)
     {
@@ -115,6 +123,10 @@ static void open_region(const region_call *call)
         HAND_OVER(call);
     }
     TAKE_OVER(call);
+#ifdef __linux__
+    if (bound)
+        sched_setaffinity(0, sizeof mask, (cpu_set_t *)mask);
+#endif
 }
 
 static void *open_region_elsewhere(void *call)

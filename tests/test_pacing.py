@@ -14,7 +14,7 @@ import textwrap
 
 import pytest
 
-import nncore as nn
+from nncore import _cgroups
 
 ATTEMPTS = 3
 ROUNDS = 6
@@ -62,7 +62,7 @@ def cores():
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system pins no process to a processor")
     allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) < 2 or (nn.config._cgroup_cpus() or 2) < 2:
+    if len(allowed) < 2 or (_cgroups.cpus() or 2) < 2:
         pytest.skip("needs two processors")
     return allowed[-2:]
 

@@ -1,6 +1,7 @@
 """CSV and Parquet files as data frames, or an error that says what the file is and what to do."""
 
 import codecs
+import contextlib
 import csv
 import difflib
 import io
@@ -10,12 +11,18 @@ import sys
 import warnings
 from typing import NamedTuple
 
+from nncore import _files
+
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BLANKS = r"\s+"
 # Beside pandas's own, "NA", "null", the empty text and their like.
 MISSING = ("?", "-", "--", "missing", "MISSING", "(null)", "\\N")
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 200
+# Cells that a file may have: rows of a CSV file may be cut short, and a Parquet file's columns be one value each.
+MOST_CELLS_PER_BYTE = 50
+MOST_CELLS_PER_FIELD = 4
+SPARE_CELLS = 10**7
 
 _BINARY = (
     (b"\x89PNG", "a PNG picture"), (b"\xff\xd8\xff", "a JPEG picture"), (b"GIF8", "a GIF picture"),
@@ -145,10 +152,16 @@ def _decompressed(content, module, form, name):
     library = importlib.import_module(module)
     zlib = importlib.import_module("zlib")
     damaged = (OSError, EOFError, ValueError, zlib.error, getattr(library, "LZMAError", OSError))
+    most, unpacked, chunks = _files.most_unpacked(len(content), name), 0, []
     try:
-        return library.decompress(content)
+        with library.open(io.BytesIO(content)) as file:
+            while unpacked <= most and (chunk := file.read(1 << 22)):
+                chunks.append(chunk)
+                unpacked += len(chunk)
     except damaged as error:
         raise ValueError(f"{name} is no whole {form} file: {error}") from error
+    _files.most_unpacked(len(content), name, unpacked)
+    return b"".join(chunks)
 
 
 def _neighbours(path):
@@ -165,13 +178,36 @@ def _parquet(pandas, content, name):
     except ImportError as error:
         raise ImportError(f"Parquet files need pyarrow ({error}): pip install 'nncore[tables]'") from error
     try:
+        _require_cells(*_rows_and_columns(content), MOST_CELLS_PER_BYTE * len(content), name)
         frame = pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
+    except _TooManyCellsError:
+        raise
     except (ValueError, OSError, TypeError) as error:
         raise ValueError(f"{name} is no whole Parquet file: {error}") from error
     if not isinstance(frame.index, pandas.RangeIndex):
         index = [each for each in frame.index.names if each is not None and each not in frame.columns]
         frame = frame.reset_index(level=index) if index else frame
     return frame.reset_index(drop=True)
+
+
+def _rows_and_columns(content):
+    """What a Parquet file says of itself."""
+    from pyarrow import parquet
+
+    metadata = parquet.read_metadata(io.BytesIO(content))
+    return metadata.num_rows, metadata.num_columns
+
+
+class _TooManyCellsError(ValueError):
+    """A table that says of itself that it is much larger than its file."""
+
+
+def _require_cells(rows, columns, most, name):
+    """Raises for a table of many more cells than its file is for, for which there would be memory all the same."""
+    if rows * columns > most + SPARE_CELLS:
+        raise _TooManyCellsError(
+            f"{name} has {rows:,} rows and {columns:,} columns; of its size it may have {most + SPARE_CELLS:,} cells"
+        )
 
 
 # ---- CSV
@@ -188,6 +224,7 @@ def _csv(pandas, content, name, separator):
     lines = _lines(sample, whole=len(content) <= SAMPLE_BYTES)
     separator = separator or _separator(lines, quote)
     _require_csv(lines, separator, name)
+    _require_whole_rows(content, separator or ",", quote, encoding, name)
     frame = _parsed(pandas, content, name, encoding=encoding, sep=separator or ",", quotechar=quote,
                     skiprows=1 if told else None, index_col=_index_column(lines, separator, quote))  # fmt: skip
     words = [f"CSV, {_word(separator)}" if separator else "CSV, one column"]
@@ -279,6 +316,22 @@ def _require_csv(lines, separator, name):
             f"{name} is no CSV file: no comma, semicolon, tab or bar divides its lines into equally many fields; the "
             f"first is {start[:60]!r}. If another sign does, name it with --separator"
         )
+
+
+def _require_whole_rows(content, separator, quote, encoding, name):
+    """Raises where most fields of most rows are not there."""
+    end = content.find(b"\n")
+    first = content if end < 0 else content[:end]
+    columns = len(first.split()) if separator == BLANKS else first.count(separator.encode()) + 1
+    if content.count(b"\n") * columns <= max(SPARE_CELLS, MOST_CELLS_PER_FIELD * len(content)):
+        return  # nearly all files: those whose fields have no lines of their own
+    text = io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
+    rows = fields = 0
+    with contextlib.suppress(csv.Error):
+        blanks = separator == BLANKS
+        for row in map(str.split, text) if blanks else csv.reader(text, delimiter=separator, quotechar=quote):
+            rows, fields = rows + bool(row), fields + len(row)
+    _require_cells(rows, columns, MOST_CELLS_PER_FIELD * fields, name)
 
 
 def _index_column(lines, separator, quote):

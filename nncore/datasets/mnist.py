@@ -157,15 +157,18 @@ def read_idx(path: Path, dimensions: int) -> Array:
     """
     with open(path, "rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
+        size = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
-            return read_idx_stream(gzip.GzipFile(fileobj=file) if compressed else file, path, dimensions)
+            if compressed:
+                return read_idx_stream(gzip.GzipFile(fileobj=file), path, dimensions, size)
+            return read_idx_stream(file, path, dimensions)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path} is not a complete gzip file: {error}") from error
 
 
-def read_idx_stream(stream: Any, path: Path, dimensions: int) -> Array:
-    """Read what `read_idx` describes from an open binary stream."""
+def read_idx_stream(stream: Any, path: Path, dimensions: int, compressed: int | None = None) -> Array:
+    """Read what `read_idx` describes from an open binary stream, of a file of so many bytes where it is compressed."""
     header = stream.read(4 + 4 * dimensions)
     magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
     if header[:4] != magic:
@@ -186,6 +189,8 @@ def read_idx_stream(stream: Any, path: Path, dimensions: int) -> Array:
         if not chunk:
             raise ValueError(f"{path} must hold {wanted} bytes after its header ({claim}); it holds {len(content)}")
         content += chunk
+        if compressed is not None:
+            _files.most_unpacked(compressed, path, len(content))
     # In a gzip file, this read is also the one that checks the checksum at its end.
     if stream.read(1):
         raise ValueError(f"{path} must end {wanted} bytes after its header ({claim}); it goes on")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
+import math
 import re
 import threading
 from typing import TYPE_CHECKING, Any, overload
@@ -435,6 +437,20 @@ def emit_layer(builder: Builder, layer: Layer | Model, values: Sequence[Value],
     return outputs
 
 
+# Elements that weights may still have while a model is made of a description, where that is limited.
+_left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("elements left", default=None)
+
+
+@contextlib.contextmanager
+def weights_of_at_most(elements: int) -> Iterator[None]:
+    """Refuses a model whose weights have more elements in all, before there is memory for them."""
+    token = _left.set([elements])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
 class WeightMaker:
     """Makes a model's weights: their dtype, their seed, their numbers."""
 
@@ -447,6 +463,11 @@ class WeightMaker:
 
     def make(self, name: str, shape: Shape, initializer: Initializer) -> Weight:
         """A new weight with initial values."""
+        left = _left.get()
+        if left is not None:
+            left[0] -= math.prod(shape)
+            if left[0] < 0:
+                raise ValueError(f"with {name!r} of shape {tuple(shape)} there are more weights than values for them")
         array = _engine.aligned_zeros(shape, self.dtype)
         initializer.fill(array, self.seed, next(self._numbers))
         return Weight(name, array)

@@ -24,6 +24,7 @@ __all__ = ["AUC", "FalseNegatives", "FalsePositives", "Precision", "PrecisionAtR
            "SensitivityAtSpecificity", "SpecificityAtSensitivity", "TrueNegatives", "TruePositives"]  # fmt: skip
 
 EPSILON = 1e-7  # Keras's: AUC's outer thresholds are this far outside 0 .. 1
+MOST_THRESHOLDS = 10**6
 BELOW_ALL = -1e10  # the threshold of the top_k
 
 
@@ -256,7 +257,7 @@ class _Best(ThresholdMetric):
                  dtype: None = None) -> None:  # fmt: skip
         owner = type(self).__name__
         setattr(self, self.constraint, _checks.real_number(owner, self.constraint, value, 0, 1))
-        self.num_thresholds: int = _checks.positive_integer(owner, "num_thresholds", num_thresholds)
+        self.num_thresholds: int = _checks.positive_integer(owner, "num_thresholds", num_thresholds, MOST_THRESHOLDS)
         thresholds = [0.5] if num_thresholds == 1 else list(np.arange(num_thresholds) / (num_thresholds - 1))
         super().__init__(thresholds, class_id, None, name, dtype)
         self._within_unit |= num_thresholds == 2
@@ -412,7 +413,7 @@ class AUC(ThresholdMetric):
         self.summation_method: str = _choice("summation_method", summation_method, methods, str.lower)
         self.init_thresholds = thresholds
         if thresholds is None:
-            self.num_thresholds = _checks.integer("AUC", "num_thresholds", num_thresholds, least=2)
+            self.num_thresholds = _checks.integer("AUC", "num_thresholds", num_thresholds, 2, MOST_THRESHOLDS)
             inner = list(np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1))
         else:
             inner = sorted(_checks.real_number("AUC", "thresholds", threshold, 0, 1) for threshold in thresholds)  # type: ignore[union-attr]

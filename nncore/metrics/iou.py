@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]
 
 EPSILON = 1e-7  # Keras's
+MOST_CLASSES = 2**16  # of which the matrix has the square
 NO_LABEL = 2**31  # no int32, so that no label is it
 
 
@@ -53,7 +54,7 @@ class IoU(StateMetric):
         super().__init__(dtype, name)
         owner = type(self).__name__
         _checks.refuse(owner, axis=None if axis == -1 else axis)
-        self.num_classes: int = _checks.positive_integer(owner, "num_classes", num_classes)
+        self.num_classes: int = _checks.positive_integer(owner, "num_classes", num_classes, MOST_CLASSES)
         self.target_class_ids = [_checks.integer(owner, "target_class_ids", number) for number in target_class_ids]
         if not self.target_class_ids or max(self.target_class_ids) >= self.num_classes:
             raise ValueError(
@@ -143,7 +144,7 @@ class MeanIoU(IoU):
 
     def __init__(self, num_classes: int, name: str | None = None, dtype: None = None, ignore_class: int | None = None,
                  sparse_y_true: bool = True, sparse_y_pred: bool = True, axis: Literal[-1] = -1) -> None:  # fmt: skip
-        count = _checks.positive_integer(type(self).__name__, "num_classes", num_classes)
+        count = _checks.positive_integer(type(self).__name__, "num_classes", num_classes, MOST_CLASSES)
         super().__init__(count, range(count), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def get_config(self) -> Config:

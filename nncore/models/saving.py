@@ -15,12 +15,14 @@ import numpy as np
 
 from nncore import _checks, _custom_objects, layers
 from nncore._version import __version__
+from nncore.layers.layer import weights_of_at_most
 
 if TYPE_CHECKING:
     from nncore._typing import Array, Config, PathLikeStr
     from nncore.models.model import Model
 
 FORMAT = 1
+SPARE_ELEMENTS = 2**16  # that layers in the making may have beside those in the file
 MAX_DESCRIPTION = 100_000_000  # bytes in front of the tensors: readers of safetensors refuse more
 
 
@@ -66,11 +68,12 @@ def _shared_layers(model: Model) -> dict[int, Any]:
 def restore(model: Any, saved: Config) -> None:
     """Makes `model`, an object without content, what `state_of` described."""
     state, tensors = saved["state"], saved["tensors"]
-    with layers.sharing({}):
+    elements = sum(array.size for name, array in tensors.items() if name.startswith("weights."))
+    with layers.sharing({}), weights_of_at_most(elements + SPARE_ELEMENTS):
         fresh = type(model).from_config(state["config"])
-    shapes = state.get("input_shapes")
-    if shapes is not None:
-        fresh.build(shapes if len(shapes) > 1 else shapes[0])
+        shapes = state.get("input_shapes")
+        if shapes is not None:
+            fresh.build(shapes if len(shapes) > 1 else shapes[0])
     model.__dict__.update(fresh.__dict__)
     compiled = state["compiled"]
     if compiled is not None:

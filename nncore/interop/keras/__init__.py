@@ -63,6 +63,7 @@ def from_keras(model: Any, *, compile: bool = True, input_shape: Sequence[int] |
     if isinstance(model, (str, os.PathLike)):
         if not os.path.exists(model):
             raise FileNotFoundError(f"from_keras: there is no file {os.fspath(model)}")
+        _refuse_bomb(model)
         model = keras.saving.load_model(model, compile=compile, safe_mode=True)
     return read(keras, model, compile, input_shape, seed)
 
@@ -98,6 +99,17 @@ def to_keras(model: Model, *, compile: bool = True, batch_size: int | None = Non
     from nncore.interop.keras.writer import write
 
     return write(keras, model, compile, batch_size)
+
+
+def _refuse_bomb(path):
+    """Raises ValueError for an archive that would become much larger than it is, before Keras unpacks it."""
+    import zipfile
+
+    from nncore import _files
+
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _files.most_unpacked(os.path.getsize(path), path, sum(member.file_size for member in archive.infolist()))
 
 
 def _keras():
