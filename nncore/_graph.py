@@ -58,9 +58,22 @@ class Graph:
     def build(self, weights: WeightMaker) -> None:
         """Builds every layer that is not built yet, with weights from a WeightMaker."""
         for node in self.nodes:
-            if node.inputs:
-                shapes = [tensor.sample_shape for tensor in node.inputs]
-                node.layer.build_for(shapes if node.layer.merges else shapes[0], weights)
+            self.build_node(node, weights)
+
+    @staticmethod
+    def build_node(node: Node, weights: WeightMaker) -> None:
+        """Builds the layer of one node."""
+        if node.inputs:
+            shapes = [tensor.sample_shape for tensor in node.inputs]
+            node.layer.build_for(shapes if node.layer.merges else shapes[0], weights)
+
+    def append(self, node: Node) -> None:
+        """Puts a node of another layer behind all others, in the place of the only output that it begins with."""
+        self.nodes.append(node)
+        self.layers.append(node.layer)
+        self.outputs = list(node.outputs)
+        self.output_shapes = [tensor.sample_shape for tensor in self.outputs]
+        self._preparing.clear()
 
     def emit(self, builder: Builder, values: Sequence[Value], emit_layer: Callable[..., Any]) -> list[Value]:
         """Emits every layer into a plan, by emit_layer(builder, layer, values, options); returns the output Values.

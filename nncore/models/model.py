@@ -99,6 +99,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         self._position: Config | None = None
         self._training_calls: Any = None
         self._compilation: Config = {}
+        self._weight_maker = WeightMaker(self.dtype, self.seed)  # one, so that weights of later layers are others
         self._reset_programs()
 
     def _reset_programs(self) -> None:
@@ -168,7 +169,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
             )
 
     def _build_graph(self, graph: Graph) -> None:
-        graph.build(WeightMaker(self.dtype, self.seed))
+        graph.build(self._weight_maker)
         self._use_graph(graph)
 
     def _use_graph(self, graph: Graph) -> None:
@@ -201,7 +202,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
 
     def _build_for_shapes(self, shapes: Sequence[Shape]) -> None:
         graphs = composite.prepare(self, shapes)
-        composite.build_graphs(self, graphs, WeightMaker(self.dtype, self.seed))
+        composite.build_graphs(self, graphs, self._weight_maker)
         self._use_graph(graphs[0])
 
     def _build_from_data(self, x: Any) -> None:

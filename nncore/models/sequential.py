@@ -43,6 +43,7 @@ class Sequential(Model):
     def __init__(self, layers: Sequence[Layer | Model | Tensor] | None = None, trainable: bool = True,
                  name: str | None = None, *, dtype: ModelDtype = "float32", seed: Seed = None) -> None:  # fmt: skip
         self._layers: list[Any] = []
+        self._by_name: dict[str, Any] = {}  # the same, by name
         self._input: InputLayer | None = None
         self._open(name, trainable, dtype, seed)
         for layer in layers or ():
@@ -55,8 +56,19 @@ class Sequential(Model):
         """Appends a layer."""
         self._lock.refuse_borrower("get a layer")
         with self._exclusively():
-            self._append(layer)
-            self._try_to_build()
+            count, given = len(self._layers), self._input
+            try:
+                self._append(layer)
+                if self.graph is None:
+                    self._try_to_build()
+                else:
+                    self._extend()
+            except BaseException:
+                self._input = given
+                for refused in self._layers[count:]:
+                    del self._by_name[refused.name]
+                del self._layers[count:]
+                raise
 
     def pop(self) -> AnyLayer:
         """Removes the last layer and returns it."""
@@ -65,6 +77,7 @@ class Sequential(Model):
         self._lock.refuse_borrower("lose a layer")
         with self._exclusively():
             layer = self._layers.pop()
+            self._by_name = {other.name: other for other in self._layers}
             self.graph = None
             self._try_to_build()
             return layer
@@ -84,11 +97,12 @@ class Sequential(Model):
             return
         if not isinstance(layer, (Layer, Model)):
             raise TypeError(f"Sequential takes layers; got {layer!r}")
-        if any(layer.name == other.name for other in self._layers):
+        if getattr(self._by_name.get(layer.name), "name", None) == layer.name:  # others may have new names since
             raise ValueError(f"two layers are named {layer.name!r}: a name must be unique in its model")
         if not self._layers and self._input is None and isinstance(layer, Layer) and layer.wanted_shape is not None:
             self._input = InputLayer(layer.wanted_shape)
         self._layers.append(layer)
+        self._by_name[layer.name] = layer
 
     def _try_to_build(self) -> None:
         if self._input is None and self._layers and isinstance(self._layers[0], Model) and self._layers[0].built:
@@ -99,10 +113,22 @@ class Sequential(Model):
         if self._input is not None and self._layers:
             start = end = Input(layer=self._input)
             for layer in self._layers:
-                end = layer.connect([end] if layer.merges else end)
-                if isinstance(end, list):
-                    raise ValueError(f"Sequential cannot go on behind layer {layer.name!r} of {len(end)} outputs")
+                end = self._connected(layer, end)
             self._build_graph(Graph([start], [end], f"model {self.name!r}", None))
+
+    def _extend(self) -> None:
+        """Puts the last layer behind those that are built."""
+        end = self._connected(self._layers[-1], self.graph.outputs[0])
+        self.graph.build_node(end.node, self._weight_maker)
+        self.graph.append(end.node)
+        self._use_graph(self.graph)
+
+    @staticmethod
+    def _connected(layer: AnyLayer, end: Tensor) -> Tensor:
+        result: Any = layer.connect([end] if layer.merges else end)
+        if isinstance(result, list):
+            raise ValueError(f"Sequential cannot go on behind layer {layer.name!r} of {len(result)} outputs")
+        return result  # type: ignore[no-any-return]
 
     def prepare(self, shapes: Sequence[Shape]) -> None:
         if not self.built and self._layers:

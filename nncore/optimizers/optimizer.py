@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -261,11 +262,15 @@ class Optimizer:
 
     def state_of(self, variable: Array) -> dict[str, Array]:
         """The state arrays of one variable, by name."""
-        place = _place(variable)
-        for known, state in zip(self._variables, self._state, strict=True):
-            if _place(known) == place:
-                return state
-        raise KeyError("the optimizer was not built for this variable")
+        return self.states_of([variable])[0]
+
+    def states_of(self, variables: Sequence[Array]) -> list[dict[str, Array]]:
+        """The state arrays of each of some variables, by name."""
+        known = dict(zip(map(_place, self._variables), self._state, strict=True))
+        try:
+            return [known[_place(variable)] for variable in variables]
+        except KeyError:
+            raise KeyError("the optimizer was not built for this variable") from None
 
     def exclude_from_weight_decay(self, var_list: Sequence[Array] | None = None,
                                   var_names: Sequence[str] | None = None) -> None:  # fmt: skip
@@ -290,8 +295,8 @@ class Optimizer:
     def finalize_variable_values(self, trainable_variables: Sequence[Array]) -> None:
         """Puts the running averages in the variables' place, where there are any."""
         if self.use_ema and self.iterations:
-            for variable in trainable_variables:
-                variable[...] = self.state_of(variable)["average"]
+            for variable, state in zip(trainable_variables, self.states_of(trainable_variables), strict=True):
+                variable[...] = state["average"]
 
     # ---- the whole update
 
@@ -339,11 +344,11 @@ class Optimizer:
             return [([("clip_by_value", {"columns": t.columns, "limit": self.clipvalue})], []) for t in targets]
         if self.clipnorm is None and self.global_clipnorm is None:
             return [([], [])] * len(targets)
-        counts = [target.tiles.count for target in targets]
-        parts = _engine.aligned_zeros(sum(counts), np.float64)
+        ends = [0, *itertools.accumulate(target.tiles.count for target in targets)]
+        parts = _engine.aligned_zeros(ends[-1], np.float64)
         result = []
         for number, target in enumerate(targets):
-            own = parts[sum(counts[:number]) : sum(counts[: number + 1])]
+            own = parts[ends[number] : ends[number + 1]]
             summed, limit = (own, self.clipnorm) if self.clipnorm is not None else (parts, self.global_clipnorm)
             columns = target.columns
             before, gradient = [("square_sum", {"parts": own, **target.tiles.numbering})], target.given
@@ -410,7 +415,7 @@ class Optimizer:
 
     def targets(self, variables: Sequence[Array], tiles: Sequence[Tiles]) -> list[Target]:
         """Targets of variables that the optimizer was built for."""
-        return [Target(v, t, self.state_of(v)) for v, t in zip(variables, tiles, strict=True)]
+        return [Target(*parts) for parts in zip(variables, tiles, self.states_of(variables), strict=True)]
 
     def _tiles_of(self, variable: Array) -> Tiles:
         """How an array is cut: into neighbouring elements, as long as the update need not know rows from columns."""
