@@ -49,6 +49,11 @@ def integer(owner: str, name: str, value: Any, least: int = 0, most: int | None 
     return number
 
 
+def ignored_class(owner: str, value: Any) -> int:
+    """Returns the class that is left out as an int, which kernels compare with labels of 32 bits."""
+    return integer(owner, "ignore_class", value, -(2**31) + 1, 2**31 - 1)
+
+
 def positive_integer(owner: str, name: str, value: Any, most: int | None = None) -> int:
     """Returns `value` as an int of at least 1, and at most `most`."""
     return integer(owner, name, value, 1, most)

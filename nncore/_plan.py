@@ -294,7 +294,10 @@ class Builder:
 
     def buffer(self, width: int | None, dtype: Dtype | None = None, gapless: bool = False) -> Buffer:
         """A buffer of (rows, width); of (rows,) for width None. `gapless`: for steps over samples of the rows."""
-        return self.plan.buffer(width, dtype, gapless)
+        try:
+            return self.plan.buffer(width, dtype, gapless)
+        except OverflowError:
+            raise MemoryError(f"{self.rows:,} rows of {width:,} numbers are more than can be addressed") from None
 
     def value(self, shape: Sequence[int], needs_gradient: bool) -> Value:
         """A new tensor of the plan, of this shape for each sample."""

@@ -45,6 +45,13 @@ def _thread_count(owner: str, n: int) -> int:
     return _checks.positive_integer(owner, "the number of threads", n, MOST_THREADS)
 
 
+def _thread_count(owner: str, n: int) -> int:
+    count = _checks.positive_integer(owner, "the number of threads", n)
+    if count >= 2**31:  # the runtime counts them in 32 bits
+        raise ValueError(f"{owner}: the number of threads must be below 2**31, not {count}")
+    return count
+
+
 def _default_threads() -> int:
     given = os.environ.get("NNCORE_NUM_THREADS")
     if given:

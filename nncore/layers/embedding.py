@@ -118,11 +118,17 @@ class Embedding(WeightedLayer):
         builder.on_backward(backward)
         return y
 
-    @staticmethod
-    def _indices(builder: Builder, x: Value) -> Buffer:
+    def _indices(self, builder: Builder, x: Value) -> Buffer:
         """The numbers as int32."""
         if x.indices is not None:
             return x.indices
+        most = 2 ** (np.finfo(builder.dtype).nmant + 1)
+        if self.input_dim > most:
+            raise ValueError(
+                f"layer {self.name!r} of {self.input_dim:,} rows stands behind other layers, whose numbers are "
+                f"{builder.dtype.name}: from {most:,} on they do not hold every whole number. It can stand right behind "
+                "the input, or the model be of float64"
+            )
         indices = builder.buffer(x.width, "int32")
         builder.forward("whole_indices", x=x.buffer, y=indices, features=x.width, x_stride=x.stride,
                         y_stride=indices.stride)  # fmt: skip

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nncore import _checks, _custom_objects, _engine, constraints, initializers, regularizers
+from nncore import _checks, _custom_objects, _engine, _sizes, constraints, initializers, regularizers
 from nncore._weight import Weight
 from nncore.layers import composite
 from nncore.layers.tensor import Node, Tensor, is_symbolic
@@ -375,6 +375,7 @@ class Layer(Trainable, Symbolic):
             raise ValueError(f"layer {self.name!r}: a weight of {dtype} cannot be; the model has {maker.dtype}")
         shape = (shape,) if hasattr(shape, "__index__") else tuple(shape or ())  # type: ignore[arg-type]
         shape = tuple(_checks.positive_integer(f"layer {self.name!r}", "an extent of a weight", n) for n in shape)
+        _sizes.check_elements(f"layer {self.name!r}: a weight", shape)
         initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
         weight: Weight = maker.make(name or f"weight_{len(self._weights)}", shape, initializer)
         weight.regularizer, weight.constraint = regularizers.get(regularizer), constraints.get(constraint)

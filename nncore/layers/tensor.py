@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nncore import _sizes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import ModuleType
@@ -20,6 +22,8 @@ class Node:
 
     def __init__(self, layer: Any, inputs: Sequence[Tensor], output_shapes: Sequence[Shape],
                  options: Config | None = None) -> None:  # fmt: skip
+        for shape in output_shapes:
+            _sizes.check_elements(f"layer {layer.name!r}: a sample", tuple(shape))
         self.layer, self.inputs, self.options = layer, list(inputs), options or {}
         self.outputs: list[Tensor] = [Tensor(shape, self, index) for index, shape in enumerate(output_shapes)]
 

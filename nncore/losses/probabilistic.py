@@ -196,12 +196,7 @@ class SparseCategoricalCrossentropy(_Crossentropy, ClassLoss):
                  dtype: None = None) -> None:  # fmt: skip
         super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
         if ignore_class is not None:
-            owner = type(self).__name__
-            if isinstance(ignore_class, bool) or not hasattr(ignore_class, "__index__"):
-                raise TypeError(f"{owner}: ignore_class must be an integer, not {ignore_class!r}")
-            if not -(2**31) < ignore_class.__index__() < 2**31:
-                raise ValueError(f"{owner}: ignore_class must fit into 32 bits, not {ignore_class!r}")
-            self.ignore_class = ignore_class.__index__()
+            self.ignore_class = _checks.ignored_class(type(self).__name__, ignore_class)
 
     def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**ClassLoss.kernel_arguments(self, shape, dtype),

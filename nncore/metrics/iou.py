@@ -61,7 +61,7 @@ class IoU(StateMetric):
                 f"{owner}: target_class_ids must be classes 0 to {self.num_classes - 1}; got {target_class_ids!r}"
             )
         if ignore_class is not None:
-            ignore_class = _checks.integer(owner, "ignore_class", ignore_class, -(2**31))
+            ignore_class = _checks.ignored_class(owner, ignore_class)
         self.ignore_class = ignore_class
         self.sparse_y_true: bool = _checks.boolean(owner, "sparse_y_true", sparse_y_true)
         self.sparse_y_pred: bool = _checks.boolean(owner, "sparse_y_pred", sparse_y_pred)

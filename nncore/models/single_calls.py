@@ -90,7 +90,13 @@ class SingleCalls:
             if program is None or program.builder.rows < rows or (self.stateful and program.builder.rows != rows):
                 if kind == "train":
                     self.optimizer.build(self.trainable_variables, self.paths_of(self.trainable_variables))
-                program = Program(self, kind, rows, weighted)  # type: ignore[arg-type]
+                try:
+                    program = Program(self, kind, rows, weighted)  # type: ignore[arg-type]
+                except OverflowError as error:
+                    raise ValueError(
+                        f"model {self.name!r} with minibatches of {rows:,} rows: an option or a size that follows from "
+                        "them is beyond 64 bits"
+                    ) from error
         self._programs[key] = program
         while len(self._programs) > MAX_PROGRAMS:
             del self._programs[next(iter(self._programs))]

@@ -108,8 +108,9 @@ def write(keras, ours, theirs, pairs):
             state.assign(np.array(array))
         optimizer._iterations.assign(int(ours.optimizer.counter[0]))
         if hasattr(optimizer, "_u_product"):  # a running product, which ours computes of the number of updates
-            decay = 0.96 ** np.arange(1.0, ours.optimizer.iterations + 1)
-            optimizer._u_product.assign(np.prod(ours.optimizer.beta_1 * (1 - 0.5 * decay)))
+            updates, beta_1 = ours.optimizer.iterations, ours.optimizer.beta_1
+            decay = 0.96 ** np.arange(1.0, min(updates, 1000) + 1)  # 0.96^1000 is nothing beside 1
+            optimizer._u_product.assign(float(beta_1) ** updates * np.prod(1 - 0.5 * decay))
 
 
 def _address(array):
@@ -168,9 +169,9 @@ def _states(theirs, variables, ours, arrays):
     """Triples of a variable, Keras's state of it and ours: for each that both keep."""
     by_name = {variable.path.rpartition("/")[2]: variable for variable in theirs.variables}
     places = {id(variable): place for place, variable in enumerate(theirs._trainable_variables)}
-    for variable, array in zip(variables, arrays, strict=True):
+    for variable, kept_of in zip(variables, ours.states_of(arrays), strict=True):
         name, place = variable.path.replace("/", "_"), places[id(variable)]
-        for slot, kept in ours.state_of(array).items():
+        for slot, kept in kept_of.items():
             if type(ours).__name__ == "Adafactor" and slot in ("row_means", "column_means", "velocity"):
                 state = {"row_means": theirs._r, "column_means": theirs._c, "velocity": theirs._v}[slot][place]
             else:

@@ -72,6 +72,8 @@ class KernelSchedule(LearningRateSchedule):
         step = step.__index__()
         if step < 0:
             raise ValueError(f"{type(self).__name__}: step must be at least 0, not {step}")
+        if step >= 2**63 - 1:
+            raise ValueError(f"{type(self).__name__}: step must be below 2**63 - 1, not {step}")
         rate = 0.0 if self.before is None else rate_at(self.before, step)
         worker: dict[str, Any] = {"update": step + 1, "learning_rate": rate}
         result: float = _kernels.run(self.kernel, np.float64, self.arguments(), (0, 1), **worker)["learning_rate"]
