@@ -841,8 +841,11 @@ cdef class Plan:
         run.minibatch = task.minibatch or self.rows
         if run.minibatch > self.rows:
             raise ValueError(f"a plan for minibatches of {self.rows} rows cannot run {run.minibatch}")
-        if threads > 1 and pacing:
-            threads = choose_team(&self.pace, begin, threads)
+        run.threads = nn_reserve_threads(threads)
+        if run.threads > 1 and pacing:
+            threads = choose_team(&self.pace, begin, run.threads)
+            nn_release_threads(run.threads - threads)
+            run.threads = threads
             if self.pace.probing and seconds > PROBE_SECONDS and seconds < INFINITY:
                 seconds = PROBE_SECONDS
         else:
@@ -853,7 +856,6 @@ cdef class Plan:
         run.worker.step = 1 if task.counter == NULL else task.counter[0] + 1
         run.worker.seed = task.seed
         run.worker.learning_rate = task.learning_rate
-        run.threads = nn_reserve_threads(threads)
         try:
             self._open_memory(&run)
             with nogil:

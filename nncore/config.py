@@ -98,7 +98,8 @@ def set_num_threads(n: int) -> None:
     """Sets how many threads training and prediction may use.
 
     Results do not depend on it. By default it is what the affinity mask, ``OMP_NUM_THREADS`` and the cgroup's
-    quota allow. Small models use fewer, where more would cost time.
+    quota allow. Small models use fewer, where more would cost time. A lower limit that
+    ``threadpoolctl.threadpool_limits`` sets for the calling thread is kept.
 
     Parameters
     ----------

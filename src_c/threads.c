@@ -5,11 +5,16 @@
 #endif
 #include "nncore.h"
 
+#include <stdatomic.h>
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -19,7 +24,9 @@
 
 static atomic_int budget = 1;
 static atomic_int in_use = 0;
-static atomic_int forked = 0;
+#ifdef _OPENMP
+static atomic_int usual_limit = 0; /* OpenMP's number of threads where nobody has lowered it */
+#endif
 
 const char *nn_threading(void)
 {
@@ -34,7 +41,8 @@ int nn_available_threads(void)
 {
 #ifdef _OPENMP
     int count = omp_get_num_procs(); /* respects the affinity mask */
-    int limit = omp_get_max_threads(), in_all = omp_get_thread_limit();
+    int limit = omp_get_max_threads(), in_all = omp_get_thread_limit(), none = 0;
+    atomic_compare_exchange_strong(&usual_limit, &none, limit);
     limit = in_all < limit ? in_all : limit;
     return limit < count ? limit : count;
 #else
@@ -46,9 +54,25 @@ void nn_set_thread_budget(int threads) { atomic_store(&budget, threads); }
 
 double nn_seconds(void)
 {
+#ifdef _WIN32
+    LARGE_INTEGER count, per_second;
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&per_second);
+    return (double)count.QuadPart / (double)per_second.QuadPart;
+#else
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
+}
+
+static inline void give_processor_away(void)
+{
+#ifdef _WIN32
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
 }
 
 static inline void pause_briefly(void)
@@ -70,13 +94,18 @@ int64_t nn_wait_for_change(const int64_t *word, int64_t seen)
         if (spins < SPINS)
             pause_briefly();
         else
-            sched_yield();
+            give_processor_away();
     }
 }
 
 int nn_reserve_threads(int threads)
 {
 #ifdef _OPENMP
+    /* omp_set_num_threads, through which threadpoolctl limits the calling thread, counts where it lowers the number.
+       The usual one does not: config.set_num_threads may go beyond it. */
+    int limit = omp_get_max_threads();
+    if (limit < atomic_load(&usual_limit) && limit < threads)
+        threads = limit;
     int left = atomic_load(&budget) - atomic_fetch_add(&in_use, threads);
     int granted = left < 1 || omp_in_parallel() ? 1 : left < threads ? left : threads;
     atomic_fetch_sub(&in_use, threads - granted);
@@ -129,6 +158,9 @@ static void open_region(const region_call *call)
 #endif
 }
 
+#ifndef _WIN32 /* which knows no fork */
+static atomic_int forked = 0;
+
 static void *open_region_elsewhere(void *call)
 {
     open_region(call);
@@ -143,13 +175,20 @@ static void note_fork(void)
 
 static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
 #endif
+#endif
 
 void nn_parallel(int threads, nn_region region, void *state)
 {
-#ifdef _OPENMP
+#ifndef _OPENMP
+    (void)threads;
+    region(state, 0, 1);
+#else
+    region_call call = {region, state, threads};
+#ifdef _WIN32
+    open_region(&call);
+#else
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
-    region_call call = {region, state, threads};
     pthread_t thread;
     /* GNU's OpenMP hangs in a forked child, where the pool of the forking thread has no threads behind it any more. A
        thread made after the fork has no pool yet and gets a working one. */
@@ -159,8 +198,6 @@ void nn_parallel(int threads, nn_region region, void *state)
         pthread_join(thread, NULL);
     else
         region(state, 0, 1);
-#else
-    (void)threads;
-    region(state, 0, 1);
+#endif
 #endif
 }
