@@ -1,31 +1,35 @@
 """Builds src_c/ into static libraries, one per instruction set, and links them into the Cython extensions.
 
 Everything else about the package stands in pyproject.toml. NNCORE_WERROR=1 makes warnings errors (CI sets it);
-NNCORE_WITHOUT_AVX512=1 leaves out what takes half of the compiler's time, for work on other things.
+NNCORE_WITHOUT_AVX512=1 leaves out what takes half of the compiler's time, for work on other things. Wheels are built
+with NNCORE_REQUIRE_OPENMP=1, as they shall not come without threads.
 NNCORE_SANITIZE=address,undefined or thread builds for the compiler's sanitizers, whose runtimes must then be loaded
 before Python's: `python -m reliability.sanitizers` does both, in a folder of its own.
 """
 
 import os
 import pathlib
-import platform
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_clib import build_clib
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # which a build in an environment of its own lacks
+
+from shipping import archives, compilers, sbom
 
 SOURCES = pathlib.Path("src_c")
 HEADERS = [str(p) for pattern in ("*.h", "*.def", "*/*.h") for p in SOURCES.glob(pattern)]
 
 SANITIZERS = [name for name in os.environ.get("NNCORE_SANITIZE", "").split(",") if name]
 
-MACHINE = platform.machine().lower()
+MACHINE = compilers.machine()
 if "thread" in SANITIZERS:
     MACRO, VARIANTS = [], {"generic": []}  # what threads share is the same in all of them, and only this is plain C
 elif MACHINE in ("x86_64", "amd64"):
@@ -63,35 +67,14 @@ else:
 # What Cython generates is not ours to keep free of unused functions.
 CYTHON_WARNINGS = [*WARNINGS, "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
 
-
-def openmp_flags():
-    """The compiler's and the linker's flags for OpenMP, or two empty lists where a test program does not build."""
-    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
-    compiler = os.environ.get("CC", "cc").split()
-    choices = [(["-fopenmp"], ["-fopenmp"])]
-    if sys.platform == "darwin":
-        choices.insert(0, (["-Xpreprocessor", "-fopenmp"], ["-lomp"]))
-    for compile_flags, link_flags in choices:
-        with tempfile.TemporaryDirectory() as folder:
-            source = pathlib.Path(folder, "probe.c")
-            source.write_text(program)
-            command = [*compiler, *compile_flags, str(source), "-o", str(source.with_suffix("")), *link_flags]
-            try:
-                if subprocess.run(command, capture_output=True, check=False).returncode == 0:
-                    return compile_flags, link_flags
-            except OSError:
-                pass
-    print("nncore: the compiler has no OpenMP; building for one thread", file=sys.stderr)
-    return [], []
-
-
-OPENMP_COMPILE, OPENMP_LINK = openmp_flags()
+OPENMP_COMPILE, OPENMP_LINK = compilers.openmp_flags()
 
 
 class BuildLibraries(build_clib):
     """Compiles the libraries side by side: the variants take the longest, and none needs another."""
 
     def build_libraries(self, libraries):
+        compilers.use_clang_cl(self.compiler)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for done in [pool.submit(super(BuildLibraries, self).build_libraries, [library]) for library in libraries]:
                 done.result()
@@ -104,8 +87,34 @@ class BuildExtensions(build_ext):
         self.run_command("build_clib")
         folder = pathlib.Path(self.get_finalized_command("build_clib").build_clib)
         for extension in self.extensions:
-            extension.depends += [str(p) for p in folder.glob("*.a")]
+            extension.depends += [str(p) for pattern in ("*.a", "*.lib") for p in folder.glob(pattern)]
         super().run()
+
+    def build_extensions(self):
+        compilers.use_clang_cl(self.compiler)
+        super().build_extensions()
+
+
+class BuildSource(sdist):
+    """Heeds SOURCE_DATE_EPOCH."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        if format != "gztar" or not os.environ.get("SOURCE_DATE_EPOCH"):
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+        path = f"{base_name}.tar.gz"
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        archives.write(path, base_dir, int(os.environ["SOURCE_DATE_EPOCH"]))
+        return path
+
+
+class BuildWheel(bdist_wheel):
+    """Adds the bill of materials, and gives files the modes that they have everywhere: those of a checkout differ."""
+
+    def write_wheelfile(self, wheelfile_base, *arguments, **options):
+        super().write_wheelfile(wheelfile_base, *arguments, **options)
+        sbom.write(pathlib.Path(wheelfile_base), self.distribution.get_version(), bool(OPENMP_LINK))
+        for path in pathlib.Path(self.bdist_dir).rglob("*"):
+            path.chmod(0o755 if path.is_dir() or path.suffix in (".so", ".pyd") else 0o644)
 
 
 def library(name, sources, flags):
@@ -117,14 +126,16 @@ def library(name, sources, flags):
             "sources": sources,
             "macros": MACRO,
             "obj_deps": {"": HEADERS},
-            "cflags": FLAGS + WARNINGS + flags + SANITIZE_COMPILE,
+            "cflags": compilers.flags(*FLAGS, *WARNINGS, *SANITIZE_COMPILE) + flags,
         },
     )
 
 
 # The common code first: a static library is searched for what those before it lack.
 libraries = [library("nncore_common", ["dispatch.c", "random.c", "threads.c"], OPENMP_COMPILE)]
-libraries += [library(f"nncore_{name}", [f"variants/{name}.c"], flags) for name, flags in VARIANTS.items()]
+libraries += [
+    library(f"nncore_{name}", [f"variants/{name}.c"], compilers.flags(*flags)) for name, flags in VARIANTS.items()
+]
 
 
 def extension(name, **options):
@@ -132,9 +143,12 @@ def extension(name, **options):
     return Extension(
         f"nncore.{name}",
         [f"nncore/{name}.pyx"],
-        include_dirs=[str(SOURCES), numpy.get_include()],
+        include_dirs=[numpy.get_include()],
         define_macros=[*MACRO, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=[*CYTHON_FLAGS, *CYTHON_WARNINGS, *SANITIZE_COMPILE],
+        # src_c for includes in quotes alone: its windows.h is not the system's.
+        extra_compile_args=compilers.flags(
+            f"-iquote{SOURCES}", *CYTHON_FLAGS, *CYTHON_WARNINGS, *SANITIZE_COMPILE
+        ),
         extra_link_args=[*OPENMP_LINK, *SANITIZE_LINK],
         **options,
     )
@@ -152,5 +166,10 @@ setup(
             "initializedcheck": False,
         },
     ),
-    cmdclass={"build_clib": BuildLibraries, "build_ext": BuildExtensions},
+    cmdclass={
+        "build_clib": BuildLibraries,
+        "build_ext": BuildExtensions,
+        "bdist_wheel": BuildWheel,
+        "sdist": BuildSource,
+    },
 )
