@@ -92,6 +92,9 @@ class BuildExtensions(build_ext):
 
     def build_extensions(self):
         compilers.use_clang_cl(self.compiler)
+        if sys.platform.startswith("linux") and not (self.inplace or self.editable_mode):
+            for extension in self.extensions:  # names of functions serve those who build in place
+                extension.extra_link_args = [*extension.extra_link_args, "-Wl,-s"]
         super().build_extensions()
 
 
