@@ -10,16 +10,16 @@ files. The wheels are as auditwheel leaves them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path
 
-from reliability.wheels import ROOT, build, commit_time, run, source_distribution, tools, unpacked
+from reliability.wheels import ROOT, build, commit_time, run, source_distribution, tools, unpacked, working_folder
 
 CIRCUMSTANCES = (
     {"umask": 0o022, "TZ": "UTC", "LANG": "C.UTF-8", "HOME": "/nonexistent", "PYTHONHASHSEED": "1", "folder": "a"},
@@ -94,9 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m reliability.reproducible", description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, metavar="PROGRAM", help="the interpreter, if not this one")
     parser.add_argument("--source", action="store_true", help="the source distribution alone")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where to work, a new folder, which is kept")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nncore-reproducible-") as work:
-        folder = Path(work)
+    with contextlib.ExitStack() as stack:
+        folder = working_folder(stack, options.work)
         programs = tools(options.python, folder / "tools")
         built = [build_in(circumstances, folder, programs, not options.source) for circumstances in CIRCUMSTANCES]
         results = [same(first, second) for first, second in zip(*built, strict=True)]

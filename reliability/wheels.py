@@ -14,6 +14,7 @@ systems is built in a container of manylinux, where this command works as well.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -106,7 +107,7 @@ def inspect(programs: Path, wheel: Path) -> None:
     """Looks into a wheel: one OpenMP runtime, whose name threadpoolctl knows, and valid bills of materials."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        libraries = [name for name in names if ".libs/" in name]
+        libraries = [name for name in names if ".libs/" in name and not name.endswith("/")]
         if not (len(libraries) == 1 and re.fullmatch(r"nncore\.libs/libgomp-[0-9a-f]+\.so[.\d]*", libraries[0])):
             raise SystemExit(f"{wheel.name} should carry libgomp and nothing else: {libraries}")
         bills = [name for name in names if "/sboms/" in name]
@@ -165,15 +166,24 @@ def beside(environment: dict[str, str], folder: Path) -> None:
         raise SystemExit(f"other bits beside another OpenMP runtime: {said}")
 
 
+def working_folder(stack: contextlib.ExitStack, wanted: Path | None) -> Path:
+    """The folder that is wanted, or one that goes with the stack."""
+    if wanted is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nncore-wheels-")))
+    wanted.mkdir(parents=True, exist_ok=True)
+    return wanted.resolve()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m reliability.wheels", description=__doc__.splitlines()[0])
     parser.add_argument("--python", action="append", metavar="PROGRAM", help="an interpreter; once for each")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the wheels are left")
     parser.add_argument("--short", action="store_true", help="only tests of bits, files, processes and threads")
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="where to work, a new folder, which is kept")
     options = parser.parse_args()
     results = []
-    with tempfile.TemporaryDirectory(prefix="nncore-wheels-") as work:
-        folder = Path(work)
+    with contextlib.ExitStack() as stack:
+        folder = working_folder(stack, options.work)
         for number, python in enumerate(options.python or [sys.executable]):
             place = folder / str(number)
             programs = tools(python, place / "tools")
