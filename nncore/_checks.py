@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nncore import _custom_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from nncore._typing import Config, Dtype, Shape
 
@@ -39,9 +41,11 @@ def refuse_unknown(owner: str, arguments: Mapping[str, Any]) -> None:
 
 def integer(owner: str, name: str, value: Any, least: int = 0, most: int | None = None) -> int:
     """Returns `value` as an int of at least `least`, and at most `most`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
-    number: int = value.__index__()
+    counted: Any = None if isinstance(value, bool) else value
+    try:
+        number = operator.index(counted)
+    except TypeError:  # also of an array of several
+        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}") from None
     if number < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, not {number}")
     if most is not None and number > most:
@@ -61,17 +65,23 @@ def positive_integer(owner: str, name: str, value: Any, most: int | None = None)
 
 def sample_shape(owner: str, name: str, shape: Any) -> Shape:
     """Returns the shape of one sample, one number or several, as a tuple of ints of at least 1."""
-    lengths = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+    single = not isinstance(shape, Iterable) or getattr(shape, "ndim", None) == 0
+    if single and not hasattr(shape, "__index__"):
+        raise TypeError(f"{owner}: {name} must be an integer or a tuple of them, not {shape!r}")
+    lengths = (shape,) if single else tuple(shape)
     return tuple(positive_integer(owner, f"{name} {shape}", n) for n in lengths)
 
 
 def real_number(owner: str, name: str, value: Any, low: float = -math.inf, high: float = math.inf, *,
                 low_open: bool = False, high_open: bool = False) -> float:  # fmt: skip
     """Returns `value` as a finite float inside the interval."""
+    read: Any = None if isinstance(value, (str, bytes, bytearray)) else value
     try:
-        number = float(value)
+        number = float(read)
     except (TypeError, ValueError):
         raise TypeError(f"{owner}: {name} must be a number, not {value!r}") from None
+    except OverflowError:  # of an integer
+        number = math.inf
     inside = (low < number if low_open else low <= number) and (number < high if high_open else number <= high)
     if not inside or not math.isfinite(number):
         interval = f"{'(' if low_open else '['}{low}, {high}{')' if high_open else ']'}"
@@ -81,7 +91,7 @@ def real_number(owner: str, name: str, value: Any, low: float = -math.inf, high:
 
 def boolean(owner: str, name: str, value: Any) -> bool:
     """Returns `value` as a bool; refuses what is not one (a NumPy bool and 0 or 1 are)."""
-    if value in (True, False):
+    if getattr(value, "ndim", 0) == 0 and value in (True, False):
         return bool(value)
     raise TypeError(f"{owner}: {name} must be True or False, not {value!r}")
 
@@ -113,12 +123,14 @@ def resolve(kind: str, identifier: Any, base: type[T], by_name: Mapping[str, typ
             raise ValueError(f"unknown {kind} {identifier!r}.{suggest(identifier, [*by_name, *by_class])}")
         return cls()  # type: ignore[no-any-return]
     if isinstance(identifier, dict) and set(identifier) == {"class_name", "config"}:
-        name = identifier["class_name"]
-        cls = by_class.get(name) or _custom_objects.find(str(name))
+        name, config = identifier["class_name"], identifier["config"]
+        if not isinstance(name, str) or not isinstance(config, dict):
+            raise ValueError(f"{kind}: class_name must be a text and config a dict; got {name!r} and {config!r}")
+        cls = by_class.get(name) or _custom_objects.find(name)
         if cls is None:
             hint = _custom_objects.hint(name) or f".{suggest(name, by_class)}"
             raise ValueError(f"unknown {kind} {name!r}{hint}")
-        return cls.from_config(identifier["config"])  # type: ignore[no-any-return]
+        return cls.from_config(config)  # type: ignore[no-any-return]
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nncore import _engine
+from nncore import _checks, _engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -311,9 +311,7 @@ def class_weights(weights: Mapping[int, float], target: Array, classes: int, dty
     for key, weight in weights.items():
         if not hasattr(key, "__index__") or not 0 <= key.__index__() < classes:
             raise ValueError(f"class_weight names the class {key!r}; there are the classes 0 to {classes - 1}")
-        if not np.isfinite(weight) or weight < 0:
-            raise ValueError(f"class_weight of class {key} must be finite and not negative; got {weight!r}")
-        table[key.__index__()] = weight
+        table[key.__index__()] = _checks.real_number("class_weight", f"that of class {key}", weight, 0)
     numbers: Any = target.reshape(len(target), -1)
     numbers = numbers[:, 0] if numbers.shape[1] == 1 else numbers.argmax(1)
     numbers = np.rint(numbers).astype(np.int64)

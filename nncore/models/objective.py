@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -180,6 +181,8 @@ class Objective:
         weights = [None] * len(judged)
         if sample_weight is not None:
             weights = _data.per_name("sample_weight", sample_weight, judged, missing=None)
+        if class_weight is not None and not isinstance(class_weight, Mapping):
+            raise TypeError(f"class_weight must be a dict from class to weight; got {class_weight!r}")
         if class_weight and len(names) > 1:
             raise ValueError("class_weight is for models of one output")
         sources: list[Any] = [None] * len(names)

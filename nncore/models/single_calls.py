@@ -303,7 +303,7 @@ class SingleCalls:
     def train_on_batch(self, x: Inputs, y: Inputs | None = None, sample_weight: Inputs | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:  # fmt: skip
         """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
-        call = None if sample_weight is not None or class_weight or return_dict else self._call("train")
+        call = None if sample_weight is not None or class_weight is not None or return_dict else self._call("train")
         values = None if call is None else call.learn(x, y, self.optimizer.prepare(1)[1])
         if values is not None:
             return values

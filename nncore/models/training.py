@@ -250,8 +250,9 @@ class Training:
             if steps is None and hasattr(data, "__next__"):
                 raise ValueError("a generator as validation_data needs validation_steps")
             return lambda calls: self._evaluate_batches(data, steps, calls)
-        if len(data) not in (2, 3):
-            raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight); got {len(data)} things")
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            got = f"{len(data)} things" if isinstance(data, (tuple, list)) else repr(data)
+            raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight); got {got}")
         rows = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
         return lambda calls: self._evaluate_rows(rows, batch_size, steps, calls)
 
@@ -649,9 +650,7 @@ def _verbose(verbose: Any) -> int:
 
 
 def _count(name: str, value: Any, least: int = 1) -> int:
-    if least == 0 and value == 0:
-        return 0
-    return _checks.positive_integer("fit" if name != "steps" else "evaluate", name, value)
+    return _checks.integer("fit" if name != "steps" else "evaluate", name, value, least)
 
 
 def _cut(rows: int, split: float) -> int:
