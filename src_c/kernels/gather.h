@@ -16,6 +16,7 @@
     case NN_FLOAT16: ACTION(uint16_t, TYPED(from_half)(x)) break;                                                      \
     case NN_FLOAT32: ACTION(float, x) break;                                                                           \
     case NN_FLOAT64: ACTION(double, x) break;                                                                          \
+    default: break; /* no other is made */                                                                             \
     }
 
 /* The value of an IEEE binary16. Denormals are m 2^-24; the others' exponent is 112 = 127 - 15 larger in a float,

@@ -43,7 +43,7 @@ NN_INLINE void TYPED(flush_vector)(const void *state, int64_t offset, real *grad
 static void TYPED(flush)(const nn_worker *worker, const nn_block *block, int64_t columns, real *state)
 {
     if (state && worker->update % TYPED(FLUSH_INTERVAL) == 0)
-        TYPED(for_each_vector)(worker, block, columns, TYPED(flush_vector), &state);
+        TYPED(for_each_vector)(worker, block, columns, TYPED(flush_vector), (const void *)&state);
 }
 
 struct TYPED(store_update) {

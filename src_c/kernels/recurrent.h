@@ -311,7 +311,7 @@ NN_INLINE void TYPED(lstm_vector_backward)(const int first_part, const int secon
                                            const real *dy, real *dgates, real *dh, real *dc)
 {
     const int fused = first_part && second_part;
-    vec gate[4], slope[4], of_cell = v_zero();
+    vec gate[4], slope[4], of_cell;
 #pragma GCC unroll 4
     for (int g = 0; g < 4; g++)
         gate[g] = TYPED(v_load_up_to)(active + g * units + i, left);

@@ -8,7 +8,7 @@ DEFINE_KERNEL(index_mask)
     UNUSED(worker);
     for (int64_t r = block->row_begin; r < block->row_end; r++)
         for (int64_t s = 0; s < a->steps; s++)
-            a->mask[r * a->mask_stride + s] = a->indices[r * a->indices_stride + s] != a->masked;
+            a->mask[r * a->mask_stride + s] = (real)(a->indices[r * a->indices_stride + s] != a->masked);
 }
 
 /* mask[r][s] = all of x[r][s] are `value` ? 0 : 1 */
@@ -23,7 +23,7 @@ DEFINE_KERNEL(step_mask)
             int64_t i = 0;
             while (i < a->features && x[i] == value)
                 i++;
-            a->mask[r * a->mask_stride + s] = i < a->features;
+            a->mask[r * a->mask_stride + s] = (real)(i < a->features);
         }
 }
 
