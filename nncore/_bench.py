@@ -66,7 +66,7 @@ def compare_with_numpy(seconds: float = 10.0, threads: int | None = None, as_jso
     # In a process of its own: this one's NumPy has started its threads already.
     sys.stdout.flush()
     words = [sys.executable, "-m", __name__, str(seconds), *(["--json"] if as_json else [])]
-    finished = subprocess.run(words, env=environment, check=False)
+    finished = subprocess.run(words, env=environment, check=False)  # noqa: S603 - our own
     if finished.returncode:
         raise RuntimeError(f"the measurement ended with exit code {finished.returncode}")
 

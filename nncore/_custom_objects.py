@@ -129,7 +129,7 @@ def is_ours(thing: Any) -> bool:
 def find(name: str) -> Any:
     """What a name of `name_in_files` stands for, which is not the library's own; None where nobody knows it."""
     found = get_registered_object(name)
-    return found if found is not None or ">" not in name else get_registered_object(name.split(">")[-1])
+    return found if found is not None or ">" not in name else get_registered_object(name.rsplit(">", maxsplit=1)[-1])
 
 
 # Names given out while a model is pickled or copied: {name: class or function}, which go with it.

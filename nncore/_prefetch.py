@@ -141,7 +141,7 @@ class Ahead(InTurn):
                         self.condition.wait()
                     if self.closed:
                         break
-        except BaseException as error:  # whatever it is, it is raised where the minibatch was asked for
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the minibatch was asked for
             self.failure = error
         finally:
             del iterator

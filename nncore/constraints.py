@@ -63,9 +63,7 @@ class NonNeg(Constraint):
 class _Norm(Constraint):
     """w ← w n' / (n + 1e-7), with n the norms of w along `axis` and n' = rate max(low, min(high, n)) + (1 - rate) n."""
 
-    axis: Any
-
-    axis = 0
+    axis: Any = 0
 
     def _bounds(self) -> tuple[float, float, float]:
         raise NotImplementedError

@@ -232,8 +232,8 @@ class Date:
             phase = _phase(np.where(unknown, 0.0, t), cycle)
             for harmonic in range(1, CYCLES[cycle][1] + 1):
                 angle = 2 * math.pi * harmonic * phase
-                for wave in (np.sin(angle), np.cos(angle)):
-                    waves.append(np.where(unknown, 0.0, wave).astype(np.float32)[:, None])
+                pair = (np.sin(angle), np.cos(angle))
+                waves += [np.where(unknown, 0.0, wave).astype(np.float32)[:, None] for wave in pair]
         return Encoded(trend.astype(np.float32)[:, None], np.hstack([_nothing(len(t)), *waves]))
 
     def strange(self, series):

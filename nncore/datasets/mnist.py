@@ -233,7 +233,7 @@ def fetch(file: RemoteFile) -> bytes:
         url = mirror + file.name
         print(f"Downloading {url} ({file.size / 1e6:.1f} MB)", file=sys.stderr)
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - https
                 content: bytes = response.read(file.size + 1)
         except (OSError, http.client.HTTPException) as error:
             # A server's garbled answer can be a message of several lines.

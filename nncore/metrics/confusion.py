@@ -248,10 +248,8 @@ class Recall(_Share):
 class _Best(ThresholdMetric):
     """Base of the largest value of one ratio, over the thresholds at which another is large enough."""
 
-    constraint: str
+    constraint: str = ""  # its name
     wanted: str
-
-    constraint = ""  # its name
 
     def __init__(self, value: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None,
                  dtype: None = None) -> None:  # fmt: skip

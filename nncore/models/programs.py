@@ -34,7 +34,7 @@ class Program:
 
     def __init__(self, model: Model, kind: str, rows: int, weighted: Sequence[int]) -> None:
         training = kind in ("train", "gradients", "forward_training")
-        backward = kind != "predict" and kind != "test"
+        backward = kind not in ("predict", "test")
         self.builder = builder = Builder(
             model.dtype,
             rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -69,7 +70,7 @@ class SparseBatches(PyDataset):
         self.rows = None  # their order in this epoch
 
     def __len__(self):
-        return -(-self.x.shape[0] // self.batch_size)
+        return math.ceil(self.x.shape[0] / self.batch_size)
 
     def on_epoch_begin(self):
         if self.order is not None:
