@@ -4,7 +4,8 @@ Everything else about the package stands in pyproject.toml. NNCORE_WERROR=1 make
 NNCORE_WITHOUT_AVX512=1 leaves out what takes half of the compiler's time, for work on other things. Wheels are built
 with NNCORE_REQUIRE_OPENMP=1, as they shall not come without threads.
 NNCORE_SANITIZE=address,undefined or thread builds for the compiler's sanitizers, whose runtimes must then be loaded
-before Python's: `python -m reliability.sanitizers` does both, in a folder of its own.
+before Python's: `python -m reliability.sanitizers` does both, in a folder of its own. NNCORE_COVERAGE=1 counts which
+lines run (gcc's or clang's --coverage), those of Cython included.
 """
 
 import os
@@ -22,15 +23,13 @@ from setuptools.command.sdist import sdist
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # which a build in an environment of its own lacks
 
-from shipping import archives, compilers, sbom
+from shipping import archives, compilers, instruments, sbom
 
 SOURCES = pathlib.Path("src_c")
 HEADERS = [str(p) for pattern in ("*.h", "*.def", "*/*.h") for p in SOURCES.glob(pattern)]
 
-SANITIZERS = [name for name in os.environ.get("NNCORE_SANITIZE", "").split(",") if name]
-
 MACHINE = compilers.machine()
-if "thread" in SANITIZERS:
+if "thread" in instruments.SANITIZERS:
     MACRO, VARIANTS = [], {"generic": []}  # what threads share is the same in all of them, and only this is plain C
 elif MACHINE in ("x86_64", "amd64"):
     MACRO = [("NN_X86_64", "1")]
@@ -52,18 +51,8 @@ else:
 # The results must not depend on the compiler's mood: no contraction of a * b + c but where the source says so.
 FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 CYTHON_FLAGS = ["-O2", "-g0", "-ffp-contract=off", "-fvisibility=hidden"]
+INSTRUMENT_COMPILE, INSTRUMENT_LINK = instruments.flags()
 WARNINGS = ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else [])
-if SANITIZERS:
-    # float-cast-overflow is not among what "undefined" stands for, and CPython's own -fwrapv would hide overflows.
-    names = ",".join([*SANITIZERS, *(["float-cast-overflow"] if "undefined" in SANITIZERS else [])])
-    SANITIZE_LINK = [f"-fsanitize={names}"]
-    # -Og, as GCC 12 fails at -O1 with ThreadSanitizer.
-    SANITIZE_COMPILE = [*SANITIZE_LINK, "-Og", "-g1", "-fno-omit-frame-pointer", "-fno-wrapv"]
-    if "address" in SANITIZERS:
-        # It halves the compiler's time: a null pointer crashes anyway, and AddressSanitizer knows objects' sizes.
-        SANITIZE_COMPILE += ["-fno-sanitize=null,object-size", "--param=asan-instrumentation-with-call-threshold=50"]
-else:
-    SANITIZE_LINK = SANITIZE_COMPILE = []
 # What Cython generates is not ours to keep free of unused functions.
 CYTHON_WARNINGS = [*WARNINGS, "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
 
@@ -129,7 +118,7 @@ def library(name, sources, flags):
             "sources": sources,
             "macros": MACRO,
             "obj_deps": {"": HEADERS},
-            "cflags": compilers.flags(*FLAGS, *WARNINGS, *SANITIZE_COMPILE) + flags,
+            "cflags": compilers.flags(*FLAGS, *WARNINGS) + flags + compilers.flags(*INSTRUMENT_COMPILE),
         },
     )
 
@@ -150,9 +139,9 @@ def extension(name, **options):
         define_macros=[*MACRO, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         # src_c for includes in quotes alone: its windows.h is not the system's.
         extra_compile_args=compilers.flags(
-            f"-iquote{SOURCES}", *CYTHON_FLAGS, *CYTHON_WARNINGS, *SANITIZE_COMPILE
+            f"-iquote{SOURCES}", *CYTHON_FLAGS, *CYTHON_WARNINGS, *INSTRUMENT_COMPILE
         ),
-        extra_link_args=[*OPENMP_LINK, *SANITIZE_LINK],
+        extra_link_args=[*OPENMP_LINK, *INSTRUMENT_LINK],
         **options,
     )
 
@@ -168,6 +157,7 @@ setup(
             "cdivision": True,
             "initializedcheck": False,
         },
+        emit_linenums=instruments.COVERAGE,
     ),
     cmdclass={
         "build_clib": BuildLibraries,
