@@ -153,11 +153,11 @@ def check_that_it_sees(sanitizer, folder):
         raise SystemExit(f"the {sanitizer} sanitizer has not seen a fault that was made on purpose")
 
 
-def arguments_of(options):
-    """What Python runs: pytest with arguments, or the short trainings."""
+def arguments_of(options, named):
+    """What Python runs: pytest with the arguments that are named, or with its own, or the short trainings."""
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    if options.arguments:
-        return [*pytest, *options.arguments]
+    if named:
+        return [*pytest, *named]
     if options.sanitizer == "thread":
         return ["-m", "reliability.short_trainings"]
     if options.quick:
@@ -177,18 +177,19 @@ def folder_for(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="What follows -- goes to pytest.")
     parser.add_argument("sanitizer", choices=BUILDS)
     parser.add_argument("--quick", action="store_true", help="only the part of the tests that every merge goes through")
     parser.add_argument("--build", type=Path, help="folder that the build stays in, for the next time")
-    parser.add_argument("arguments", nargs="*", help="for pytest, behind --")
-    options = parser.parse_args()
+    given = sys.argv[1:]
+    end = given.index("--") if "--" in given else len(given)
+    options = parser.parse_args(given[:end])
     begin = time.monotonic()
     with folder_for(options.build) as folder, tempfile.TemporaryDirectory() as reported:
         build(options.sanitizer, folder)
         check_that_it_sees(options.sanitizer, folder)
         built = time.monotonic()
-        done = run(options.sanitizer, arguments_of(options), folder, Path(reported))
+        done = run(options.sanitizer, arguments_of(options, given[end + 1 :]), folder, Path(reported))
         found, others = faults(Path(reported))
     for report, count in found.most_common():
         print(f"--- {count} times\n{report}")
