@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nncore import _custom_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from nncore._typing import Config, Dtype, Shape
 
@@ -50,6 +51,8 @@ def integer(owner: str, name: str, value: Any, least: int = 0, most: int | None 
         raise ValueError(f"{owner}: {name} must be at least {least}, not {number}")
     if most is not None and number > most:
         raise ValueError(f"{owner}: {name} must be at most {most}, not {number}")
+    if number >= 2**63:  # what the engine counts in has no more
+        raise ValueError(f"{owner}: {name} must be less than 2**63, not {number}")
     return number
 
 
@@ -130,8 +133,19 @@ def resolve(kind: str, identifier: Any, base: type[T], by_name: Mapping[str, typ
         if cls is None:
             hint = _custom_objects.hint(name) or f".{suggest(name, by_class)}"
             raise ValueError(f"unknown {kind} {name!r}{hint}")
-        return cls.from_config(config)  # type: ignore[no-any-return]
+        with describing(f"{kind} {name!r}"):
+            return cls.from_config(config)  # type: ignore[no-any-return]
     raise TypeError(f"{identifier!r} is no {kind}: a name, a configuration or an object of {base.__name__} is wanted")
+
+
+@contextlib.contextmanager
+def describing(what: str) -> Iterator[None]:
+    """ValueError in the place of what constructors raise otherwise for a configuration that nobody has given."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ValueError(f"the configuration of the {what} is not as it should be: {said}") from error
 
 
 def serialize(thing: Any) -> Config:

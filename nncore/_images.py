@@ -72,7 +72,7 @@ def load_img(path: PathLikeStr, color_mode: Literal["rgb", "rgba", "grayscale"] 
     try:
         image = pillow.open(io.BytesIO(content))
         image.load()
-    except (OSError, SyntaxError, pillow.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers raise what comes, such as IndexError for a chunk that is cut off
         raise ValueError(f"load_img: {getattr(path, 'name', path)} is no image: {error}") from error
     if not (color_mode == "grayscale" and image.mode in ("I;16", "I")):
         image = image.convert(MODES[color_mode])

@@ -174,7 +174,7 @@ def _neighbours(path):
 
 def _parquet(pandas, content, name):
     try:
-        import pyarrow  # noqa: F401
+        import pyarrow
     except ImportError as error:
         raise ImportError(f"Parquet files need pyarrow ({error}): pip install 'nncore[tables]'") from error
     try:
@@ -182,8 +182,8 @@ def _parquet(pandas, content, name):
         frame = pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
     except _TooManyCellsError:
         raise
-    except (ValueError, OSError, TypeError) as error:
-        raise ValueError(f"{name} is no whole Parquet file: {error}") from error
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, pyarrow.ArrowException) as error:
+        raise ValueError(f"{name} is no whole Parquet file, or has types that are not read: {error}") from error
     if not isinstance(frame.index, pandas.RangeIndex):
         index = [each for each in frame.index.names if each is not None and each not in frame.columns]
         frame = frame.reset_index(level=index) if index else frame

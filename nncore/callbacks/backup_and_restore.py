@@ -78,7 +78,7 @@ class BackupAndRestore(Callback):
         return {"seen": self._frequency.seen}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self._frequency.seen = state["seen"]
+        self._frequency.seen = _checks.integer(type(self).__name__, "seen", state["seen"])
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._frequency.seen = 0

@@ -53,9 +53,10 @@ class CSVLogger(Callback):
         return {**(super().get_state() or {}), "bytes": written}
 
     def set_state(self, state: dict[str, Any]) -> None:
+        size = _checks.integer("CSVLogger", "bytes", state["bytes"])
         super().set_state(state)
-        if os.path.exists(self.filename) and os.path.getsize(self.filename) > state["bytes"]:
-            os.truncate(self.filename, state["bytes"])  # epochs behind the backup, which come again
+        if os.path.exists(self.filename) and os.path.getsize(self.filename) > size:
+            os.truncate(self.filename, size)  # epochs behind the backup, which come again
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         import csv  # which few programs need

@@ -26,6 +26,16 @@ class History(Callback):
         self.epoch: list[int] = []
         self._epochs: dict[str, list[int]] = {}  # of each name the epochs, counted from 1, that its values are of
 
+    def set_state(self, state: dict[str, Any]) -> None:
+        kinds = {name: {"epoch": list}.get(name, dict) for name in self.carried if name in state}
+        values = [value for name, kind in kinds.items() if kind is dict and isinstance(state[name], dict)
+                  for value in state[name].values()]  # fmt: skip
+        if not all(isinstance(state[name], kind) for name, kind in kinds.items()) or any(
+            not isinstance(value, list) for value in values
+        ):
+            raise ValueError("a History's state holds lists of epochs, and of values by name")
+        super().set_state(state)
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []
 

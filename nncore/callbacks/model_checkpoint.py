@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import string
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,7 +111,12 @@ class ModelCheckpoint(Monitor):
         return {"best": self.best, "seen": self._frequency.seen, "written": self._written}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.best, self._frequency.seen, self._written = state["best"], state["seen"], dict(state["written"])
+        ours = re.compile(_expression(os.path.abspath(self.filepath)))
+        # None but files that this one can have written: those that are superfluous are removed.
+        written = {path: value if value is None else float(value) for path, value in state["written"].items()
+                   if ours.fullmatch(path) and os.path.abspath(path) == path}  # fmt: skip
+        seen = _checks.integer(type(self).__name__, "seen", state["seen"])
+        self.best, self._frequency.seen, self._written = state["best"], seen, written
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only or self.keep_last:
@@ -209,6 +215,12 @@ def _pattern(template: str) -> str:
 
     parts = string.Formatter().parse(template)
     return "".join(glob.escape(text) + ("" if name is None else "*") for text, name, _, _ in parts)
+
+
+def _expression(template: str) -> str:
+    """A regular expression for the paths that a template can give; what is filled in names no folder."""
+    parts = string.Formatter().parse(template)
+    return "".join(re.escape(text) + ("" if name is None else r"[^/\\]*") for text, name, _, _ in parts)
 
 
 def _check_template(owner: str, template: str) -> None:

@@ -65,7 +65,7 @@ class TensorBoard(Callback):
         return {"seen": self._frequency.seen}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self._frequency.seen = state["seen"]
+        self._frequency.seen = _checks.integer(type(self).__name__, "seen", state["seen"])
 
     def _writer(self, part: str) -> Any:
         if part not in self._writers:

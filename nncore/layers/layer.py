@@ -438,20 +438,6 @@ def emit_layer(builder: Builder, layer: Layer | Model, values: Sequence[Value],
     return outputs
 
 
-# Elements that weights may still have while a model is made of a description, where that is limited.
-_left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("elements left", default=None)
-
-
-@contextlib.contextmanager
-def weights_of_at_most(elements: int) -> Iterator[None]:
-    """Refuses a model whose weights have more elements in all, before there is memory for them."""
-    token = _left.set([elements])
-    try:
-        yield
-    finally:
-        _left.reset(token)
-
-
 class WeightMaker:
     """Makes a model's weights: their dtype, their seed, their numbers."""
 
@@ -464,19 +450,44 @@ class WeightMaker:
 
     def make(self, name: str, shape: Shape, initializer: Initializer) -> Weight:
         """A new weight with initial values."""
-        left = _left.get()
-        if left is not None:
-            left[0] -= math.prod(shape)
-            if left[0] < 0:
-                raise ValueError(f"with {name!r} of shape {tuple(shape)} there are more weights than values for them")
+        _spend(name, math.prod(shape))
         array = _engine.aligned_zeros(shape, self.dtype)
         initializer.fill(array, self.seed, next(self._numbers))
         return Weight(name, array)
 
 
+# While a model is made of a file: [how many more elements of weights there may be]; else None.
+_left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("elements of weights left", default=None)
+
+
+@contextlib.contextmanager
+def weights_of_at_most(elements: int) -> Iterator[None]:
+    """Refuses to make weights of more elements in all, before there is memory for them: a file has no more."""
+    token = _left.set([elements])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def _spend(name: str, elements: int) -> None:
+    left = _left.get()
+    if left is not None:
+        left[0] -= elements
+        if left[0] < 0:
+            raise ValueError(f"the architecture has more weights than the file: {name!r} has {elements:,} elements")
+
+
 def copy_into(weights: Sequence[Weight], arrays: Any, owner: str) -> None:
     """Copies arrays into Weight objects, after all of them have been checked."""
     arrays = [np.asarray(a) for a in arrays]
+    check_arrays(weights, arrays, owner)
+    for weight, array in zip(weights, arrays, strict=True):
+        weight.array[...] = array
+
+
+def check_arrays(weights: Sequence[Weight], arrays: Sequence[Array], owner: str) -> None:
+    """Raises unless arrays are of the shapes of as many Weight objects, and of real numbers."""
     if len(arrays) != len(weights):
         raise ValueError(f"{owner} has {len(weights)} weights; got {len(arrays)} arrays")
     for weight, array in zip(weights, arrays, strict=True):
@@ -484,8 +495,6 @@ def copy_into(weights: Sequence[Weight], arrays: Any, owner: str) -> None:
             raise ValueError(f"{owner}: weight {weight.name!r} has shape {weight.array.shape}; got {array.shape}")
         if array.dtype.kind not in "biuf":
             raise TypeError(f"{owner}: weight {weight.name!r} needs real numbers; got {array.dtype}")
-    for weight, array in zip(weights, arrays, strict=True):
-        weight.array[...] = array
 
 
 _counts: dict[str, int] = {}

@@ -564,23 +564,31 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     @classmethod
     def from_config(cls, config: Config) -> Self:
         """Makes a model, with new weights, from `get_config`."""
+        with _checks.describing(f"model {cls.__name__!r}"):
+            return cls._from_config(dict(config))
+
+    @classmethod
+    def _from_config(cls, config: Config) -> Self:
         from nncore import layers
 
-        config = dict(config)
         if cls.call is not None:
             return cls(**config)
+        owner = f"the configuration of a {cls.__name__}"
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
         tensors: list[Any] = []
         for number, inputs, *options in config.pop("nodes"):
-            layer = made[number]
+            layer = made[_checks.integer(owner, "the number of a layer", number)]
             if inputs:
-                given = [tensors[i] for i in inputs]
+                given = [tensors[_checks.integer(owner, "the number of a tensor", i)] for i in inputs]
                 result = layer.connect(given if layer.merges or len(given) > 1 else given[0],
                                        **(options[0] if options else {}))  # fmt: skip
-            else:
+            elif isinstance(layer, layers.InputLayer):
                 result = Input(layer=layer)
+            else:
+                raise ValueError(f"{owner}: layer {layer.name!r} reads nothing, and is no InputLayer")
             tensors += result if isinstance(result, list) else [result]
-        inputs, outputs = ([tensors[i] for i in config.pop(key)] for key in ("inputs", "outputs"))
+        inputs, outputs = ([tensors[_checks.integer(owner, key, i)] for i in config.pop(key)]
+                           for key in ("inputs", "outputs"))  # fmt: skip
         return cls._with_switches(made, inputs, outputs, **config)
 
     @classmethod
@@ -652,8 +660,9 @@ def _check_dtype(dtype: ModelDtype) -> tuple[np.dtype[Any], str]:
         return np.dtype(np.float32), dtype
     try:
         found = np.dtype(dtype)
+        known = found in _engine.DTYPES
     except TypeError:
-        found = None
-    if found not in _engine.DTYPES:
+        known = False
+    if not known:
         raise ValueError(f"dtype must be 'float32', 'float64' or 'mixed_bfloat16', not {dtype!r}")
     return found, found.name

@@ -154,6 +154,13 @@ class Objective:
             for metric in output.all_metrics:
                 metric.emit(builder, target, value, weight, builder.total(metric.state_size(output.shape)), samples)
 
+    @property
+    def total_count(self) -> int:
+        """How many totals `values` reads."""
+        losses = sum(output.loss is not None for output in self.outputs) if len(self.outputs) > 1 else 0
+        sizes: list[int] = [metric.state_size(output.shape) for output in self.outputs for metric in output.all_metrics]
+        return 1 + losses + sum(sizes)
+
     def values(self, totals: Array, rows: int) -> list[Any]:
         """The reported values in the order of `names`, from the totals over so many rows."""
         place = 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nncore import _custom_objects
+from nncore import _checks, _custom_objects, config
 from nncore.models import saving
 from nncore.models.single_calls import all_layers
 
@@ -63,11 +63,12 @@ class Interrupted:
         self._state, self._tensors = saving._read(path)
         try:
             self._training = _unpacked(self._state["training"], self._tensors)
-            self.position = self._training["position"]
-            self.steps = self._state["compiled"]["steps"]
-            if "epoch" not in self.position:
-                raise ValueError("it does not say where the training is")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self.position = _checked_position(self._training["position"])
+            self.steps = _checks.integer("the backup", "steps", self._state["compiled"]["steps"])
+            _checks.boolean("the backup", "stopped", self._training["stopped"])
+            for name, kind in (("callbacks", dict), ("metrics", list), ("states", list)):
+                _require_kind(name, self._training[name], kind)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise self._foreign(error) from error
 
     def _foreign(self, error: Exception) -> ValueError:
@@ -102,18 +103,32 @@ class Interrupted:
             optimizer = self._state["compiled"]["optimizer"]
             if optimizer["class_name"] != _custom_objects.name_in_files(type(model.optimizer)):
                 raise ValueError(f"it is of a training with {optimizer['class_name']}")
-            saving._fill(model, self._state, self._tensors)
+            seed = config.check_seed(self._state["config"]["seed"])
             rate = optimizer["config"]["learning_rate"]
             if isinstance(rate, float):
+                _checks.real_number("the backup", "learning_rate", rate, 0)
+            stateful = list(zip(_stateful(model), self._training["states"], strict=True))
+            for layer, states in stateful:
+                _check_states(layer, states)
+            totals = self.position["totals"] if self.in_epoch else []
+            if self.in_epoch and len(totals) != model.objective.total_count:
+                raise ValueError(f"it has {len(totals)} sums of an epoch, and the model {model.objective.total_count}")
+            kept = self._training["metrics"]
+            wanted = [[variable.array.shape for variable in metric.variables] for metric in model.objective._in_python]
+            if self.in_epoch and [[np.shape(value) for value in values] for values in kept] != wanted:
+                raise ValueError(f"the variables of its metrics should be of shapes {wanted}")
+            fill = saving.checked_fill(model, self._state, self._tensors)
+            calls.set_state(self._training["callbacks"])
+            fill()
+            if isinstance(rate, float):
                 model.optimizer.learning_rate = rate  # which callbacks may have changed
-            if model.seed != self._state["config"]["seed"]:
-                model.seed = self._state["config"]["seed"]
+            if model.seed != seed:
+                model.seed = seed
                 model._forget_programs()
-            for layer, states in zip(_stateful(model), self._training["states"], strict=True):
+            for layer, states in stateful:
                 _put_states(layer, states)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise self._foreign(error) from error
-        calls.set_state(self._training["callbacks"])
         model.stop_training = self.stopped
 
     def restore_metrics(self, model: Model) -> None:
@@ -121,6 +136,33 @@ class Interrupted:
         for metric, values in zip(model.objective._in_python, self._training["metrics"], strict=True):
             for variable, value in zip(metric.variables, values, strict=True):
                 variable.array[...] = value
+
+
+def _checked_position(position: Any) -> Config:
+    """The position of a file, whose every number is used for places in data."""
+    _require_kind("position", position, dict)
+    in_epoch, layout = "batch" in position, position.get("layout")
+    counts = ["epoch"]
+    if in_epoch:
+        _require_kind("layout", layout, dict)
+        counts += ["batch", "first_step", *(() if "rows" in layout else ("rows", "drawn"))]
+        _require_kind("totals", position["totals"], list)
+        for number in position["totals"]:
+            _require_kind("totals", number, (int, float))
+    else:
+        counts.append("drawn")
+        _require_kind("logs", position["logs"], dict)
+    for name in counts:
+        _checks.integer("the backup", name, position[name])
+    minibatches = layout.get("minibatches") if in_epoch else None
+    if minibatches is not None and position["batch"] > minibatches:
+        raise ValueError(f"it is behind minibatch {position['batch']} of {minibatches}")
+    return position
+
+
+def _require_kind(name: str, value: Any, kind: Any) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"its {name} should not be {type(value).__name__}")
 
 
 def newest(paths: Iterable[str]) -> Interrupted | None:
@@ -149,7 +191,10 @@ def _steps(path: PathLikeStr) -> int:
     state, _ = saving._read(path, whole=False)
     if not state.get("training") or not state.get("compiled"):
         raise ValueError(f"{path} holds a model and no training: it was not written by a callback that resumes")
-    return state["compiled"]["steps"]
+    try:
+        return _checks.integer("the backup", "steps", state["compiled"]["steps"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not say where its training is: {error}") from error
 
 
 def _words(layout: Any) -> str:
@@ -158,6 +203,18 @@ def _words(layout: Any) -> str:
 
 def _stateful(model: Model) -> list[Any]:
     return [layer for layer in all_layers(model) if hasattr(layer, "states")]
+
+
+def _check_states(layer: Any, states: Any) -> None:
+    """Raises unless a plan can read these states of a layer."""
+    if states is None:
+        return
+    dtype = layer.weight_list()[0].array.dtype
+    wanted = [array.shape for array in layer.states] if layer.states is not None else [
+        (len(states[0]), *shape) for shape in layer.state_shapes]  # fmt: skip
+    got = [array.shape for array in states]
+    if got != wanted or any(array.dtype != dtype for array in states):
+        raise ValueError(f"the states of layer {layer.name!r} should be {wanted} of {dtype}; they are {got}")
 
 
 def _put_states(layer: Any, states: Any) -> None:

@@ -15,14 +15,18 @@ import numpy as np
 
 from nncore import _checks, _custom_objects, layers
 from nncore._version import __version__
-from nncore.layers.layer import weights_of_at_most
+from nncore.layers.layer import check_arrays, weights_of_at_most
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nncore._typing import Array, Config, PathLikeStr
     from nncore.models.model import Model
 
 FORMAT = 1
 SPARE_ELEMENTS = 2**16  # that layers in the making may have beside those in the file
+# What constructors raise for descriptions that no model has given, those of users' classes included.
+_UNFIT = (ArithmeticError, AttributeError, LookupError, NotImplementedError, RecursionError, TypeError, ValueError)
 MAX_DESCRIPTION = 100_000_000  # bytes in front of the tensors: readers of safetensors refuse more
 
 
@@ -86,32 +90,41 @@ def restore(model: Any, saved: Config) -> None:
         if "trainable" in compiled:  # other than the layers' own where they were changed since
             switches = [_checks.boolean("compiled", "trainable", value) for value in compiled["trainable"]]
             model._switches = dict(zip(model._switches, switches, strict=True))
-    _fill(model, state, tensors)
+    checked_fill(model, state, tensors)()
 
 
-def _fill(model: Model, state: Any, tensors: dict[str, Array]) -> None:
-    """Copies weights, the optimizer's state and counts into a model of the same architecture and compilation."""
-    expected = {f"weights.{i}" for i in range(len(model.weights))} if model.built else set()
+def checked_fill(model: Model, state: Any, tensors: dict[str, Array]) -> Callable[[], None]:
+    """A function that copies weights, the optimizer's state and counts into a model of the same architecture and
+    compilation; what could keep it from that raises here, while the model is as it was.
+    """
+    weights = model.weight_list() if model.built else []
+    expected = {f"weights.{i}" for i in range(len(weights))}
     if {name for name in tensors if not name.startswith(("optimizer.", "training."))} != expected:
         raise ValueError(f"the architecture has {len(expected)} weights, and the file others")
-    compiled = state["compiled"]
-    pairs = []
-    if compiled is not None and compiled["variables"]:
-        weights = model.weights
-        variables = [weights[i] for i in compiled["variables"]]
-        model.optimizer.build(variables, model.paths_of(variables))
-        for i, array in enumerate(model.optimizer.variables):
-            kept = tensors[f"optimizer.{i}"]
-            if kept.shape != array.shape or kept.dtype != array.dtype:
-                raise ValueError(f"optimizer state {i} should be {array.shape} of {array.dtype}")
-            pairs.append((array, kept))
-    if model.built:
-        model.set_weights([tensors[f"weights.{i}"] for i in range(len(model.weights))])
-    for array, kept in pairs:
-        array[...] = kept
+    arrays = [tensors[f"weights.{i}"] for i in range(len(weights))]
+    check_arrays(weights, arrays, f"model {model.name!r}")
+    pairs = [(weight.array, array) for weight, array in zip(weights, arrays, strict=True)]
+    compiled, steps = state["compiled"], 0
+    forwards = _checks.integer("the file", "forwards", state["forwards"])
     if compiled is not None:
-        model.optimizer.counter[0] = compiled["steps"]
-    model._forwards[0] = state["forwards"]
+        steps = _checks.integer("the file", "steps", compiled["steps"])
+        if compiled["variables"]:
+            variables = [model.weights[_checks.integer("the file", "variables", i)] for i in compiled["variables"]]
+            model.optimizer.build(variables, model.paths_of(variables))
+            for i, array in enumerate(model.optimizer.variables):
+                kept = tensors[f"optimizer.{i}"]
+                if kept.shape != array.shape or kept.dtype != array.dtype:
+                    raise ValueError(f"optimizer state {i} should be {array.shape} of {array.dtype}")
+                pairs.append((array, kept))
+
+    def fill() -> None:
+        for array, kept in pairs:
+            array[...] = kept
+        if compiled is not None:
+            model.optimizer.counter[0] = steps
+        model._forwards[0] = forwards
+
+    return fill
 
 
 def _numbers(optimizer: Any, model: Model) -> list[int]:
@@ -205,8 +218,10 @@ def _model_of(filepath: PathLikeStr, state: dict[str, Any], tensors: dict[str, A
                 raise ValueError(f"unknown kind of model {name!r}{_custom_objects.hint(name)}")
             model = cls.__new__(cls)
             restore(model, {"state": state, "tensors": tensors})
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ValueError(f"{filepath}: the description of the model does not fit its tensors: {error}") from error
+    except _UNFIT as error:
+        raise ValueError(
+            f"{filepath}: the description of the model does not fit its tensors: {str(error) or type(error).__name__}"
+        ) from error
     return model
 
 

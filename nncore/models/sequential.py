@@ -166,8 +166,6 @@ class Sequential(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Makes a model, with new weights, from `get_config`."""
-        config = dict(config)
+    def _from_config(cls, config: Config) -> Self:
         made = [layers.deserialize(layer) for layer in config.pop("layers")]
         return cls._with_switches(made, made, **config)
