@@ -152,7 +152,7 @@ cdef class Rows:
         cdef cnp.ndarray array = data
         cdef int given = cnp.PyArray_NDIM(array) - 1, number = cnp.PyArray_TYPE(array), i
         cdef cnp.npy_intp distance = cnp.PyArray_ITEMSIZE(array)
-        if number < 0 or number >= 64 or self.types[number] < 0:
+        if number < 0 or number >= 64 or self.types[number] < 0 or not cnp.PyArray_ISNOTSWAPPED(array):
             return -1
         if not cnp.PyArray_ISNOTSWAPPED(array):
             return -1
