@@ -88,10 +88,9 @@ class Activation:
         if values or named:
             return self.with_parameters(*values, **named)(x)
         self.require_complete()
-        x = np.asarray(x)
-        if x.dtype.kind not in "biuf":
-            raise TypeError(f"{self.name} needs real numbers; got an array of {x.dtype}")
-        return self._compute(np.asarray(x, x.dtype if x.dtype in (np.float32, np.float64) else np.float64, order="C"))
+        from nncore import _data  # which imports the engine's arrays
+
+        return self._compute(np.asarray(_data.as_floats(x, self.name), order="C"))
 
     # ---- parameters
 
@@ -302,6 +301,4 @@ def optional(check: Callable[..., Any]) -> Callable[[str, str, Any], Any]:
 
 def integer(owner: str, name: str, value: Any) -> int:
     """A check: an integer."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
-    return value.__index__()  # type: ignore[no-any-return]
+    return _checks.any_integer(owner, name, value)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Iterable
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nncore import _custom_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nncore._typing import Config, Dtype, Shape
 
     T = TypeVar("T")
+
+
+MOST = sys.maxsize  # what the engine and arrays count in has no more
 
 
 def suggest(name: object, choices: Iterable[str]) -> str:
@@ -40,20 +43,63 @@ def refuse_unknown(owner: str, arguments: Mapping[str, Any]) -> None:
         raise TypeError(f"{owner} has no argument {name!r}")
 
 
-def integer(owner: str, name: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """Returns `value` as an int of at least `least`, and at most `most`."""
-    counted: Any = None if isinstance(value, bool) else value
+def index_of(value: Any) -> int | None:
+    """`value` as an int where it is an integer of any library's, else None."""
     try:
-        number = operator.index(counted)
-    except TypeError:  # also of an array of several
-        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}") from None
+        return None if isinstance(value, bool) else operator.index(value)
+    except Exception:  # arrays have __index__, and say with errors of all kinds that they are no integers
+        return None
+
+
+def integer(owner: str, name: str, value: Any, least: int = 0, most: int = MOST) -> int:
+    """Returns `value` as an int of at least `least` and at most `most`."""
+    number = any_integer(owner, name, value)
     if number < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, not {number}")
-    if most is not None and number > most:
+    if number > most:
         raise ValueError(f"{owner}: {name} must be at most {most}, not {number}")
-    if number >= 2**63:  # what the engine counts in has no more
-        raise ValueError(f"{owner}: {name} must be less than 2**63, not {number}")
     return number
+
+
+def sequence(owner: str, name: str, value: Any) -> list[Any]:
+    """Returns what an iterable holds as a list; refuses what is none, and text."""
+    try:
+        if isinstance(value, (str, bytes, bytearray)):
+            raise TypeError
+        return list(value)
+    except (TypeError, NotImplementedError, OverflowError):  # NotImplementedError of views of memory with several axes
+        raise TypeError(f"{owner}: {name} must be a list, not {value!r}") from None
+
+
+def choice(owner: str, name: str, value: Any, choices: Iterable[str]) -> str:
+    """Returns `value` if it is one of these words."""
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ValueError(f"{owner}: unknown {name} {value!r}.{suggest(value, choices)}")
+
+
+def title(owner: str, name: Any, default: str = "") -> str:
+    """Returns the name that a thing was given, or else `default`; files can hold no other than text."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"{owner}: name must be a string, not {name!r}")
+    return name or default
+
+
+def any_integer(owner: str, name: str, value: Any) -> int:
+    """Returns `value` as an int."""
+    number = index_of(value)
+    if number is None:
+        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
+    return number
+
+
+def axes(owner: str, name: str, value: Any) -> list[int]:
+    """Returns numbers of axes, one or several, as a list."""
+    several = value if isinstance(value, (list, tuple)) else [value]
+    numbers = [index_of(axis) for axis in several]
+    if any(number is None for number in numbers):
+        raise TypeError(f"{owner}: {name} must be an integer or a list of integers, not {value!r}")
+    return numbers  # type: ignore[return-value]
 
 
 def ignored_class(owner: str, value: Any) -> int:
@@ -61,17 +107,14 @@ def ignored_class(owner: str, value: Any) -> int:
     return integer(owner, "ignore_class", value, -(2**31) + 1, 2**31 - 1)
 
 
-def positive_integer(owner: str, name: str, value: Any, most: int | None = None) -> int:
+def positive_integer(owner: str, name: str, value: Any, most: int = MOST) -> int:
     """Returns `value` as an int of at least 1, and at most `most`."""
     return integer(owner, name, value, 1, most)
 
 
 def sample_shape(owner: str, name: str, shape: Any) -> Shape:
     """Returns the shape of one sample, one number or several, as a tuple of ints of at least 1."""
-    single = not isinstance(shape, Iterable) or getattr(shape, "ndim", None) == 0
-    if single and not hasattr(shape, "__index__"):
-        raise TypeError(f"{owner}: {name} must be an integer or a tuple of them, not {shape!r}")
-    lengths = (shape,) if single else tuple(shape)
+    lengths = [shape] if index_of(shape) is not None else sequence(owner, name, shape)
     return tuple(positive_integer(owner, f"{name} {shape}", n) for n in lengths)
 
 
@@ -94,7 +137,9 @@ def real_number(owner: str, name: str, value: Any, low: float = -math.inf, high:
 
 def boolean(owner: str, name: str, value: Any) -> bool:
     """Returns `value` as a bool; refuses what is not one (a NumPy bool and 0 or 1 are)."""
-    if getattr(value, "ndim", 0) == 0 and value in (True, False):
+    import numpy as np
+
+    if isinstance(value, (int, float, np.bool_, np.number)) and value in (True, False):
         return bool(value)
     raise TypeError(f"{owner}: {name} must be True or False, not {value!r}")
 
@@ -150,4 +195,6 @@ def describing(what: str) -> Iterator[None]:
 
 def serialize(thing: Any) -> Config:
     """{"class_name", "config"} of an object with get_config."""
+    if not callable(getattr(thing, "get_config", None)) or isinstance(thing, type):
+        raise TypeError(f"{thing!r} has no get_config(), by which it would be described")
     return {"class_name": _custom_objects.name_in_files(type(thing)), "config": thing.get_config()}

@@ -7,6 +7,7 @@ larger samples apart, foreign byte order) is copied once.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -88,6 +89,13 @@ def as_array(data: Any, name: str) -> Array:
     """The data as a NumPy array of real numbers, a view where NumPy can make one."""
     table = as_table(data, name)
     return np.asarray(table) if isinstance(table, Columns) else table
+
+
+def as_floats(data: Any, name: str) -> Array:
+    """The data as an array of float32 or float64, of its own type where that is one of them in any byte order."""
+    array = as_array(data, name)
+    native = array.dtype.newbyteorder("=")
+    return np.asarray(array, native if native in _engine.DTYPES else np.float64)
 
 
 def as_table(data: Any, name: str) -> Any:
@@ -238,7 +246,7 @@ def labels(data: Any, classes: int, name: str = "y", ignored: int | None = None)
     low, high = checked.min(initial=0), checked.max(initial=0)
     if low < 0 or high >= classes:
         bad = low if low < 0 else high
-        row = int(np.flatnonzero((array == bad).reshape(len(array), -1).any(1))[0])
+        row = int(np.flatnonzero((array == bad).reshape(len(array), -1).any(1))[0]) if array.ndim else 0
         raise ValueError(f"{name} holds the class {bad} in row {row}; the output has classes 0 to {classes - 1}")
     return array
 
@@ -289,10 +297,12 @@ def row_weights(data: Any, rows: int, dtype: Dtype, shape: Shape = ()) -> Array 
     if array.shape != (rows,) and (not shape or array.shape != (rows, *shape)):
         wanted = f"({rows},)" + (f" or {(rows, *shape)}" if shape else "")
         raise ValueError(f"sample_weight must have shape {wanted}; got {array.shape}")
-    array = array.reshape(rows, -1) if array.ndim > 1 else array
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise ValueError("sample_weight must be finite and not negative")
-    return np.ascontiguousarray(array, dtype)
+    with np.errstate(over="ignore"):  # what is infinite in the model's type is refused
+        array = array.reshape(rows, math.prod(array.shape[1:])) if array.ndim > 1 else array
+        weights = np.ascontiguousarray(array, dtype)
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError(f"sample_weight must be finite in {np.dtype(dtype).name} and not negative")
+    return weights
 
 
 def apart(y_pred: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
@@ -309,9 +319,11 @@ def class_weights(weights: Mapping[int, float], target: Array, classes: int, dty
     """
     table = np.ones(classes, dtype)
     for key, weight in weights.items():
-        if not hasattr(key, "__index__") or not 0 <= key.__index__() < classes:
+        number = _checks.index_of(key)
+        if number is None or not 0 <= number < classes:
             raise ValueError(f"class_weight names the class {key!r}; there are the classes 0 to {classes - 1}")
-        table[key.__index__()] = _checks.real_number("class_weight", f"that of class {key}", weight, 0)
+        most = float(np.finfo(dtype).max)
+        table[number] = _checks.real_number("class_weight", f"the weight of class {number}", weight, 0, most)
     numbers: Any = target.reshape(len(target), -1)
     numbers = numbers[:, 0] if numbers.shape[1] == 1 else numbers.argmax(1)
     numbers = np.rint(numbers).astype(np.int64)

@@ -106,7 +106,7 @@ def _of_objects(array: Any, name: str) -> Array:
             )
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must hold real numbers; got an array of objects: {error}") from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextvars
 import itertools
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class InTurn:
     """
 
     def __init__(self, batches: Any, steps: int | None, lock: Exclusive) -> None:
-        self.iterator: Any = itertools.islice(iter(batches), steps)
+        self.iterator: Any = itertools.islice(iter(batches), None if steps is None else min(steps, sys.maxsize))
         self.lock = lock
 
     def __enter__(self) -> Self:

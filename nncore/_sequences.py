@@ -47,7 +47,7 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
             raise ValueError(f"pad_sequences: {name} must be 'pre' or 'post'; got {end!r}")
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"pad_sequences takes a list of sequences; got {type(sequences).__name__}")
-    for place, sequence in enumerate(sequences):
+    for place, sequence in enumerate(_checks.sequence("pad_sequences", "sequences", sequences)):
         if not hasattr(sequence, "__len__"):
             raise ValueError(f"pad_sequences takes a list of sequences; element {place} is {sequence!r}")
     if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":

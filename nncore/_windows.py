@@ -126,7 +126,7 @@ def spatial_extents(layer: Layer, shape: Shape, axes: int) -> Shape:
 
 def integers(owner: str, name: str, value: Any, count: int, least: int = 1) -> tuple[int, ...]:
     """`value` as a tuple of so many integers of at least `least`; one integer stands for all of them."""
-    if hasattr(value, "__index__"):
+    if _checks.index_of(value) is not None:
         value = (value,) * count
     if not isinstance(value, (list, tuple)) or len(value) != count:
         raise ValueError(f"{owner}: {name} must be an integer{_or_several(count)}, not {value!r}")
@@ -147,5 +147,6 @@ def padding_name(owner: str, padding: str, choices: Sequence[str] = ("valid", "s
 
 def channels_last(owner: str, data_format: Any) -> str:
     """Returns "channels_last"; refuses what is neither that nor None."""
-    _checks.refuse(owner, data_format=None if data_format == "channels_last" else data_format)
+    if not isinstance(data_format, str) or data_format != "channels_last":
+        _checks.refuse(owner, data_format=data_format)
     return "channels_last"

@@ -45,13 +45,6 @@ def _thread_count(owner: str, n: int) -> int:
     return _checks.positive_integer(owner, "the number of threads", n, MOST_THREADS)
 
 
-def _thread_count(owner: str, n: int) -> int:
-    count = _checks.positive_integer(owner, "the number of threads", n)
-    if count >= 2**31:  # the runtime counts them in 32 bits
-        raise ValueError(f"{owner}: the number of threads must be below 2**31, not {count}")
-    return count
-
-
 def _default_threads() -> int:
     given = os.environ.get("NNCORE_NUM_THREADS")
     if given:
@@ -192,12 +185,12 @@ def seed_of_thread(seed: int) -> Iterator[None]:
 
 def check_seed(seed: int) -> int:
     """Returns `seed` as an int of 0 to 2**64 - 1, or raises."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+    number = _checks.index_of(seed)
+    if number is None:
         raise TypeError(f"a seed must be an integer, not {seed!r}")
-    seed = seed.__index__()
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"a seed must lie between 0 and 2**64 - 1; got {seed}")
-    return seed
+    if not 0 <= number < 2**64:
+        raise ValueError(f"a seed must lie between 0 and 2**64 - 1; got {number}")
+    return number
 
 
 def set_nonfinite(action: Literal["raise", "ignore"]) -> None:
@@ -209,7 +202,7 @@ def set_nonfinite(action: Literal["raise", "ignore"]) -> None:
         "raise", the default: training stops with `NonFiniteLossError` before that minibatch changes a weight.
         "ignore": it goes on.
     """
-    if action not in ("raise", "ignore"):
+    if not isinstance(action, str) or action not in ("raise", "ignore"):
         raise ValueError(f"set_nonfinite takes 'raise' or 'ignore', not {action!r}")
     _State.nonfinite = action
     forget_calls()
@@ -228,9 +221,7 @@ def set_check_finite(check: bool) -> None:
     check : bool
         False by default, as it costs a pass over the data at each call.
     """
-    if check not in (True, False):
-        raise TypeError(f"set_check_finite takes True or False, not {check!r}")
-    _State.check_finite = bool(check)
+    _State.check_finite = _checks.boolean("set_check_finite", "check", check)
     forget_calls()
 
 
@@ -248,9 +239,7 @@ def set_prefetch(ahead: bool) -> None:
         True by default. False for generators that only the thread may run that calls `fit`, or that read what training
         changes other than by calls of the model.
     """
-    if ahead not in (True, False):
-        raise TypeError(f"set_prefetch takes True or False, not {ahead!r}")
-    _State.prefetch = bool(ahead)
+    _State.prefetch = _checks.boolean("set_prefetch", "ahead", ahead)
 
 
 def get_prefetch() -> bool:

@@ -139,11 +139,7 @@ class MinMaxNorm(_Norm):
 
 def _axes(owner: Any, axis: Any) -> Any:
     """`axis` as an int, or as a list of several."""
-    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    for number in axes:
-        if isinstance(number, bool) or not hasattr(number, "__index__"):
-            raise TypeError(f"{owner}: axis must be an integer or a list of integers, not {axis!r}")
-    axes = [number.__index__() for number in axes]
+    axes = _checks.axes(owner, "axis", axis)
     return axes if len(axes) > 1 else axes[0]
 
 

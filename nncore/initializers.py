@@ -63,10 +63,16 @@ class Initializer:
 
     def __call__(self, shape: ShapeLike, dtype: Dtype = "float32") -> Array:
         """Returns a new array of `shape`, as weight 0 of a model with the initializer's own seed, or 0."""
-        dtype = np.dtype("float32" if dtype is None else dtype)
-        if dtype not in _engine.DTYPES:
-            raise TypeError(f"{type(self).__name__}: dtype must be float32 or float64, not {dtype}")
-        array = np.zeros(shape, dtype)
+        owner = type(self).__name__
+        try:
+            found = np.dtype("float32" if dtype is None else dtype)
+        except TypeError:
+            found = None
+        if found is None or found not in _engine.DTYPES:  # NumPy says that None is float64
+            raise TypeError(f"{owner}: dtype must be float32 or float64, not {dtype!r}")
+        lengths = [shape] if _checks.index_of(shape) is not None else _checks.sequence(owner, "shape", shape)
+        lengths = [_checks.integer(owner, "each of shape", n) for n in lengths]
+        array = np.zeros(lengths, found)
         self.fill(array, 0, 0)
         return array
 
@@ -270,13 +276,13 @@ class VarianceScaling(_Random):
     ) -> None:  # fmt: skip
         super().__init__(seed)
         self.scale: float = _checks.real_number(type(self).__name__, "scale", scale, 0, low_open=True)
-        self.mode: str = _choice(type(self).__name__, "mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        self.mode: str = _checks.choice(type(self).__name__, "mode", mode, ("fan_in", "fan_out", "fan_avg"))
         distribution = distribution.lower() if isinstance(distribution, str) else distribution  # type: ignore[assignment]
         distribution = "truncated_normal" if distribution == "normal" else distribution
-        self.distribution: str = _choice(type(self).__name__, "distribution", distribution,
+        self.distribution: str = _checks.choice(type(self).__name__, "distribution", distribution,
                                     ("truncated_normal", "untruncated_normal", "uniform"))  # fmt: skip
-        self.input_axes: list[int] | None = None if input_axes is None else [int(axis) for axis in input_axes]
-        self.output_axes: list[int] | None = None if output_axes is None else [int(axis) for axis in output_axes]
+        self.input_axes: list[int] | None = _axes(type(self).__name__, "input_axes", input_axes)
+        self.output_axes: list[int] | None = _axes(type(self).__name__, "output_axes", output_axes)
 
     def fill(self, array: Array, seed: int, number: int) -> None:
         fan_in, fan_out = fans(array.shape, self.input_axes, self.output_axes)
@@ -410,10 +416,11 @@ class Orthogonal(_Random):
         return {"gain": self.gain, **super().get_config()}
 
 
-def _choice(owner: Any, name: Any, value: Any, choices: Any) -> Any:
-    if value not in choices:
-        raise ValueError(f"{owner}: unknown {name} {value!r}.{_checks.suggest(value, choices)}")
-    return value
+def _axes(owner: str, name: str, axes: Any) -> list[int] | None:
+    """Numbers of axes, which count from the end where they are negative."""
+    if axes is None:
+        return None
+    return [_checks.integer(owner, name, axis, least=-32) for axis in _checks.sequence(owner, name, axes)]
 
 
 def fans(shape: Sequence[int], input_axes: Sequence[int] | None = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nncore import _data, config
+from nncore import _checks, _data, config
 from nncore._datasets import text_dataset_from_directory
 from nncore._images import array_to_img, image_dataset_from_directory, img_to_array, load_img, save_img
 from nncore._py_dataset import PyDataset
@@ -49,9 +49,13 @@ def to_categorical(x: Data, num_classes: int | None = None) -> Array:
     if x.ndim > 1 and x.shape[-1] == 1:
         x = x[..., 0]
     if num_classes is None:
-        num_classes = int(x.max()) + 1 if x.size else 0
+        largest = x.max() if x.size else -1
+        num_classes = int(largest) + 1 if np.isfinite(largest) else 0
+    num_classes = _checks.integer("to_categorical", "num_classes", num_classes)
     classes = _data.labels(x, num_classes, "x").astype(np.int64)
-    return np.eye(num_classes, dtype=np.float64)[classes]
+    rows = np.zeros((*classes.shape, num_classes))
+    np.put_along_axis(rows, classes[..., None], 1, -1)
+    return rows
 
 
 def normalize(x: Data, axis: int = -1, order: float = 2) -> Array:
@@ -65,6 +69,8 @@ def normalize(x: Data, axis: int = -1, order: float = 2) -> Array:
         2 for the Euclidean norm.
     """
     x = _data.as_array(x, "x")
+    axis = _checks.integer("normalize", "axis", axis, -x.ndim, x.ndim - 1)
+    order = _checks.real_number("normalize", "order", order)
     norms = np.atleast_1d(np.linalg.norm(x, order, axis))
     norms[norms == 0] = 1
     return x / np.expand_dims(norms, axis)  # type: ignore[no-any-return]

@@ -54,7 +54,7 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Callbacks = None, add_history: bool = False, add_progbar: bool = False,
                  model: Any = None, **params: Any) -> None:  # fmt: skip
-        self.callbacks: list[Callback] = _flat(callbacks or [])
+        self.callbacks: list[Callback] = _flat([] if callbacks is None else callbacks)
         if add_history and self.history is None:
             self.callbacks.append(History())
         if add_progbar and self._first(ProgbarLogger) is None:

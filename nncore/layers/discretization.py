@@ -58,7 +58,7 @@ class Discretization(DataLayer):
 
     @staticmethod
     def _checked(boundaries: Any) -> list[float]:
-        array = np.asarray(boundaries, np.float64)
+        array = np.asarray(_data.as_array(boundaries, "Discretization: bin_boundaries"), np.float64)
         if array.ndim != 1 or np.isnan(array).any() or (np.diff(array) < 0).any():
             raise ValueError(f"Discretization: bin_boundaries must be ascending numbers; got {boundaries!r}")
         return array.tolist()

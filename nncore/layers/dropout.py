@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nncore import _checks, _engine
+from nncore import _checks, _engine, _windows
 from nncore._axes import emit_copy, emit_pair, repeating_axes
 from nncore.layers.random import RandomLayer, strides
 
@@ -33,7 +33,7 @@ class _Dropping(RandomLayer):
         owner = type(self).__name__
         if isinstance(noise_shape, str) or not hasattr(noise_shape, "__iter__"):
             raise TypeError(f"{owner}: noise_shape must be a sequence of integers and None, not {noise_shape!r}")
-        first, *others = noise_shape
+        first, *others = list(noise_shape) or [0]
         if first is not None:
             raise ValueError(
                 f"{owner}: noise_shape must begin with None, as each sample has numbers of its own; got {noise_shape!r}"
@@ -210,4 +210,4 @@ class SpatialDropout2D(_SpatialDropout):
     def __init__(self, rate: float, data_format: DataFormat = None, seed: Seed = None,
                  **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(rate, seed=seed, **common)
-        _checks.refuse("SpatialDropout2D", data_format=None if data_format == "channels_last" else data_format)
+        _windows.channels_last("SpatialDropout2D", data_format)

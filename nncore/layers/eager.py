@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nncore import _data, _engine, _ports, config
+from nncore import _checks, _data, _engine, _ports, config
 from nncore._plan import Builder
 from nncore.layers.layer import WeightMaker, emit_layer
 
@@ -21,7 +21,8 @@ def compute(layer: Any, inputs: Any, training: bool, states: Sequence[Any] = (),
 
     Builds the layer where it is not yet. `states` are more inputs, `options` those of this use.
     """
-    given = [*(inputs if layer.merges else [inputs]), *states]
+    several = _checks.sequence(f"layer {layer.name!r}", "inputs", inputs) if layer.merges else [inputs]
+    given = [*several, *states]
     arrays = [_data.as_array(x, "inputs") for x in given]
     for array in arrays:
         if array.ndim == 0 or len(array) == 0 or len(array) != len(arrays[0]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from nncore import _checks
+from nncore import _windows
 from nncore.layers.layer import Layer
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: DataFormat = None, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        _checks.refuse("Flatten", data_format=None if data_format == "channels_last" else data_format)
+        _windows.channels_last("Flatten", data_format)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (math.prod(input_shape),)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nncore import _checks, _custom_objects, _engine, _sizes, constraints, initializers, regularizers
+from nncore import _checks, _custom_objects, _data, _engine, _sizes, constraints, initializers, regularizers
 from nncore._weight import Weight
 from nncore.layers import composite
 from nncore.layers.tensor import Node, Tensor, is_symbolic
@@ -244,7 +244,7 @@ class Layer(Trainable, Symbolic):
         from nncore.layers.eager import compute  # which few programs need
 
         self.take(inputs)
-        return compute(self, inputs, bool(training))
+        return compute(self, inputs, training is not None and _checks.boolean(self.name, "training", training))
 
     # ---- what subclasses define
 
@@ -480,7 +480,8 @@ def _spend(name: str, elements: int) -> None:
 
 def copy_into(weights: Sequence[Weight], arrays: Any, owner: str) -> None:
     """Copies arrays into Weight objects, after all of them have been checked."""
-    arrays = [np.asarray(a) for a in arrays]
+    arrays = [_data.as_array(a, f"{owner}: array {place}")
+              for place, a in enumerate(_checks.sequence(owner, "weights", arrays))]  # fmt: skip
     check_arrays(weights, arrays, owner)
     for weight, array in zip(weights, arrays, strict=True):
         weight.array[...] = array

@@ -426,9 +426,10 @@ class IntegerLookup(IndexLookup):
                          output_mode, pad_to_max_tokens, sparse, salt, name=name, **common)  # fmt: skip
 
     def key(self, key: Any, name: str) -> int:
-        if isinstance(key, bool) or not (hasattr(key, "__index__") or (isinstance(key, float) and key.is_integer())):
+        number = int(key) if isinstance(key, float) and key.is_integer() else _checks.index_of(key)
+        if number is None:
             raise TypeError(f"IntegerLookup: {name} must be of whole numbers; got {key!r}")
-        return int(key)
+        return number
 
     def of_lines(self, lines: list[str]) -> list[int]:
         """The keys in the lines of a file."""

@@ -227,12 +227,6 @@ def sample_axis(layer: Layer, axis: int, shape: Any) -> int:
     return axis % axes - 1
 
 
-def _integer(owner: str, name: str, value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{owner}: {name} must be an integer, not {value!r}")
-    return value.__index__()  # type: ignore[no-any-return]
-
-
 class Concatenate(Merge):
     """One tensor beside the other along `axis`; their shapes agree in all other axes.
 
@@ -244,7 +238,7 @@ class Concatenate(Merge):
 
     def __init__(self, axis: int = -1, **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.axis: int = _integer("Concatenate", "axis", axis)
+        self.axis: int = _checks.any_integer("Concatenate", "axis", axis)
 
     def compute_output_shape(self, input_shapes: Any) -> Any:
         first = tuple(self._listed(input_shapes)[0])
@@ -327,9 +321,9 @@ class Dot(Merge):
         if isinstance(axes, (list, tuple)):
             if len(axes) != 2:
                 raise ValueError(f"Dot: axes must be one integer or two; got {axes!r}")
-            self.axes = [_integer("Dot", "each of axes", axis) for axis in axes]
+            self.axes = [_checks.any_integer("Dot", "each of axes", axis) for axis in axes]
         else:
-            self.axes = _integer("Dot", "axes", axes)
+            self.axes = _checks.any_integer("Dot", "axes", axes)
         self.normalize: bool = _checks.boolean("Dot", "normalize", normalize)
 
     def _sample_axes(self, shapes: Any) -> Any:

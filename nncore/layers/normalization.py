@@ -203,12 +203,12 @@ def checked_axis(owner: Any, axis: Any, single: Any = False) -> Any:
     several = isinstance(axis, (list, tuple)) and not single
     axes = list(axis) if several else [axis]
     for number in axes:
-        if isinstance(number, bool) or not hasattr(number, "__index__"):
+        if _checks.index_of(number) is None:
             wanted = "an integer" if single else "an integer or a list of integers"
             raise TypeError(f"{owner}: axis must be {wanted}, not {axis!r}")
     if not axes:
         raise ValueError(f"{owner}: axis must name at least one axis; got {axis!r}")
-    axes = [number.__index__() for number in axes]
+    axes = _checks.axes(owner, "axis", axes)
     return axes if several else axes[0]
 
 

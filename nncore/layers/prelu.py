@@ -44,10 +44,7 @@ class PReLU(Layer):
         _checks.refuse("PReLU", alpha_regularizer=alpha_regularizer, alpha_constraint=alpha_constraint)
         self.alpha_initializer: Initializer = initializers.get(alpha_initializer)
         if shared_axes is not None:
-            axes: Any = shared_axes if isinstance(shared_axes, (list, tuple)) else [shared_axes]
-            if not all(hasattr(axis, "__index__") and not isinstance(axis, bool) for axis in axes):
-                raise TypeError(f"PReLU: shared_axes must be integers, not {shared_axes!r}")
-            shared_axes = [axis.__index__() for axis in axes]
+            shared_axes = _checks.axes("PReLU", "shared_axes", shared_axes)
         self.shared_axes: list[int] | None = shared_axes
         self._alpha = None
 

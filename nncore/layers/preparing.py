@@ -116,8 +116,9 @@ def refuse_preparing(model: Any, owner: str) -> None:
 
 def check_mode(owner: str, mode: str, allowed: Sequence[str]) -> str:
     """The output mode, under its present name."""
-    mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
-    if mode not in allowed:
+    if isinstance(mode, str):
+        mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
+    if not isinstance(mode, str) or mode not in allowed:
         raise ValueError(f"{owner}: output_mode must be one of {', '.join(allowed)}; got {mode!r}")
     return mode
 

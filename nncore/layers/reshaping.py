@@ -30,9 +30,11 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        shape = (target_shape,) if hasattr(target_shape, "__index__") else tuple(target_shape)
+        alone = _checks.index_of(target_shape) is not None
+        shape = [target_shape] if alone else _checks.sequence("Reshape", "target_shape", target_shape)
         self.target_shape: tuple[int, ...] = tuple(
-            -1 if n == -1 else _checks.positive_integer("Reshape", "each extent of target_shape", n) for n in shape
+            -1 if _checks.index_of(n) == -1 else _checks.positive_integer("Reshape", "each extent of target_shape", n)
+            for n in shape
         )
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"Reshape: target_shape may have one -1; got {self.target_shape}")
@@ -65,7 +67,8 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], **common: Unpack[AnyLayerArguments]) -> None:
         super().__init__(**common)
-        self.dims: tuple[int, ...] = tuple(_checks.positive_integer("Permute", "each of dims", axis) for axis in dims)
+        self.dims: tuple[int, ...] = tuple(_checks.positive_integer("Permute", "each of dims", axis) for axis in
+                                           _checks.sequence("Permute", "dims", dims))  # fmt: skip
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(f"Permute: dims must have each of 1 to {len(self.dims)} once; got {self.dims}")
 

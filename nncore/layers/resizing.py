@@ -137,7 +137,7 @@ class _Margins(Layer):
         """((before, after), ...) of each axis."""
         if self.axes == 1:
             return (_windows.integers(owner, self.argument, value, 2, least=0),)
-        if hasattr(value, "__index__"):
+        if _checks.index_of(value) is not None:
             value = (value,) * 2
         if not isinstance(value, (list, tuple)) or len(value) != 2:
             raise ValueError(f"{owner}: {self.argument} must be an integer, two, or two pairs of them, not {value!r}")

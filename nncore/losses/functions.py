@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
+from nncore import _data
 from nncore.losses import margin, probabilistic, regression
 
 if TYPE_CHECKING:
@@ -22,9 +21,9 @@ __all__ = ["binary_crossentropy", "binary_focal_crossentropy", "categorical_cros
 
 def _of_samples(loss: Loss, y_true: Data, y_pred: Data) -> Array:
     """Losses (...) of y_pred (..., features); a number for (features,)."""
-    if np.ndim(y_pred) != 1:  # type: ignore[arg-type]
+    y_true, y_pred = _data.as_array(y_true, "y_true"), _data.as_floats(y_pred, "y_pred")
+    if y_pred.ndim != 1:
         return loss.of_samples(y_true, y_pred)
-    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if y_true.ndim == 2 and y_true.shape[1] == 1 and not loss.labels:
         return loss.of_samples(y_true, y_pred)
     return loss.of_samples(y_true[None], y_pred[None])[0]  # type: ignore[no-any-return]

@@ -64,10 +64,10 @@ class Loss(_custom_objects.Configured):
                  dtype: None = None) -> None:  # fmt: skip
         owner = type(self).__name__
         _checks.refuse(owner, dtype=dtype)
-        if reduction not in REDUCTIONS:
+        if reduction is not None and (not isinstance(reduction, str) or reduction not in REDUCTIONS):
             raise ValueError(f"{owner}: unknown reduction {reduction!r}; there are {', '.join(map(repr, REDUCTIONS))}")
         self.reduction = reduction
-        self.name: str = name or self.default_name or unique_name(owner)
+        self.name: str = _checks.title(owner, name, self.default_name) or unique_name(owner)
         if self.call is None and not self.kernel and not _custom_objects.is_ours(type(self)):
             raise TypeError(f"{owner} needs call(y_true, y_pred), which returns the value of each sample")
 
@@ -247,7 +247,8 @@ class Loss(_custom_objects.Configured):
 
     def of_samples(self, y_true: Data, y_pred: Data, sample_weight: Data | None = None) -> Array:
         """Returns the array of weight times loss of each sample: (rows, ...) of y_pred without its last axis."""
-        leading = np.shape(y_pred)[:-1] if np.ndim(y_pred) > 1 else np.shape(y_pred)  # type: ignore[arg-type]
+        y_pred = self._predictions(y_pred)
+        leading = y_pred.shape[:-1] if y_pred.ndim > 1 else y_pred.shape
         y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
         samples = _samples(y_pred.shape[1:])
         if self.call is not None:
@@ -259,7 +260,8 @@ class Loss(_custom_objects.Configured):
 
     def _reduced(self, y_true: Data, y_pred: Data, sample_weight: Data | None,
                  want_gradient: bool) -> tuple[float, Array | Any]:  # fmt: skip
-        shape = np.shape(y_pred)  # type: ignore[arg-type]
+        y_pred = self._predictions(y_pred)
+        shape = y_pred.shape
         y_pred, target, weight = self._arrays(y_true, y_pred, sample_weight)
         rows = len(y_pred)
         scale = self._scale(y_pred.shape, target, weight)
@@ -281,18 +283,22 @@ class Loss(_custom_objects.Configured):
         count = float(counted.sum())
         return rows / count if count else 0.0
 
-    def _arrays(self, y_true: Data, y_pred: Data, sample_weight: Data | None) -> tuple[Array, Array, Array | None]:
+    def _predictions(self, y_pred: Data) -> Array:
+        """Predictions as an array (rows, ...) of float32 or float64."""
+        from nncore import _data
+
+        array = _data.as_floats(y_pred, "y_pred")
+        if array.ndim == 0:
+            raise ValueError(f"{type(self).__name__} needs predictions of shape (rows, ...); got a number")
+        return array
+
+    def _arrays(self, y_true: Data, y_pred: Array, sample_weight: Data | None) -> tuple[Array, Array, Array | None]:
         """Checked predictions (rows, ...), targets (rows, elements) and weights (rows,).
 
         Where each sample has a weight, the samples are the rows.
         """
         from nncore import _data
 
-        y_pred = _data.as_array(y_pred, "y_pred")
-        if y_pred.dtype not in (np.float32, np.float64):
-            y_pred = y_pred.astype(np.float64)
-        if y_pred.ndim == 0:
-            raise ValueError(f"{type(self).__name__} needs predictions of shape (rows, ...); got a number")
         y_pred = np.ascontiguousarray(y_pred if y_pred.ndim > 1 else y_pred[:, None])
         rows, shape = len(y_pred), y_pred.shape[1:]
         if y_pred.size == 0:

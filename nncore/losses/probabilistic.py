@@ -32,7 +32,7 @@ class _Crossentropy(Loss):
         owner = type(self).__name__
         self.from_logits: bool = _checks.boolean(owner, "from_logits", from_logits)
         self.label_smoothing: float = _checks.real_number(owner, "label_smoothing", label_smoothing, 0, 1)
-        _checks.refuse(owner, axis=None if axis == -1 else axis)
+        _checks.refuse(owner, axis=None if _checks.index_of(axis) == -1 else axis)
 
     def kernel_arguments(self, shape: Shape, dtype: Dtype) -> dict[str, Any]:
         return {**super().kernel_arguments(shape, dtype), "label_smoothing": self.label_smoothing}

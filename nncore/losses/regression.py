@@ -106,7 +106,7 @@ class CosineSimilarity(ClassLoss):
     def __init__(self, axis: Literal[-1] = -1, reduction: Reduction = "sum_over_batch_size", name: str | None = None,
                  dtype: None = None) -> None:  # fmt: skip
         super().__init__(name, reduction, dtype)
-        _checks.refuse("CosineSimilarity", axis=None if axis == -1 else axis)
+        _checks.refuse("CosineSimilarity", axis=None if _checks.index_of(axis) == -1 else axis)
 
     def get_config(self) -> Config:
         return {"axis": -1, **super().get_config()}

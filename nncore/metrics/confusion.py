@@ -104,7 +104,8 @@ def _unit_thresholds(owner: Any, thresholds: Any, default: Any) -> Any:
     """A list of thresholds in 0 .. 1, from a number, a list or None."""
     if thresholds is None:
         return [default]
-    given = thresholds if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
+    several = isinstance(thresholds, (list, tuple)) or (isinstance(thresholds, np.ndarray) and thresholds.ndim > 0)
+    given: Any = thresholds if several else [thresholds]
     if not len(given):
         raise ValueError(f"{owner}: thresholds must be a number or a list of at least one; got {thresholds!r}")
     return [_checks.real_number(owner, "thresholds", threshold, 0, 1) for threshold in given]
@@ -414,7 +415,8 @@ class AUC(ThresholdMetric):
             self.num_thresholds = _checks.integer("AUC", "num_thresholds", num_thresholds, 2, MOST_THRESHOLDS)
             inner = list(np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1))
         else:
-            inner = sorted(_checks.real_number("AUC", "thresholds", threshold, 0, 1) for threshold in thresholds)  # type: ignore[union-attr]
+            given = _checks.sequence("AUC", "thresholds", thresholds)
+            inner = sorted(_checks.real_number("AUC", "thresholds", threshold, 0, 1) for threshold in given)
             self.num_thresholds = len(inner) + 2
         self.multi_label: bool = _checks.boolean("AUC", "multi_label", multi_label)
         self.from_logits: bool = _checks.boolean("AUC", "from_logits", from_logits)

@@ -21,6 +21,9 @@ MOST_CLASSES = 2**16  # of which the matrix has the square
 NO_LABEL = 2**31  # no int32, so that no label is it
 
 
+MOST_CLASSES = 2**20  # the matrix of more is larger than any memory
+
+
 class IoU(StateMetric):
     """Mean over target_class_ids of true positives / (true positives + false positives + false negatives).
 
@@ -53,9 +56,10 @@ class IoU(StateMetric):
                  axis: Literal[-1] = -1) -> None:  # fmt: skip
         super().__init__(dtype, name)
         owner = type(self).__name__
-        _checks.refuse(owner, axis=None if axis == -1 else axis)
-        self.num_classes: int = _checks.positive_integer(owner, "num_classes", num_classes, MOST_CLASSES)
-        self.target_class_ids = [_checks.integer(owner, "target_class_ids", number) for number in target_class_ids]
+        _checks.refuse(owner, axis=None if _checks.index_of(axis) == -1 else axis)
+        self.num_classes: int = _checks.integer(owner, "num_classes", num_classes, 1, MOST_CLASSES)
+        classes = _checks.sequence(owner, "target_class_ids", target_class_ids)
+        self.target_class_ids = [_checks.integer(owner, "target_class_ids", number) for number in classes]
         if not self.target_class_ids or max(self.target_class_ids) >= self.num_classes:
             raise ValueError(
                 f"{owner}: target_class_ids must be classes 0 to {self.num_classes - 1}; got {target_class_ids!r}"
@@ -144,7 +148,7 @@ class MeanIoU(IoU):
 
     def __init__(self, num_classes: int, name: str | None = None, dtype: None = None, ignore_class: int | None = None,
                  sparse_y_true: bool = True, sparse_y_pred: bool = True, axis: Literal[-1] = -1) -> None:  # fmt: skip
-        count = _checks.positive_integer(type(self).__name__, "num_classes", num_classes, MOST_CLASSES)
+        count = _checks.integer(type(self).__name__, "num_classes", num_classes, 1, MOST_CLASSES)
         super().__init__(count, range(count), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def get_config(self) -> Config:

@@ -40,7 +40,8 @@ class Metric(_custom_objects.Configured):
 
     def __init__(self, dtype: None = None, name: str | None = None) -> None:
         _checks.refuse(type(self).__name__, dtype=dtype)
-        self.name: str = name or self.default_name or unique_name(type(self).__name__)
+        owner = type(self).__name__
+        self.name: str = _checks.title(owner, name, self.default_name) or unique_name(owner)
         self.variables: list[Variable] = []
         Metric.reset_state(self)  # a subclass's may need what its constructor has not made yet
 
@@ -137,16 +138,17 @@ class Metric(_custom_objects.Configured):
         """
         from nncore import _data
 
-        y_pred = _data.as_array(y_pred, "y_pred")
-        y_pred = np.ascontiguousarray(y_pred, y_pred.dtype if y_pred.dtype in (np.float32, np.float64) else np.float64)
+        y_pred = np.ascontiguousarray(_data.as_floats(y_pred, "y_pred"))
         y_pred = y_pred if y_pred.ndim > 1 else y_pred.reshape(-1, 1)
         rows, shape = len(y_pred), y_pred.shape[1:]
         self.check_output(shape)
         if rows == 0:
             return
         target = _data.targets(y_true, self, shape, rows, y_pred.dtype, "y_true")
-        if sample_weight is not None and np.ndim(sample_weight) == 0:  # type: ignore[arg-type]
-            sample_weight = np.full(rows, sample_weight)
+        if sample_weight is not None:
+            sample_weight = _data.as_array(sample_weight, "sample_weight")
+            if sample_weight.ndim == 0:
+                sample_weight = np.full(rows, sample_weight)
         weight = _data.row_weights(sample_weight, rows, y_pred.dtype, shape[:-1] if self.takes_samples() else ())
         state = np.zeros(self._array_state_size(shape)) if self._state is None else self._state
         if state.size != self._array_state_size(shape):

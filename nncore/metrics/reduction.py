@@ -33,10 +33,10 @@ class _Reduction(Metric):
         """Adds values."""
         from nncore import _data
 
-        values = _data.as_array(values, "values").astype(np.float64)
+        values = _data.as_array(values, "values").astype(np.float64, order="C")  # in one order of sums
         count = float(len(values)) if values.ndim else 1.0
         if sample_weight is not None:
-            weight = _data.as_array(sample_weight, "sample_weight").astype(np.float64)
+            weight = _data.as_array(sample_weight, "sample_weight").astype(np.float64, order="C")
             weight = weight[..., 0] if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1 else weight
             if values.ndim > weight.ndim:
                 values = self._reduce(values, tuple(range(weight.ndim, values.ndim)))

@@ -86,7 +86,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         """Everything but the graph."""
         self.dtype, self.dtype_policy = _check_dtype(dtype)
         self.seed: int = config.get_seed() if seed is None else config.check_seed(seed)
-        self.name: str = name or unique_name({"Model": "Functional"}.get(type(self).__name__, type(self).__name__))
+        kind = type(self).__name__
+        self.name: str = _checks.title(kind, name) or unique_name({"Model": "Functional"}.get(kind, kind))
         self.graph: Graph | Any = None
         self._trainable = _checks.boolean(type(self).__name__, "trainable", trainable)
         self.optimizer = self.loss = None
@@ -662,7 +663,7 @@ def _check_dtype(dtype: ModelDtype) -> tuple[np.dtype[Any], str]:
         found = np.dtype(dtype)
         known = found in _engine.DTYPES
     except TypeError:
-        known = False
-    if not known:
+        found = None
+    if found is None or found not in _engine.DTYPES:  # NumPy says that None is float64
         raise ValueError(f"dtype must be 'float32', 'float64' or 'mixed_bfloat16', not {dtype!r}")
     return found, found.name

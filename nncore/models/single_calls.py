@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nncore import _data, _engine, config
+from nncore import _checks, _data, _engine, config
 from nncore._calls import Call
 from nncore._plan import MIRRORING_ROWS
 from nncore.layers import composite
@@ -193,7 +193,7 @@ class SingleCalls:
         if is_symbolic(x):
             composite.check_mode(self, training or None)
             return self.connect(x)
-        if training:
+        if training is not False and _checks.boolean("a call", "training", training):
             return self.forward(x, training=True)
         return self.predict_on_batch(x)
 
@@ -227,7 +227,8 @@ class SingleCalls:
         With `training` dropout is active, each call drawing new numbers, and normalization uses the minibatch, of which
         each call moves its averages.
         """
-        kind = "forward_training" if training else "forward"
+        mode = training is True or _checks.boolean("forward", "training", training)
+        kind = "forward_training" if mode else "forward"
         call = self._call(kind)
         output = None if call is None else call.infer(x, True)
         if output is not None:
@@ -303,7 +304,8 @@ class SingleCalls:
     def train_on_batch(self, x: Inputs, y: Inputs | None = None, sample_weight: Inputs | None = None,
                        class_weight: Mapping[int, float] | None = None, return_dict: bool = False) -> Any:  # fmt: skip
         """Trains on one minibatch; returns its loss before the update, and the metrics after it if there are any."""
-        call = None if sample_weight is not None or class_weight is not None or return_dict else self._call("train")
+        as_dict = return_dict is not False and _checks.boolean("train_on_batch", "return_dict", return_dict)
+        call = None if sample_weight is not None or class_weight is not None or as_dict else self._call("train")
         values = None if call is None else call.learn(x, y, self.optimizer.prepare(1)[1])
         if values is not None:
             return values
@@ -314,12 +316,13 @@ class SingleCalls:
             totals = self._run_minibatch(program, batch, counter=self.optimizer.counter,
                                          learning_rate=self.optimizer.prepare(1)[1])  # fmt: skip
             self._prepare_learning("train", program, batch, self.optimizer.counter)
-            return self._results(totals, batch.rows, return_dict)
+            return self._results(totals, batch.rows, as_dict)
 
     def test_on_batch(self, x: Inputs, y: Inputs | None = None, sample_weight: Inputs | None = None,
                       return_dict: bool = False) -> Any:  # fmt: skip
         """Returns the loss of one minibatch, and the metrics after it if there are any."""
-        call = None if sample_weight is not None or return_dict else self._call("test")
+        as_dict = return_dict is not False and _checks.boolean("test_on_batch", "return_dict", return_dict)
+        call = None if sample_weight is not None or as_dict else self._call("test")
         values = None if call is None else call.learn(x, y)
         if values is not None:
             return values
@@ -329,7 +332,7 @@ class SingleCalls:
             program = self._program("test", batch.rows, weighted(batch.weights))
             totals = self._run_minibatch(program, batch)
             self._prepare_learning("test", program, batch, None)
-            return self._results(totals, batch.rows, return_dict)
+            return self._results(totals, batch.rows, as_dict)
 
     def _minibatch(self, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None,
                    what: str) -> Batch:  # fmt: skip

@@ -163,7 +163,8 @@ class Training:
                     whole = data if class_weight is None else self._minibatch(x, y, sample_weight, None, "fit")
                     held_out, data = whole.part(slice(kept, None)), data.part(slice(kept))
                 feed = _ArrayFeed(self, data, batch_size, shuffle, steps)
-            size = validation_batch_size or batch_size
+            validation_steps = None if validation_steps is None else _count("validation_steps", validation_steps)
+            size = batch_size if validation_batch_size is None else validation_batch_size
             validation = self._validation(validation_data, held_out, size, validation_steps)
             return self._fit(feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks)
 
@@ -246,12 +247,12 @@ class Training:
         batch_size = 32 if batch_size is None else _count("validation_batch_size", batch_size)
         if data is None:
             return lambda calls: self._evaluate_rows(held_out, batch_size, steps, calls)
-        if hasattr(data, "__iter__") and not isinstance(data, (tuple, list)):
+        if _gives_minibatches(data) and not isinstance(data, (tuple, list)):
             if steps is None and hasattr(data, "__next__"):
                 raise ValueError("a generator as validation_data needs validation_steps")
             return lambda calls: self._evaluate_batches(data, steps, calls)
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            got = f"{len(data)} things" if isinstance(data, (tuple, list)) else repr(data)
+            got = f"{len(data)} things" if isinstance(data, (tuple, list)) else type(data).__name__
             raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight); got {got}")
         rows = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
         return lambda calls: self._evaluate_rows(rows, batch_size, steps, calls)
@@ -288,6 +289,7 @@ class Training:
             A dict by name in place of a number or list.
         """
         verbose = _verbose(verbose)  # type: ignore[assignment]
+        return_dict = _checks.boolean("evaluate", "return_dict", return_dict)
         with self._exclusively():
             steps = None if steps is None else _count("steps", steps)
             if _is_iterable_of_batches(x, y):
@@ -632,7 +634,7 @@ def _mapped_rows(sources: Sequence[Any]) -> Any:
 
 def _steps(rows: int, batch_size: int, steps: int | None) -> int:
     """The number of minibatches, of no more than `steps`."""
-    count = math.ceil(rows / batch_size)
+    count = -(-rows // batch_size)
     return count if steps is None else min(steps, count)
 
 
@@ -644,7 +646,7 @@ def _unpack(batch: Any) -> tuple[Any, Any, Any]:
 
 
 def _verbose(verbose: Any) -> int:
-    if verbose not in ("auto", 0, 1, 2):
+    if not isinstance(verbose, (str, int, float, np.bool_, np.number)) or verbose not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, not {verbose!r}")
     return 1 if verbose == "auto" else int(verbose)
 

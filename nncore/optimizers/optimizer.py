@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nncore import _checks, _engine
+from nncore import _checks, _data, _engine
 from nncore._calls import Update
 from nncore._plan import TILE_ELEMENTS, Tiles, at_updates, jobs_of
 from nncore._weight import matrix_shape
@@ -96,7 +96,7 @@ class Optimizer:
         self._learning_rate = 0.0
         if self._schedule is None:
             self.learning_rate = learning_rate  # type: ignore[assignment]
-        self.name: str = name or owner.lower()
+        self.name: str = _checks.title(owner, name, owner.lower())
         self.weight_decay: float | None = optional(owner, "weight_decay", weight_decay)
         clippings = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         given = [name for name, value in clippings.items() if value is not None]
@@ -379,7 +379,9 @@ class Optimizer:
         """
         if self._update is not None and self._update.run(gradients, trainable_variables, self.prepare(1)[1]):
             return
-        gradients, variables = list(gradients), list(trainable_variables)
+        owner = type(self).__name__
+        gradients = _checks.sequence(owner, "gradients", gradients)
+        variables = _checks.sequence(owner, "trainable_variables", trainable_variables)
         if len(gradients) != len(variables):
             raise ValueError(f"got {len(gradients)} gradients for {len(variables)} variables")
         for number, variable in enumerate(variables):
@@ -391,7 +393,7 @@ class Optimizer:
             raise TypeError("all variables must be of one dtype")
         converted = []
         for number, (gradient, variable) in enumerate(zip(gradients, variables, strict=True)):
-            gradient = np.asarray(gradient, variable.dtype, order="C")
+            gradient = np.asarray(_data.as_array(gradient, f"gradient {number}"), variable.dtype, order="C")
             if gradient.shape != variable.shape:
                 raise ValueError(
                     f"gradient {number} has shape {gradient.shape}; its variable has shape {variable.shape}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nncore import _checks
 from nncore.optimizers.schedules.schedule import KernelSchedule, duration, number
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class CosineDecay(KernelSchedule):
         self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps: float = duration(self, "decay_steps", decay_steps)
         self.alpha: float = number(self, "alpha", alpha)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
         self.warmup_target = None if warmup_target is None else number(self, "warmup_target", warmup_target)
         self.warmup_steps: float = number(self, "warmup_steps", warmup_steps)
 
@@ -82,7 +83,7 @@ class CosineDecayRestarts(KernelSchedule):
         self.t_mul: float = number(self, "t_mul", t_mul, 1)
         self.m_mul: float = number(self, "m_mul", m_mul)
         self.alpha: float = number(self, "alpha", alpha)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "first_steps": self.first_decay_steps, "longer": self.t_mul,

@@ -33,7 +33,7 @@ class Cyclic(KernelSchedule):
         self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
         self.maximal_learning_rate: float = number(self, "maximal_learning_rate", maximal_learning_rate)
         self.step_size: float = duration(self, "step_size", step_size)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "maximal": self.maximal_learning_rate,
@@ -82,7 +82,7 @@ class OneCycle(KernelSchedule):
         self.annealing = annealing
         self.initial_division: float = number(self, "initial_division", initial_division, low_open=True)
         self.final_division: float = number(self, "final_division", final_division, low_open=True)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         top, low = self.maximal_learning_rate, self.maximal_learning_rate / self.initial_division

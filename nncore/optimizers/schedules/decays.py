@@ -20,7 +20,7 @@ class _PeriodicDecay(KernelSchedule):
         self.decay_steps: float = duration(self, "decay_steps", decay_steps)
         self.decay_rate: float = number(self, "decay_rate", decay_rate)
         self.staircase: bool = _checks.boolean(type(self).__name__, "staircase", staircase)
-        self.name: str = name or type(self).__name__
+        self.name: str = _checks.title(type(self).__name__, name, type(self).__name__)
 
     def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "decay_rate": self.decay_rate,
@@ -93,7 +93,7 @@ class PolynomialDecay(KernelSchedule):
         self.end_learning_rate: float = number(self, "end_learning_rate", end_learning_rate)
         self.power: float = number(self, "power", power)
         self.cycle: bool = _checks.boolean("PolynomialDecay", "cycle", cycle)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "end": self.end_learning_rate,
@@ -121,7 +121,7 @@ class LinearDecay(KernelSchedule):
     def __init__(self, initial_learning_rate: float, decay_steps: float, name: str = "LinearDecay") -> None:
         self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps: float = duration(self, "decay_steps", decay_steps)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate, "decay_steps": self.decay_steps, "end": 0.0, "power": 1.0,
@@ -145,7 +145,7 @@ class InverseSquareRootDecay(KernelSchedule):
 
     def __init__(self, initial_learning_rate: float, name: str = "InverseSquareRootDecay") -> None:
         self.initial_learning_rate: float = number(self, "initial_learning_rate", initial_learning_rate)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"initial": self.initial_learning_rate}

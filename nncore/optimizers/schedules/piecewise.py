@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nncore import _checks
 from nncore.optimizers.schedules.schedule import KernelSchedule, number
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ class PiecewiseConstantDecay(KernelSchedule):
     kernel = "piecewise_constant"
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
-        boundaries, values = list(boundaries), list(values)
+        owner = "PiecewiseConstantDecay"
+        boundaries = _checks.sequence(owner, "boundaries", boundaries)
+        values = _checks.sequence(owner, "values", values)
         if not boundaries or len(values) != len(boundaries) + 1:
             raise ValueError(
                 "PiecewiseConstantDecay: boundaries must be at least one, and values one more; got "
@@ -37,7 +40,7 @@ class PiecewiseConstantDecay(KernelSchedule):
         self.values: list[float] = [number(self, f"values[{i}]", v) for i, v in enumerate(values)]
         if any(a >= b for a, b in itertools.pairwise(self.boundaries)):
             raise ValueError(f"PiecewiseConstantDecay: boundaries must increase; got {boundaries}")
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"boundaries": np.array(self.boundaries), "values": np.array(self.values),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from nncore._typing import Array, Config
 
+MOST_STEPS = 2**63 - 2  # that the engine counts
+
 # Values of a schedule in Python at a time: few enough to compute them again after each slice of a run.
 TABLE_STEPS = 256
 
@@ -67,13 +69,7 @@ class KernelSchedule(LearningRateSchedule):
         TypeError, ValueError
             For what is not an integer of at least 0.
         """
-        if isinstance(step, bool) or not hasattr(step, "__index__"):
-            raise TypeError(f"{type(self).__name__}: step must be an integer, not {step!r}")
-        step = step.__index__()
-        if step < 0:
-            raise ValueError(f"{type(self).__name__}: step must be at least 0, not {step}")
-        if step >= 2**63 - 1:
-            raise ValueError(f"{type(self).__name__}: step must be below 2**63 - 1, not {step}")
+        step = _checks.integer(type(self).__name__, "step", step, most=MOST_STEPS)
         rate = 0.0 if self.before is None else rate_at(self.before, step)
         worker: dict[str, Any] = {"update": step + 1, "learning_rate": rate}
         result: float = _kernels.run(self.kernel, np.float64, self.arguments(), (0, 1), **worker)["learning_rate"]

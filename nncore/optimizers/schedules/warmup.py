@@ -34,7 +34,7 @@ class Warmup(KernelSchedule):
             raise TypeError(f"Warmup: schedule must be a LearningRateSchedule, not {schedule!r}")
         self.schedule = self.before = schedule
         self.steps: int = _checks.positive_integer("Warmup", "steps", steps)
-        self.name = name
+        self.name: str = _checks.title(type(self).__name__, name)
 
     def arguments(self) -> dict[str, Any]:
         return {"peak": rate_at(self.schedule, self.steps), "steps": self.steps}
