@@ -124,7 +124,7 @@ def library(name, sources, flags):
 
 
 # The common code first: a static library is searched for what those before it lack.
-libraries = [library("nncore_common", ["dispatch.c", "random.c", "threads.c"], OPENMP_COMPILE)]
+libraries = [library("nncore_common", ["dispatch.c", "forks.c", "random.c", "threads.c"], OPENMP_COMPILE)]
 libraries += [
     library(f"nncore_{name}", [f"variants/{name}.c"], compilers.flags(*flags)) for name, flags in VARIANTS.items()
 ]
@@ -155,6 +155,7 @@ setup(
             "boundscheck": False,
             "wraparound": False,
             "cdivision": True,
+            "freethreading_compatible": True,
             "initializedcheck": False,
         },
         emit_linenums=instruments.COVERAGE,

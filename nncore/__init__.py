@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import nncore._loading  # noqa: F401  before anything else, as its docstring says
+import nncore._interpreter
+import nncore._loading  # noqa: F401  before what is compiled, as its docstring says
 from nncore import activations, config, constraints, initializers, layers, models, regularizers
 from nncore._version import __version__
 from nncore.layers import Input

@@ -11,11 +11,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+cimport cython
 from cpython.pythread cimport PyThread_get_thread_ident
 
 cimport numpy as cnp
 
-from nncore._engine cimport Plan, Task, nn_exchange, nn_slot, nn_store
+from nncore._engine cimport Plan, Task, nn_add, nn_exchange, nn_load, nn_slot, nn_store
 
 from nncore._engine import SOURCE_TYPES
 
@@ -26,8 +27,7 @@ cdef int64_t changes = 0
 
 def forget_calls():
     """Every Call is out of date: something has changed that calls were made for, and that no array shows."""
-    global changes
-    changes += 1
+    nn_add(&changes, 1)
 
 
 cdef class Exclusive:
@@ -41,7 +41,7 @@ cdef class Exclusive:
     cdef unsigned long holder  # the thread
     cdef bint lent
     cdef object owner
-    cdef public object visitor  # of the call in work: what has `ident` of a thread, `enter` and `leave`; or None
+    cdef object guest
 
     def __init__(self, owner):
         self.owner = owner
@@ -50,8 +50,9 @@ cdef class Exclusive:
         if nn_exchange(&self.held, 0, 1):
             self.holder = PyThread_get_thread_ident()
             return 0
-        if self.is_visited():
-            self.visitor.enter()  # when the call waits
+        visitor = self.visitor_here()
+        if visitor is not None:
+            visitor.enter()  # when the call waits
         elif not self.is_lent():
             raise RuntimeError(f"{self.owner} is in use by another thread, or by the call that this one is in")
         self.lent = False
@@ -60,14 +61,32 @@ cdef class Exclusive:
 
     cdef void give(self) noexcept:
         self.lent = self.held > 1
-        if self.held == 1:
-            self.holder = 0
-        nn_store(&self.held, self.held - 1)
-        if self.visitor is not None and self.is_visited():
-            self.visitor.leave()
+        if self.held > 1:
+            nn_store(&self.held, self.held - 1)
+            visitor = self.visitor_here()
+            if visitor is not None:
+                visitor.leave()
+            return
+        if self.guest is not None:
+            self.visitor = None  # a call that handlers of signals have kept from doing so
+        self.holder = 0
+        nn_store(&self.held, 0)
 
-    cdef bint is_visited(self) noexcept:
-        return self.visitor is not None and self.visitor.ident == PyThread_get_thread_ident()
+    @property
+    def visitor(self):
+        """Of the call in work: what has `ident` of a thread, `enter` and `leave`; or None."""
+        with cython.critical_section(self):  # a thread that is refused looks at it, too
+            return self.guest
+
+    @visitor.setter
+    def visitor(self, visitor):
+        with cython.critical_section(self):
+            self.guest = visitor
+
+    cdef object visitor_here(self):
+        """The visitor, if this is its thread."""
+        visitor = self.visitor
+        return visitor if visitor is not None and visitor.ident == PyThread_get_thread_ident() else None
 
     cdef bint is_lent(self) noexcept:
         return self.lent and self.holder == PyThread_get_thread_ident()
@@ -84,7 +103,7 @@ cdef class Exclusive:
 
     def refuse_borrower(self, what):
         """Raises RuntimeError where the lock is lent to this thread: the call it is in could not go on after `what`."""
-        if self.is_lent() or self.is_visited():
+        if self.is_lent() or self.visitor_here() is not None:
             raise RuntimeError(f"{self.owner} cannot {what} inside a callback or a generator: it is in use by the call "
                                "that this one is in")
 
@@ -93,6 +112,23 @@ cdef class Exclusive:
 
     def __exit__(self, *_):
         self.give()
+
+
+cdef class Setting:
+    """Gives an attribute another value inside a `with`, all in C: no handler of a signal can come between and raise."""
+
+    cdef object owner, value, outer
+    cdef str name
+
+    def __init__(self, owner, str name, value):
+        self.owner, self.name, self.value = owner, name, value
+
+    def __enter__(self):
+        self.outer = getattr(self.owner, self.name)
+        setattr(self.owner, self.name, self.value)
+
+    def __exit__(self, *_):
+        setattr(self.owner, self.name, self.outer)
 
 
 cdef class Slots:
@@ -274,7 +310,7 @@ cdef class Call:
         builder = program.builder
         bindings = builder.bindings
         self.program, self.builder = program, builder
-        self.lock, self.seed, self.limit, self.made = lock, seed, limit, changes
+        self.lock, self.seed, self.limit, self.made = lock, seed, limit, nn_load(&changes)
         self.plan = builder.plan
         self.type_number = builder.dtype.num
         self.x = Rows(self.plan, bindings, "x0", input_shape)
@@ -298,11 +334,11 @@ cdef class Call:
     @property
     def current(self):
         """Whether nothing has changed since it was made."""
-        return self.made == changes
+        return self.made == nn_load(&changes)
 
     cdef bint takes(self, int64_t rows) noexcept:
         """Whether the plan is meant for so many rows, and nothing has changed since it was made."""
-        return self.fewest <= rows <= self.plan.rows and self.made == changes
+        return self.fewest <= rows <= self.plan.rows and self.made == nn_load(&changes)
 
     cdef int prepare(self, Task *task, int64_t rows) except -1:
         memset(task, 0, sizeof(Task))
@@ -326,10 +362,10 @@ cdef class Call:
         cdef int64_t rows = self.judged(x, y)
         if rows < 0 or finite and not (is_finite(x) and is_finite(y)):
             return None
-        self.prepare(&task, rows)
-        task.learning_rate = learning_rate
         self.lock.take()
         try:
+            self.prepare(&task, rows)
+            task.learning_rate = learning_rate
             self.play(&task, x, y)
             if task.nonfinite:
                 return None
@@ -363,13 +399,13 @@ cdef class Call:
         cdef Slots store
         if rows < 0:
             return None
-        self.prepare(&task, rows)
-        if task.counter != NULL:  # nothing in the model changes
-            steps = task.counter[0]
-            task.counter = &steps
         gradients = []
         self.lock.take()
         try:
+            self.prepare(&task, rows)
+            if task.counter != NULL:  # nothing in the model changes
+                steps = task.counter[0]
+                task.counter = &steps
             for weight, store in zip(self.weights, self.stores):
                 gradient = cnp.PyArray_ZEROS(cnp.PyArray_NDIM(weight), cnp.PyArray_DIMS(weight), self.type_number, 0)
                 store.set_pointer(cnp.PyArray_DATA(gradient))
@@ -386,15 +422,16 @@ cdef class Call:
         """
         cdef Task task
         cdef int64_t rows = self.x.fit(x)
+        cdef cnp.ndarray output
         if not self.takes(rows) or self.indices and not labels_fit(x, self.indices):
             return None
-        self.prepare(&task, rows)
-        if with_backward:
-            task.last_phase = self.backward_phase
-        self.shape[0] = rows
-        cdef cnp.ndarray output = cnp.PyArray_EMPTY(self.dimensions, self.shape, self.type_number, 0)
         self.lock.take()
         try:
+            self.prepare(&task, rows)
+            if with_backward:
+                task.last_phase = self.backward_phase
+            self.shape[0] = rows
+            output = cnp.PyArray_EMPTY(self.dimensions, self.shape, self.type_number, 0)
             self.x.bind(x)
             self.output.set_pointer(cnp.PyArray_DATA(output))
             self.plan.play(&task)
@@ -411,15 +448,17 @@ cdef class Call:
         if (cnp.PyArray_TYPE(array) != self.type_number or cnp.PyArray_NDIM(array) != self.dimensions
                 or not cnp.PyArray_ISCARRAY_RO(array)):
             return None
-        self.shape[0] = self.input_shape[0] = rows
-        for i in range(self.dimensions):
+        if cnp.PyArray_DIM(array, 0) != rows:
+            return None
+        for i in range(1, self.dimensions):
             if cnp.PyArray_DIM(array, i) != self.shape[i]:
                 return None
-        self.prepare(&task, rows)
-        task.first_phase = self.backward_phase
-        dx = cnp.PyArray_ZEROS(self.input_dimensions, self.input_shape, self.type_number, 0)
         self.lock.take()
         try:
+            self.prepare(&task, rows)
+            task.first_phase = self.backward_phase
+            self.input_shape[0] = rows
+            dx = cnp.PyArray_ZEROS(self.input_dimensions, self.input_shape, self.type_number, 0)
             self.dy.set_pointer(cnp.PyArray_DATA(array))
             self.dx.set_pointer(cnp.PyArray_DATA(dx))
             task.counter[0] -= 1  # the numbers of the forward pass once more
@@ -448,13 +487,13 @@ cdef class Update:
     cdef int64_t made
 
     def __init__(self, Plan plan, loads, variables, cnp.ndarray counter, int threads):
-        self.plan, self.counter, self.threads, self.made = plan, counter, threads, changes
+        self.plan, self.counter, self.threads, self.made = plan, counter, threads, nn_load(&changes)
         self.loads = [Slots(plan, places) for places in loads]
         self.variables = list(variables)
 
     cdef bint fits(self, gradients, variables) noexcept:
         cdef cnp.ndarray variable, gradient
-        if type(gradients) is not list or type(variables) is not list or self.made != changes:
+        if type(gradients) is not list or type(variables) is not list or self.made != nn_load(&changes):
             return False
         if len(<list>variables) != len(self.variables) or len(<list>gradients) != len(self.variables):
             return False

@@ -69,6 +69,7 @@ cdef extern from "nncore.h" nogil:
     int nn_available_threads()
     void nn_parallel(int threads, nn_region region, void *state)
     void nn_set_thread_budget(int threads)
+    void nn_watch_forks()
     int nn_reserve_threads(int threads)
     void nn_release_threads(int threads)
     int64_t nn_wait_for_change(const int64_t *word, int64_t seen)

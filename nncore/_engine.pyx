@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 cnp.import_array()
+nn_watch_forks()
 
 
 # ---------------------------------------------------------------- kernels and variants
@@ -974,6 +975,16 @@ cdef void *grow(void *memory, int *capacity, size_t size) except NULL:
         raise MemoryError
     capacity[0] = larger
     return grown
+
+
+cdef class Numbers:
+    """0, 1, 2 and so on: each is drawn by one thread. None waits for another, so that a fork finds nothing locked."""
+
+    cdef int64_t drawn
+
+    def draw(self):
+        """The next one."""
+        return nn_add(&self.drawn, 1) - 1
 
 
 def shuffled(int64_t count, uint64_t seed, uint64_t epoch):

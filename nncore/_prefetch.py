@@ -76,11 +76,15 @@ class Ahead(InTurn):
 
     def _start(self) -> None:
         once = _Once(self.iterator)  # so that nothing else keeps the iterator alive
-        self.iterator = None
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(self._make, once),
+                                  name="nncore minibatches", daemon=True)  # fmt: skip
+        self.thread, self.iterator = thread, None
         self.outer, self.lock.visitor = self.lock.visitor, self
-        self.thread = threading.Thread(target=contextvars.copy_context().run, args=(self._make, once),
-                                       name="nncore minibatches", daemon=True)  # fmt: skip
-        self.thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no room for one
+            self.lock.visitor = self.outer
+            self.thread, self.iterator = None, once.take()
 
     def __exit__(self, error: object, *_: object) -> None:
         self.iterator = None
@@ -91,7 +95,10 @@ class Ahead(InTurn):
             self.waiting = error is None
             self.condition.notify_all()
         try:
-            self.thread.join(SECONDS if error is None else SECONDS_AFTER_ERROR)
+            with self.condition:  # a thread whose start was interrupted cannot be joined
+                ended = self.condition.wait_for(self._has_ended, SECONDS if error is None else SECONDS_AFTER_ERROR)
+            if ended:
+                self.thread.join()
         finally:
             with self.condition:
                 while self.visiting:
@@ -124,6 +131,9 @@ class Ahead(InTurn):
             failure, self.failure = self.failure, None
             raise failure
         raise StopIteration
+
+    def _has_ended(self) -> bool:
+        return self.ended
 
     # ---- in the thread
 

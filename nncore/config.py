@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _cgroups, _checks, _engine
-from nncore._calls import forget_calls
+from nncore._calls import Setting, forget_calls
 from nncore._version import __version__
 
 if TYPE_CHECKING:
@@ -106,14 +106,9 @@ def get_num_threads() -> int:
     return _State.threads if _OF_THREAD.threads is None else min(_OF_THREAD.threads, _State.threads)
 
 
-@contextlib.contextmanager
-def thread_limit(n: int) -> Iterator[None]:
-    """Has calls from this Python thread use `n` threads at most, and leaves those from others alone."""
-    before, _OF_THREAD.threads = _OF_THREAD.threads, n
-    try:
-        yield
-    finally:
-        _OF_THREAD.threads = before
+def thread_limit(n: int) -> Setting:
+    """In a `with`, calls from this Python thread use `n` threads at most; those from others are left alone."""
+    return Setting(_OF_THREAD, "threads", n)
 
 
 @contextlib.contextmanager
@@ -173,14 +168,9 @@ def get_seed() -> int:
     return _State.seed if _OF_THREAD.seed is None else _OF_THREAD.seed
 
 
-@contextlib.contextmanager
-def seed_of_thread(seed: int) -> Iterator[None]:
-    """Seeds what this Python thread builds, as `set_seed` does for all."""
-    before, _OF_THREAD.seed = _OF_THREAD.seed, check_seed(seed)
-    try:
-        yield
-    finally:
-        _OF_THREAD.seed = before
+def seed_of_thread(seed: int) -> Setting:
+    """In a `with`, seeds what this Python thread builds, as `set_seed` does for all."""
+    return Setting(_OF_THREAD, "seed", check_seed(seed))
 
 
 def check_seed(seed: int) -> int:

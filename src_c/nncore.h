@@ -120,11 +120,16 @@ void nn_set_thread_budget(int threads);                       /* over all region
 int nn_reserve_threads(int threads);                          /* as many of these as the budget has left, at least 1 */
 void nn_release_threads(int threads);                         /* gives reserved ones back */
 void nn_parallel(int threads, nn_region region, void *state); /* each calls region; there may be fewer than asked for */
+void nn_forget_regions(void);                                 /* that this process has had before it was forked */
 double nn_seconds(void);                                      /* a monotonic clock */
 
 /* Waits until *word is not `seen`, and returns it: spinning for about as long as a short phase lasts, then giving the
    processor away in between. */
 int64_t nn_wait_for_change(const int64_t *word, int64_t seen);
+
+/* forks.c */
+void nn_watch_forks(void); /* to be called when the library is loaded */
+int nn_pool_is_lost(void); /* whether a region of this thread's would wait for threads that a fork has left behind */
 
 /* Words that threads share. What was written before a store, an add or an exchange is seen after a load of it. */
 static inline int64_t nn_load(const int64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }

@@ -116,6 +116,8 @@ int nn_reserve_threads(int threads)
 #endif
 }
 
+void nn_forget_regions(void) { atomic_store(&in_use, 0); }
+
 void nn_release_threads(int threads) { atomic_fetch_sub(&in_use, threads); }
 
 #ifdef _OPENMP
@@ -159,21 +161,43 @@ static void open_region(const region_call *call)
 }
 
 #ifndef _WIN32 /* which knows no fork */
-static atomic_int forked = 0;
-
 static void *open_region_elsewhere(void *call)
 {
     open_region(call);
     return NULL;
 }
 
-static void note_fork(void)
+static void *wait_for_release(void *mutex)
 {
-    atomic_store(&forked, 1);
-    atomic_store(&in_use, 0);
+    pthread_mutex_lock(mutex);
+    pthread_mutex_unlock(mutex);
+    return NULL;
 }
 
-static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
+/* How many of a team's threads the system has room for, the calling one included: GNU's OpenMP ends the process where
+   it cannot make one. They are tried beside as many others, as the system may count those that have ended for a while
+   yet. */
+static int startable(int threads)
+{
+    enum { MOST = 256 }; /* more are not tried one by one: who has room for so many has room for some more */
+    static _Thread_local int known = 1; /* of this thread's largest team so far */
+    pthread_t tried[2 * MOST];
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    int wanted = 2 * ((threads < MOST ? threads : MOST) - 1), count = 0;
+    if (threads <= known)
+        return threads;
+    pthread_mutex_lock(&mutex);
+    while (count < wanted && pthread_create(&tried[count], NULL, wait_for_release, &mutex) == 0)
+        count++;
+    pthread_mutex_unlock(&mutex);
+    for (int i = 0; i < count; i++)
+        pthread_join(tried[i], NULL);
+    pthread_mutex_destroy(&mutex);
+    if (count < wanted)
+        return 1 + count / 2;
+    known = threads;
+    return threads;
+}
 #endif
 #endif
 
@@ -182,22 +206,19 @@ void nn_parallel(int threads, nn_region region, void *state)
 #ifndef _OPENMP
     (void)threads;
     region(state, 0, 1);
-#else
-    region_call call = {region, state, threads};
-#ifdef _WIN32
+#elif defined(_WIN32)
+    const region_call call = {region, state, threads};
     open_region(&call);
 #else
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_forks);
+    region_call call = {region, state, startable(threads)};
     pthread_t thread;
-    /* GNU's OpenMP hangs in a forked child, where the pool of the forking thread has no threads behind it any more. A
-       thread made after the fork has no pool yet and gets a working one. */
-    if (!atomic_load(&forked))
+    if (call.threads == 1)
+        region(state, 0, 1);
+    else if (!nn_pool_is_lost())
         open_region(&call);
-    else if (pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0)
+    else if (pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0) /* which has no pool yet */
         pthread_join(thread, NULL);
     else
         region(state, 0, 1);
-#endif
 #endif
 }

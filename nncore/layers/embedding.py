@@ -126,8 +126,8 @@ class Embedding(WeightedLayer):
         if self.input_dim > most:
             raise ValueError(
                 f"layer {self.name!r} of {self.input_dim:,} rows stands behind other layers, whose numbers are "
-                f"{builder.dtype.name}: from {most:,} on they do not hold every whole number. It can stand right behind "
-                "the input, or the model be of float64"
+                f"{builder.dtype.name}: from {most:,} on they do not hold every whole number. It can stand right "
+                "behind the input, or the model be of float64"
             )
         indices = builder.buffer(x.width, "int32")
         builder.forward("whole_indices", x=x.buffer, y=indices, features=x.width, x_stride=x.stride,

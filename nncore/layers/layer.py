@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from nncore import _checks, _custom_objects, _data, _engine, _sizes, constraints, initializers, regularizers
+from nncore._calls import Setting
 from nncore._weight import Weight
 from nncore.layers import composite
 from nncore.layers.tensor import Node, Tensor, is_symbolic
@@ -37,17 +38,12 @@ class _Plans(threading.local):
 
 
 _plans = _Plans()
-_numbers_of_switches = itertools.count(1)  # drawn by one thread each
+_numbers_of_switches = _engine.Numbers()
 
 
-@contextlib.contextmanager
-def trainable_as(switches: dict[Any, bool] | None) -> Iterator[None]:
-    """Inside, layers are trainable as {layer: trainable} says; the others, or all for None, as they are."""
-    outer, _plans.switches = _plans.switches, switches
-    try:
-        yield
-    finally:
-        _plans.switches = outer
+def trainable_as(switches: dict[Any, bool] | None) -> Setting:
+    """In a `with`, layers are trainable as {layer: trainable} says; the others, or all for None, as they are."""
+    return Setting(_plans, "switches", switches)
 
 
 class Trainable:
@@ -67,7 +63,7 @@ class Trainable:
         value = _checks.boolean(type(self).__name__, "trainable", value)
         if value != self._trainable:
             self._trainable = value
-            Trainable.switches = next(_numbers_of_switches)
+            Trainable.switches = 1 + _numbers_of_switches.draw()
         for layer in self.sublayers:
             layer.trainable = value
 
@@ -498,12 +494,11 @@ def check_arrays(weights: Sequence[Weight], arrays: Sequence[Array], owner: str)
             raise TypeError(f"{owner}: weight {weight.name!r} needs real numbers; got {array.dtype}")
 
 
-_counts: dict[str, int] = {}
+_counts: dict[str, _engine.Numbers] = {}
 
 
 def unique_name(class_name: str) -> Any:
     """dense, dense_1, dense_2, ...: Keras's way of naming."""
     base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name).lower()
-    number = _counts.get(base, 0)
-    _counts[base] = number + 1
+    number = _counts.setdefault(base, _engine.Numbers()).draw()
     return f"{base}_{number}" if number else base

@@ -663,7 +663,7 @@ def _check_dtype(dtype: ModelDtype) -> tuple[np.dtype[Any], str]:
         found = np.dtype(dtype)
         known = found in _engine.DTYPES
     except TypeError:
-        found = None
-    if found is None or found not in _engine.DTYPES:  # NumPy says that None is float64
+        known = False
+    if not known:
         raise ValueError(f"dtype must be 'float32', 'float64' or 'mixed_bfloat16', not {dtype!r}")
     return found, found.name

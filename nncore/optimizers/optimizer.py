@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nncore import _checks, _data, _engine
-from nncore._calls import Update
+from nncore._calls import Exclusive, Update
 from nncore._plan import TILE_ELEMENTS, Tiles, at_updates, jobs_of
 from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
@@ -125,8 +125,21 @@ class Optimizer:
         self._variables: list[Any] = []
         self._undecayed: list[Any] = []  # variables, and names of some
         self._work: dict[Any, Array] = {}  # of each variable, by name
+        self._open()
+
+    def _open(self) -> None:
+        """What belongs to this object, and to none of its copies."""
+        self._lock = Exclusive(f"optimizer {self.name!r}")
         self._apply_plan: Any = None
         self._update: Update | None = None  # the way of a repeated `apply`
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = ("_lock", "_apply_plan", "_update")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
 
     # ---- what subclasses define
 
@@ -376,9 +389,14 @@ class Optimizer:
         ------
         ValueError, TypeError
             Before any variable has changed.
+        RuntimeError
+            Where another thread is in a call of this optimizer.
         """
-        if self._update is not None and self._update.run(gradients, trainable_variables, self.prepare(1)[1]):
-            return
+        with self._lock:
+            if self._update is None or not self._update.run(gradients, trainable_variables, self.prepare(1)[1]):
+                self._apply_checked(gradients, trainable_variables)
+
+    def _apply_checked(self, gradients: Any, trainable_variables: Any) -> None:
         owner = type(self).__name__
         gradients = _checks.sequence(owner, "gradients", gradients)
         variables = _checks.sequence(owner, "trainable_variables", trainable_variables)
