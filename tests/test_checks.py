@@ -207,7 +207,8 @@ def test_arguments_that_are_not_supported_are_refused_by_name():
 
 
 def model():
-    model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(2, activation="softmax")])
+    layers = [nn.Input((2,)), nn.layers.Dense(2, activation="softmax")]
+    model = nn.Sequential(layers, name="sequential")
     model.compile("sgd", "sparse_categorical_crossentropy")
     return model
 
@@ -227,9 +228,31 @@ X, Y = np.zeros((4, 2), "float32"), np.array([0, 1, 0, 1])
     "no weight": (lambda: model().fit(X, Y, class_weight={1: None}), TypeError,
                   "class_weight: that of class 1 must be a number, not None"),
     "a negative weight": (lambda: model().fit(X, Y, class_weight={1: -0.5}), ValueError,
-                          "class_weight: that of class 1 must lie in [0, inf]; got -0.5"),
+                          "class_weight: that of class 1 must lie in [0, 3.4028234663852886e+38]; got -0.5"),
     "a weight of NaN": (lambda: model().fit(X, Y, class_weight={1: math.nan}), ValueError,
-                        "class_weight: that of class 1 must lie in [0, inf]; got nan"),
+                        "class_weight: that of class 1 must lie in [0, 3.4028234663852886e+38]; got nan"),
+    "a weight beyond float32": (lambda: model().fit(X, Y, class_weight={1: 1e300}), ValueError,
+                                "class_weight: that of class 1 must lie in [0, 3.4028234663852886e+38]; got 1e+300"),
+    "weights of rows beyond float32": (lambda: model().fit(X, Y, sample_weight=[1, 1, 1, 1e300]), ValueError,
+                                       "sample_weight must be finite, as float32 too, and not negative"),
+    "an integer beyond all floats": (lambda: model().predict([[10**400, 1]]), TypeError,
+                                     ("x must hold real numbers; got an array of objects: int too large to convert to "
+                                      "float")),
+    "one class that there is not": (lambda: nn.losses.SparseCategoricalCrossentropy()(5, [[0.5, 0.5]]), ValueError,
+                                    "y_true holds the class 5 in row 0; the output has classes 0 to 1"),
+    "no rows at a time": (lambda: model().evaluate(X, Y, batch_size=0), ValueError,
+                          "evaluate: batch_size must be at least 1, not 0"),
+    "half a row at a time": (lambda: model().predict(X, batch_size=0.5), TypeError,
+                             "predict: batch_size must be an integer, not 0.5"),
+    "no weights": (lambda: model().set_weights(None), TypeError,
+                   "model 'sequential': a list of arrays is wanted; got None"),
+    "one layer": (lambda: nn.Sequential(3), TypeError, "Sequential takes a list of layers; got 3"),
+    "a layer's name for its number": (lambda: model().get_layer(index="dense"), TypeError,
+                                      "get_layer: index must be an integer, not 'dense'"),
+    "a layer too far back": (lambda: model().get_layer(index=-3), ValueError,
+                             "get_layer: index must be at least -1, not -3"),
+    "a layer too far on": (lambda: model().get_layer(index=1), ValueError,
+                           "there is no layer 1; the model has 1 layers"),
     "a number for validation data": (lambda: model().fit(X, Y, validation_data=3), ValueError,
                                      "validation_data must be (x, y) or (x, y, sample_weight); got 3"),
     "one thing for validation data": (lambda: model().fit(X, Y, validation_data=(X,)), ValueError,
@@ -246,3 +269,10 @@ X, Y = np.zeros((4, 2), "float32"), np.array([0, 1, 0, 1])
 def test_misuse_that_used_to_end_in_errors_of_pythons(misuse, error, words):
     with says(error, words):
         misuse()
+
+
+def test_a_refused_number_of_threads_leaves_it_as_it_was():
+    before = nn.config.get_num_threads()
+    with says(ValueError, f"set_num_threads: the number of threads must be at most 2147483647, not {2**31}"):
+        nn.config.set_num_threads(2**31)
+    assert nn.config.get_num_threads() == before

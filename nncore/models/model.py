@@ -149,7 +149,8 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         if (name is None) == (index is None):
             raise ValueError("get_layer takes a name or an index")
         if index is not None:
-            if not -len(layers) <= index < len(layers):
+            index = _checks.integer("get_layer", "index", index, least=-len(layers))
+            if index >= len(layers):
                 raise ValueError(f"there is no layer {index}; the model has {len(layers)} layers")
             return layers[index]
         for layer in layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from nncore import _data, layers
@@ -45,6 +46,8 @@ class Sequential(Model):
         self._layers: list[Any] = []
         self._by_name: dict[str, Any] = {}  # the same, by name
         self._input: InputLayer | None = None
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential takes a list of layers; got {layers!r}")
         self._open(name, trainable, dtype, seed)
         for layer in layers or ():
             self._append(layer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 
 from nncore import _checks, _engine, config
+from nncore._checks import positive_integer
 from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
@@ -142,10 +143,10 @@ class Training:
         """
         with self._exclusively():
             verbose = _verbose(verbose)  # type: ignore[assignment]
-            epochs = _count("epochs", epochs)
-            initial_epoch = _count("initial_epoch", initial_epoch, least=0)
-            validation_freq = _count("validation_freq", validation_freq)
-            steps = None if steps_per_epoch is None else _count("steps_per_epoch", steps_per_epoch)
+            epochs = positive_integer("fit", "epochs", epochs)
+            initial_epoch = _checks.integer("fit", "initial_epoch", initial_epoch)
+            validation_freq = positive_integer("fit", "validation_freq", validation_freq)
+            steps = None if steps_per_epoch is None else positive_integer("fit", "steps_per_epoch", steps_per_epoch)
             shuffle = shuffle if callable(shuffle) else _checks.boolean("fit", "shuffle", shuffle)
             split = _checks.real_number("fit", "validation_split", validation_split, 0, 1, high_open=True)
             held_out = None
@@ -156,7 +157,7 @@ class Training:
                     raise ValueError("shuffle by a function is for arrays, not for minibatches")
                 feed: Any = _BatchFeed(self, x, class_weight, steps, shuffle)
             else:
-                batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
+                batch_size = 32 if batch_size is None else positive_integer("fit", "batch_size", batch_size)
                 data = self._minibatch(x, y, sample_weight, class_weight, "fit")
                 if split:
                     kept = _cut(data.rows, split)
@@ -244,7 +245,7 @@ class Training:
         """A function that evaluates the validation data, or else the Batch held out, checked now; None without any."""
         if data is None and held_out is None:
             return None
-        batch_size = 32 if batch_size is None else _count("validation_batch_size", batch_size)
+        batch_size = 32 if batch_size is None else positive_integer("fit", "validation_batch_size", batch_size)
         if data is None:
             return lambda calls: self._evaluate_rows(held_out, batch_size, steps, calls)
         if _gives_minibatches(data) and not isinstance(data, (tuple, list)):
@@ -291,11 +292,11 @@ class Training:
         verbose = _verbose(verbose)  # type: ignore[assignment]
         return_dict = _checks.boolean("evaluate", "return_dict", return_dict)
         with self._exclusively():
-            steps = None if steps is None else _count("steps", steps)
+            steps = None if steps is None else positive_integer("evaluate", "steps", steps)
             if _is_iterable_of_batches(x, y):
                 logs = self._evaluate_batches(x, steps, self._callback_list(callbacks, verbose, steps))
             else:
-                batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
+                batch_size = 32 if batch_size is None else positive_integer("evaluate", "batch_size", batch_size)
                 rows = self._minibatch(x, y, sample_weight, None, "evaluate")
                 calls = self._callback_list(callbacks, verbose, _steps(rows.rows, batch_size, steps))
                 logs = self._evaluate_rows(rows, batch_size, steps, calls)
@@ -382,8 +383,8 @@ class Training:
         `callbacks` and stateful layers see minibatches of so many rows, 32 unless given.
         """
         verbose = _verbose(verbose)  # type: ignore[assignment]
-        batch_size = 32 if batch_size is None else _count("batch_size", batch_size)
-        steps = None if steps is None else _count("steps", steps)
+        batch_size = 32 if batch_size is None else positive_integer("predict", "batch_size", batch_size)
+        steps = None if steps is None else positive_integer("predict", "steps", steps)
         if callbacks is None and steps is None:
             call = self._call("predict")
             output = None if call is None else call.infer(x)  # of few rows in the form of the last call
@@ -649,10 +650,6 @@ def _verbose(verbose: Any) -> int:
     if not isinstance(verbose, (str, int, float, np.bool_, np.number)) or verbose not in ("auto", 0, 1, 2):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, not {verbose!r}")
     return 1 if verbose == "auto" else int(verbose)
-
-
-def _count(name: str, value: Any, least: int = 1) -> int:
-    return _checks.integer("fit" if name != "steps" else "evaluate", name, value, least)
 
 
 def _cut(rows: int, split: float) -> int:
