@@ -47,7 +47,7 @@ def index_of(value: Any) -> int | None:
     """`value` as an int where it is an integer of any library's, else None."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
-    except Exception:  # arrays have __index__, and say with errors of all kinds that they are no integers
+    except Exception:  # noqa: BLE001  arrays have __index__, and say with errors of all kinds that they are no integers
         return None
 
 

@@ -78,9 +78,6 @@ class _OfThread(threading.local):
 _OF_THREAD = _OfThread()
 
 
-MOST_THREADS = 2**31 - 1  # that the engine's counter holds
-
-
 def _use_threads(n: int) -> None:
     _State.threads = n
     forget_calls()

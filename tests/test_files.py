@@ -409,7 +409,7 @@ def test_a_row_of_a_log_is_there_or_not(tmp_path):
 
 
 def test_kills_leave_whole_files():
-    code = f"import sys, runpy; sys.path.append({str(ROOT)!r}); sys.argv = ['kill', '--kills', '6']; " \
-           "runpy.run_module('reliability.kill', run_name='__main__')"  # fmt: skip
+    code = f"import sys, runpy; sys.path.append({str(ROOT)!r}); sys.argv = ['kill', '--kills', '6']; "
+    code += "runpy.run_module('reliability.kill', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

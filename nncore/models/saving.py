@@ -8,6 +8,7 @@ What only files need is imported when a file is touched.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -240,8 +241,6 @@ def _write(path: PathLikeStr, state: Any, tensors: dict[str, Array], overwrite: 
     import json
     import pathlib
 
-    from safetensors.numpy import save
-
     from nncore import _files
 
     path = pathlib.Path(path)
@@ -249,15 +248,47 @@ def _write(path: PathLikeStr, state: Any, tensors: dict[str, Array], overwrite: 
         raise FileExistsError(f"{path} exists, and overwrite is False")
     text = json.dumps(state)
     tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    # one entry, as the writer does not keep the order of several
-    content = save(tensors, metadata={"nncore": json.dumps({"sha256": _digest(text, tensors), "model": text})})
-    described = int.from_bytes(content[:8], "little")
-    if described > MAX_DESCRIPTION:
+    metadata = {"nncore": json.dumps({"sha256": _digest(text, tensors), "model": text})}
+    header, arrays = _layout(tensors, metadata)
+    if len(header) > MAX_DESCRIPTION:
         raise ValueError(
-            f"{path}: the description of the model has {described:,} bytes; a file has at most {MAX_DESCRIPTION:,}. "
+            f"{path}: the description of the model has {len(header):,} bytes; a file has at most {MAX_DESCRIPTION:,}. "
             "Vocabularies of layers are part of it: max_tokens limits them"
         )
-    _files.replace(path, content)
+    _files.replace(path, b"".join([len(header).to_bytes(8, "little"), header, *arrays]))
+
+
+def _layout(tensors: dict[str, Array], metadata: dict[str, str]) -> tuple[bytes, list[Any]]:
+    """What a safetensors file has in front of the arrays, without its own length, and the arrays in order.
+
+    Not by the library's own writer: it ends the process where memory for a second copy of the model cannot be had.
+    """
+    import json
+
+    header: dict[str, Any] = {"__metadata__": metadata}
+    arrays: list[Any] = []
+    end = 0
+    aligned = sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))
+    for name, array in aligned:
+        kind = array.dtype.kind
+        begin, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": "BOOL" if kind == "b" else f"{kind.upper()}{8 * array.itemsize}",
+            "shape": array.shape,
+            "data_offsets": [begin, end],
+        }
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        arrays.append(little.reshape(-1).view(np.uint8).data)
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return text + b" " * (-len(text) % 8), arrays
+
+
+def _tensor(file: Any, name: str) -> Array:
+    """A tensor of an open file. The library ends the process where it cannot have memory, so that is tried before."""
+    described = file.get_slice(name)
+    bits = "".join(filter(str.isdigit, described.get_dtype()))
+    np.empty(math.prod(described.get_shape()) * int(bits or 8) // 8, np.uint8)
+    return file.get_tensor(name)  # type: ignore[no-any-return]
 
 
 def _read(path: PathLikeStr, whole: bool = True) -> tuple[Config, dict[str, Array]]:
@@ -271,7 +302,7 @@ def _read(path: PathLikeStr, whole: bool = True) -> tuple[Config, dict[str, Arra
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in (file.keys() if whole else ())}
+            tensors = {name: _tensor(file, name) for name in (file.keys() if whole else ())}
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is no whole safetensors file: {error}") from error
     if "nncore" not in metadata:
