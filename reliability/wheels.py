@@ -106,8 +106,8 @@ def build(programs: Path, source: Path, folder: Path, **environment: str) -> Pat
 def inspect(programs: Path, wheel: Path) -> None:
     """Looks into a wheel: one OpenMP runtime, whose name threadpoolctl knows, and valid bills of materials."""
     with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        libraries = [name for name in names if ".libs/" in name and not name.endswith("/")]
+        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        libraries = [name for name in names if ".libs/" in name]
         if not (len(libraries) == 1 and re.fullmatch(r"nncore\.libs/libgomp-[0-9a-f]+\.so[.\d]*", libraries[0])):
             raise SystemExit(f"{wheel.name} should carry libgomp and nothing else: {libraries}")
         bills = [name for name in names if "/sboms/" in name]
