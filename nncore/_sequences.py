@@ -47,24 +47,35 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
             raise ValueError(f"pad_sequences: {name} must be 'pre' or 'post'; got {end!r}")
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"pad_sequences takes a list of sequences; got {type(sequences).__name__}")
-    for place, sequence in enumerate(_checks.sequence("pad_sequences", "sequences", sequences)):
+    sequences = _checks.sequence("pad_sequences", "sequences", sequences)
+    for place, sequence in enumerate(sequences):
         if not hasattr(sequence, "__len__"):
             raise ValueError(f"pad_sequences takes a list of sequences; element {place} is {sequence!r}")
     if isinstance(value, str) and np.dtype(dtype).kind not in "OUS":
         raise ValueError(f"pad_sequences: value {value!r} needs dtype=object; got {dtype}")
     longest = max(map(len, sequences), default=0)
     maxlen = longest if maxlen is None else _checks.positive_integer("pad_sequences", "maxlen", maxlen)
-    shape = next((np.shape(np.asarray(sequence))[1:] for sequence in sequences if len(sequence)), ())
+    kept = slice(-maxlen, None) if truncating == "pre" else slice(maxlen)
+    parts = [_part(sequence[kept], dtype, place) if len(sequence) and maxlen else ()
+             for place, sequence in enumerate(sequences)]  # fmt: skip
+    shape = next((np.shape(part)[1:] for part in parts if len(part)), ())
     padded = np.full((len(sequences), maxlen, *shape), value, dtype)
-    for place, sequence in enumerate(sequences):
-        if not len(sequence) or not maxlen:
+    for place, part in enumerate(parts):
+        if not len(part):
             continue
-        part = np.asarray(sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen], dtype)
         if part.shape[1:] != shape:
             raise ValueError(f"pad_sequences: the elements of sequence {place} have shape {part.shape[1:]}; those of "
                              f"others {shape}")  # fmt: skip
         padded[place, slice(len(part)) if padding == "post" else slice(-len(part), None)] = part
     return padded
+
+
+def _part(elements: Any, dtype: Any, place: int) -> Any:
+    """What is left of a sequence as an array."""
+    try:
+        return np.asarray(elements, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"pad_sequences: sequence {place} is none of {np.dtype(dtype)}: {error}") from None
 
 
 def timeseries_dataset_from_array(data: Data, targets: Data | None, sequence_length: int, sequence_stride: int = 1,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nncore import _checks, _engine, _kernels
+from nncore import _checks, _data, _engine, _kernels
 from nncore.config import check_seed
 
 if TYPE_CHECKING:
@@ -111,10 +111,8 @@ class Constant(Initializer):
     value: Any
 
     def __init__(self, value: Data | float = 0.0) -> None:
-        if np.ndim(value):  # type: ignore[arg-type]
-            self.value = np.array(value)
-            if self.value.dtype.kind not in "biuf":
-                raise TypeError(f"Constant: value must hold real numbers, not {self.value.dtype}")
+        if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+            self.value = np.array(_data.as_array(value, "Constant: value"))
         else:
             self.value = _checks.real_number("Constant", "value", value)
 

@@ -43,6 +43,17 @@ def strings(data: Any, name: str, encoding: str = "utf-8") -> Array:
     return decoded.reshape(array.shape)
 
 
+def codec(owner: str, encoding: str) -> str:
+    """The name of an encoding, if Python knows it."""
+    import codecs
+
+    try:
+        codecs.lookup(encoding)
+    except (TypeError, ValueError, LookupError):
+        raise ValueError(f"{owner}: encoding must be the name of one that Python knows, not {encoding!r}") from None
+    return encoding
+
+
 def lines_of(path: PathLikeStr, owner: str) -> list[str]:
     """The lines of a text file."""
     try:

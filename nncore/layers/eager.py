@@ -25,9 +25,10 @@ def compute(layer: Any, inputs: Any, training: bool, states: Sequence[Any] = (),
     given = [*several, *states]
     arrays = [_data.as_array(x, "inputs") for x in given]
     for array in arrays:
-        if array.ndim == 0 or len(array) == 0 or len(array) != len(arrays[0]):
+        if array.size == 0 or array.ndim == 0 or len(array) != len(arrays[0]):
             got = ", ".join(str(a.shape) for a in arrays)
-            raise ValueError(f"layer {layer.name!r} needs arrays (rows, ...) of one number of rows; got {got}")
+            wanted = "arrays (rows, ...) of one number of rows, and no empty ones"
+            raise ValueError(f"layer {layer.name!r} needs {wanted}; got {got}")
     dtype = _dtype(layer, arrays)
     shapes = [array.shape[1:] for array in arrays]
     layer.prepare(shapes)

@@ -63,7 +63,10 @@ class Hashing(DataLayer):
         _checks.refuse("Hashing", sparse=sparse or None)
 
     def read(self, data: Any, name: str) -> Array:
-        array = np.asarray(data) if not hasattr(data, "dtype") else data
+        try:
+            array = np.asarray(data) if not hasattr(data, "dtype") else data
+        except ValueError:
+            array = _data.as_array(data, name)  # which says why not
         if getattr(array.dtype, "kind", "O") not in "biuf":
             try:
                 return _text.strings(data, name)

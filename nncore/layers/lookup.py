@@ -356,7 +356,7 @@ class StringLookup(IndexLookup):
                  output_mode: Literal["int", "one_hot", "multi_hot", "count", "tf_idf"] = "int",
                  pad_to_max_tokens: bool = False, sparse: Literal[False] | None = False, encoding: str = "utf-8",
                  name: str | None = None, salt: int | Sequence[int] | None = None, **common: Any) -> None:  # fmt: skip
-        self.encoding = encoding
+        self.encoding: str = _text.codec("StringLookup", encoding)
         super().__init__(max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert,
                          output_mode, pad_to_max_tokens, sparse, salt, name=name, **common)  # fmt: skip
 

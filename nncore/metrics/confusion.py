@@ -424,7 +424,8 @@ class AUC(ThresholdMetric):
             raise ValueError("AUC: num_labels is for multi_label=True")
         self.num_labels = None if num_labels is None else _checks.positive_integer("AUC", "num_labels", num_labels)
         if label_weights is not None:
-            label_weights = [_checks.real_number("AUC", "label_weights", w, 0) for w in label_weights]  # type: ignore[union-attr]
+            label_weights = [_checks.real_number("AUC", "label_weights", w, 0)
+                             for w in _checks.sequence("AUC", "label_weights", label_weights)]  # fmt: skip
         self.label_weights = label_weights
         self.by_class: bool = self.multi_label or label_weights is not None
         super().__init__([-EPSILON, *inner, 1 + EPSILON], name=name, dtype=dtype)
