@@ -164,7 +164,8 @@ class Training:
                     whole = data if class_weight is None else self._minibatch(x, y, sample_weight, None, "fit")
                     held_out, data = whole.part(slice(kept, None)), data.part(slice(kept))
                 feed = _ArrayFeed(self, data, batch_size, shuffle, steps)
-            validation_steps = None if validation_steps is None else _count("validation_steps", validation_steps)
+            if validation_steps is not None:
+                validation_steps = positive_integer("fit", "validation_steps", validation_steps)
             size = batch_size if validation_batch_size is None else validation_batch_size
             validation = self._validation(validation_data, held_out, size, validation_steps)
             return self._fit(feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks)
