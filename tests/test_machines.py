@@ -72,8 +72,10 @@ def machine(root, groups, mounts, files):
 
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
-V1 = "31 23 0:27 {} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n" \
-     "32 23 0:28 {} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"  # fmt: skip
+V1 = (
+    "31 23 0:27 {} /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    "32 23 0:28 {} /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory"
+)
 
 
 @pytest.mark.parametrize(

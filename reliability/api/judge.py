@@ -37,7 +37,7 @@ def require_refusal(error, what, allowed=(ValueError, TypeError)):
     file, line = _last_frame(error) or ("?", 0)
     if file == values.__file__:
         return  # the user's own error, of a thing that answers with one
-    ours = file.startswith(PACKAGE) or file.startswith("nncore")
+    ours = file.startswith((PACKAGE, "nncore"))
     if not ours or (file.endswith(".py") and not linecache.getline(file, line).strip().startswith("raise ")):
         raise PromiseError("the message is not the library's own", what, said) from error
     if len(str(error)) < 12:
