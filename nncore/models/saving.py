@@ -285,9 +285,11 @@ def _layout(tensors: dict[str, Array], metadata: dict[str, str]) -> tuple[bytes,
 
 def _tensor(file: Any, name: str) -> Array:
     """A tensor of an open file. The library ends the process where it cannot have memory, so that is tried before."""
+    import re
+
     described = file.get_slice(name)
-    bits = "".join(filter(str.isdigit, described.get_dtype()))
-    np.empty(math.prod(described.get_shape()) * int(bits or 8) // 8, np.uint8)
+    bits = re.search(r"\d+", described.get_dtype())
+    np.empty(math.prod(described.get_shape()) * int(bits[0] if bits else 8) // 8, np.uint8)
     return file.get_tensor(name)  # type: ignore[no-any-return]
 
 

@@ -69,7 +69,7 @@ class Sequential(Model):
             except BaseException:
                 self._input = given
                 for refused in self._layers[count:]:
-                    del self._by_name[refused.name]
+                    self._by_name.pop(refused.name, None)
                 del self._layers[count:]
                 raise
 
