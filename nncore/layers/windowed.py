@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nncore._weight import Weight
     from nncore._windows import Windows
 
+MOST_DILATION = 1 << 20  # a plan has room for what padding adds, which a file's description could ask for
+
 
 class WindowedLayer(WeightedLayer):
     """Moves the windows of a kernel over samples of so many `axes` and one of channels."""
@@ -35,6 +37,8 @@ class WindowedLayer(WeightedLayer):
         self.padding: str = _windows.padding_name(owner, padding, self.paddings)
         self.data_format: str = _windows.channels_last(owner, data_format)
         self.dilation_rate: tuple[int, ...] = _windows.integers(owner, "dilation_rate", dilation_rate, self.axes)
+        if max(self.dilation_rate) > MOST_DILATION:
+            raise ValueError(f"{owner}: dilation_rate must be at most {MOST_DILATION:,}; got {self.dilation_rate}")
         self.activation: Activation = activations.get(activation)
         self.use_bias: bool = _checks.boolean(owner, "use_bias", use_bias)
         self.declare_weight("bias", *bias)

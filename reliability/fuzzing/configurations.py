@@ -123,6 +123,8 @@ def read(data: bytes, folder: Path) -> bool:
     reader = READERS[document["kind"]]
     with guard.reading(), weights_of_at_most(1 << 18):
         made = reader(document.get("config"))
+    if made is None:
+        return False
     config = _described(made)
     again = reader(
         json.loads(config)

@@ -74,6 +74,7 @@ KNOWN = {
     "olefile",
     "org",
 }
+EVALUATING_NOTHING = {"nncore", "onnx", "safetensors", "reliability", "tests", "test_fuzz"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -101,17 +102,12 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         if top not in KNOWN and top not in sys.stdlib_module_names:
             _Watch.seen.append(f"imported {arguments[0]!r}")
     elif event == "compile":
-        # of a file that is imported there is a name; collections and dataclasses make their methods of text
+        # libraries make methods and wrappers of text of their own; what reads files has none
         source, filename = arguments
-        made_by_us = {"collections", "dataclasses", "functools", "inspect", "typing"}
-        if source is not None and str(filename).startswith("<"):
-            frame: Any = sys._getframe(1)
-            if frame is not None and frame.f_globals.get("__name__", "").split(".")[0] not in made_by_us | KNOWN - {
-                "nncore",
-                "reliability",
-                "tests",
-            }:
-                _Watch.seen.append(f"compiled {source!r}"[:200])
+        frame: Any = sys._getframe(1)
+        top = frame.f_globals.get("__name__", "").split(".")[0] if frame is not None else ""
+        if source is not None and str(filename).startswith("<") and top in EVALUATING_NOTHING:
+            _Watch.seen.append(f"compiled {source!r}"[:200])
     elif event.startswith(FORBIDDEN):
         _Watch.seen.append(f"{event} {arguments!r}"[:200])
 
