@@ -94,6 +94,11 @@ class Monitor(Callback):
             )
         return value
 
+    def set_state(self, state: dict[str, Any]) -> None:
+        if not isinstance(state.get("best"), (int, float, type(None))):
+            raise TypeError(f"{type(self).__name__}: best must be a number or None, not {state['best']!r}")
+        super().set_state(state)
+
     def improves(self, value: float, reference: float | None) -> bool:
         """Whether `value` is better than `reference` by more than `min_delta`; anything is better than None."""
         if reference is None:

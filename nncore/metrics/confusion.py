@@ -512,12 +512,3 @@ def _choice(name: str, value: str, choices: Iterable[str], spelling: Callable[[s
     if isinstance(value, str) and spelling(value) in choices:
         return spelling(value)
     raise ValueError(f"AUC: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-
-
-MOST_THRESHOLDS = 1_000_000  # each is memory, which a file's description could ask for
-
-
-def _threshold_count(owner: str, count: Any, least: int) -> int:
-    if _checks.integer(owner, "num_thresholds", count, least) > MOST_THRESHOLDS:
-        raise ValueError(f"{owner}: num_thresholds must be at most {MOST_THRESHOLDS:,}, not {count:,}")
-    return int(count)
