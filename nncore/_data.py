@@ -166,7 +166,8 @@ def as_source(array: Array, dtype: Dtype) -> Source:
         places[:, 1], places[:, 2] = _engine.SOURCE_TYPES.index(array.dtype), array.strides[0]
         return Source(array, COLUMNS, 0, places)
     if not (native and contiguous):
-        array = np.ascontiguousarray(array, array.dtype if native else dtype)
+        own = array.dtype.newbyteorder("=")  # in which whole numbers stay what they are
+        array = np.ascontiguousarray(array, own if own in _engine.SOURCE_TYPES else dtype)
     return Source(array, _engine.SOURCE_TYPES.index(array.dtype), array.strides[0] if len(array) > 1 else 0)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
+from nncore import _data
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3)
 Y = np.linspace(0, 1, 4, dtype=np.float32)
@@ -159,6 +160,14 @@ def test_byte_order_and_layout_change_no_bits():
     assert loss.value_and_gradient(y_true, y_pred.astype(">f4"))[1].dtype == np.float32
     values = np.random.default_rng(3).standard_normal((7, 5, 3))
     assert nn.metrics.Sum()(values) == nn.metrics.Sum()(np.asfortranarray(values))
+
+
+def test_numbers_of_rows_of_foreign_byte_order_stay_exact():
+    model = nn.Sequential([nn.Input((1,)), nn.layers.Embedding(3, 2)])
+    with pytest.raises(ValueError, match="whole numbers"):
+        model.predict(np.array([[1e-310]], ">f8"))
+    source = _data.as_source(np.array([[2**24 + 1]], ">i8"), np.dtype("float32"))
+    assert source.array[0, 0] == 2**24 + 1
 
 
 def test_classes_take_memory_for_the_rows_alone():
