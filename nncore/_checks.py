@@ -150,7 +150,7 @@ def name_of_dtype(owner: str, dtype: Dtype) -> str:
 
     try:
         return str(np.dtype(dtype).name)
-    except TypeError:
+    except (TypeError, UnicodeError):
         raise ValueError(f"{owner}: dtype must be a type of numbers, not {dtype!r}") from None
 
 

@@ -114,7 +114,7 @@ def main():
         type=int,
         default=20_000,
         help="executions of arguments and doors; graphs are a "
-        "hundredth of it, lives a thousandth (default: %(default)s)",
+        "hundredth of it, dozens of lives a thousandth (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first execution")

@@ -100,6 +100,9 @@ REFUSED = {
     "ragged constants": (lambda: nn.initializers.Constant(RAGGED), ValueError, "Constant: value cannot be read"),
     "sequences of text": (lambda: nn.utils.pad_sequences(["ab"]), ValueError, "sequence 0 is none of int32"),
     "weights of labels": (lambda: nn.metrics.AUC(multi_label=True, label_weights=1.0), TypeError, "label_weights must"),
+    "a mode to monitor": (lambda: nn.callbacks.ReduceLROnPlateau(mode=MANY), ValueError, "mode must be 'auto'"),
+    "a threshold": (lambda: nn.metrics.binary_accuracy([1.0], [1.0], None), TypeError, "threshold must be a number"),
+    "no classes": (lambda: nn.metrics.categorical_accuracy(np.zeros((4, 0)), X), ValueError, "must not be empty"),
     "boundaries of bins": (lambda: nn.layers.Discretization({}), TypeError, "bin_boundaries must hold real numbers"),
     "a shape of samples": (lambda: nn.layers.Reshape(2.5), TypeError, "target_shape must be a list"),
     "dims": (lambda: nn.layers.Permute(1), TypeError, "dims must be a list"),
@@ -135,7 +138,7 @@ def test_threads_that_nobody_can_count():
 
 
 def test_names_can_be_written():
-    for thing in (nn.losses.Huber(), nn.metrics.AUC(), nn.optimizers.Adam()):
+    for thing in (nn.losses.Huber(), nn.metrics.AUC(), nn.metrics.Precision(thresholds=np.float32(0.5))):
         assert json.loads(json.dumps(thing.get_config())) == thing.get_config()
 
 

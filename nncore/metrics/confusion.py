@@ -112,7 +112,11 @@ def _unit_thresholds(owner: Any, thresholds: Any, default: Any) -> Any:
 
 
 def _config_of(thresholds: Any) -> Any:
-    return thresholds.tolist() if isinstance(thresholds, np.ndarray) else thresholds
+    if isinstance(thresholds, (list, tuple)):
+        return [float(threshold) for threshold in thresholds]
+    if isinstance(thresholds, np.ndarray):
+        return thresholds.tolist()
+    return None if thresholds is None else float(thresholds)
 
 
 class _Count(ThresholdMetric):

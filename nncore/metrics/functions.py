@@ -22,6 +22,7 @@ def binary_accuracy(y_true: Data, y_pred: Data, threshold: float = 0.5) -> Array
         y_true = y_true[..., None]
     if y_true.shape != y_pred.shape:
         raise ValueError(f"binary_accuracy: y_true has shape {y_true.shape}, and y_pred {y_pred.shape}")
+    threshold = _checks.real_number("binary_accuracy", "threshold", threshold)
     return ((y_pred > threshold) == y_true).astype(np.float32)  # type: ignore[no-any-return]
 
 
@@ -58,6 +59,8 @@ def _arrays(y_true: Data, y_pred: Data) -> tuple[Array, Array]:
     y_true, y_pred = _data.as_array(y_true, "y_true"), _data.as_array(y_pred, "y_pred")
     if y_pred.ndim == 0:
         raise ValueError("y_pred must be an array of at least one axis; got a number")
+    if 0 in (*y_pred.shape[-1:], *y_true.shape[-1:]):
+        raise ValueError(f"y_true and y_pred must not be empty; got shapes {y_true.shape} and {y_pred.shape}")
     return y_pred, y_true
 
 
