@@ -56,8 +56,8 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
     longest = max(map(len, sequences), default=0)
     maxlen = longest if maxlen is None else _checks.positive_integer("pad_sequences", "maxlen", maxlen)
     kept = slice(-maxlen, None) if truncating == "pre" else slice(maxlen)
-    parts = [_part(sequence[kept], dtype, place) if len(sequence) and maxlen else ()
-             for place, sequence in enumerate(sequences)]  # fmt: skip
+    parts: list[Any] = [_part(sequence[kept], dtype, place) if len(sequence) and maxlen else ()
+                        for place, sequence in enumerate(sequences)]  # fmt: skip
     shape = next((np.shape(part)[1:] for part in parts if len(part)), ())
     padded = np.full((len(sequences), maxlen, *shape), value, dtype)
     for place, part in enumerate(parts):

@@ -70,7 +70,7 @@ class Initializer:
             found = None
         if found is None or found not in _engine.DTYPES:  # NumPy says that None is float64
             raise TypeError(f"{owner}: dtype must be float32 or float64, not {dtype!r}")
-        lengths = [shape] if _checks.index_of(shape) is not None else _checks.sequence(owner, "shape", shape)
+        lengths: list[Any] = [shape] if _checks.index_of(shape) is not None else _checks.sequence(owner, "shape", shape)
         lengths = [_checks.integer(owner, "each of shape", n) for n in lengths]
         array = np.zeros(lengths, found)
         self.fill(array, 0, 0)
@@ -111,7 +111,8 @@ class Constant(Initializer):
     value: Any
 
     def __init__(self, value: Data | float = 0.0) -> None:
-        if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+        shape: Any = getattr(value, "shape", None)
+        if isinstance(value, (list, tuple)) or shape:
             self.value = np.array(_data.as_array(value, "Constant: value"))
         else:
             self.value = _checks.real_number("Constant", "value", value)

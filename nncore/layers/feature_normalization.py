@@ -262,7 +262,7 @@ class Normalization(Layer):
 
 
 def _statistic(name: str, given: Any, least: float | None = None) -> Array:
-    array = np.asarray(given, np.float64)
+    array = np.asarray(_data.as_array(given, f"Normalization: {name}"), np.float64)
     if not np.isfinite(array).all() or (least is not None and (array < least).any()):
         raise ValueError(f"Normalization: {name} must be finite{'' if least is None else ' and not negative'}; got "
                          f"{given!r}")  # fmt: skip
