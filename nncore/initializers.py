@@ -66,7 +66,7 @@ class Initializer:
         owner = type(self).__name__
         try:
             found = np.dtype("float32" if dtype is None else dtype)
-        except TypeError:
+        except (TypeError, UnicodeError):
             found = None
         if found is None or found not in _engine.DTYPES:  # NumPy says that None is float64
             raise TypeError(f"{owner}: dtype must be float32 or float64, not {dtype!r}")

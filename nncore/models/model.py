@@ -663,7 +663,7 @@ def _check_dtype(dtype: ModelDtype) -> tuple[np.dtype[Any], str]:
     try:
         found = np.dtype(dtype)
         known = found in _engine.DTYPES
-    except TypeError:
+    except (TypeError, UnicodeError):
         known = False
     if not known:
         raise ValueError(f"dtype must be 'float32', 'float64' or 'mixed_bfloat16', not {dtype!r}")
