@@ -262,3 +262,27 @@ def test_subinterpreters_are_refused(first):
         print("used")
     """
     assert run(code).split() == ["refused", "refused", "used"]
+
+
+def test_joblib(tmp_path):
+    """scikit-learn's processes and threads: models that go there and back."""
+    pytest.importorskip("joblib")
+    program = tmp_path / "program.py"
+    program.write_text(
+        PRELUDE
+        + textwrap.dedent("""
+        import joblib
+
+        def work(model):
+            model.fit(X, Y, verbose=0)
+            return model
+
+        if __name__ == "__main__":
+            alone = [work(build(seed)) for seed in range(4)]
+            for backend in ("loky", "threading"):
+                made = joblib.Parallel(2, backend=backend)(joblib.delayed(work)(build(seed)) for seed in range(4))
+                assert list(map(bits, made)) == list(map(bits, alone)), backend
+            print("same")
+    """)
+    )
+    assert run(f"import runpy; runpy.run_path({str(program)!r}, run_name='__main__')") == "same"
