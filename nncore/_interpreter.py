@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import importlib
 from typing import Any
 
 
@@ -12,7 +13,7 @@ def _is_main() -> bool:
     if known is not None:
         return bool(known())
     try:  # before Python 3.12
-        import _xxsubinterpreters as interpreters
+        interpreters: Any = importlib.import_module("_xxsubinterpreters")
     except ImportError:  # of a Python without them
         return True
     return bool(interpreters.get_current() == interpreters.get_main())
