@@ -5,7 +5,7 @@ NNCORE_WITHOUT_AVX512=1 leaves out what takes half of the compiler's time, for w
 with NNCORE_REQUIRE_OPENMP=1, as they shall not come without threads.
 NNCORE_SANITIZE=address,undefined or thread builds for the compiler's sanitizers, whose runtimes must then be loaded
 before Python's: `python -m reliability.sanitizers` does both, in a folder of its own. NNCORE_COVERAGE=1 counts which
-lines run (gcc's or clang's --coverage), those of Cython included.
+lines of src_c run (gcc's or clang's --coverage).
 """
 
 import os
@@ -51,7 +51,7 @@ else:
 # The results must not depend on the compiler's mood: no contraction of a * b + c but where the source says so.
 FLAGS = ["-std=c11", "-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 CYTHON_FLAGS = ["-O2", "-g0", "-ffp-contract=off", "-fvisibility=hidden"]
-INSTRUMENT_COMPILE, INSTRUMENT_LINK = instruments.flags()
+INSTRUMENT_C, INSTRUMENT_CYTHON, INSTRUMENT_LINK = instruments.flags()
 WARNINGS = ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else [])
 # What Cython generates is not ours to keep free of unused functions.
 CYTHON_WARNINGS = [*WARNINGS, "-Wno-unused-function", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
@@ -118,7 +118,7 @@ def library(name, sources, flags):
             "sources": sources,
             "macros": MACRO,
             "obj_deps": {"": HEADERS},
-            "cflags": compilers.flags(*FLAGS, *WARNINGS) + flags + compilers.flags(*INSTRUMENT_COMPILE),
+            "cflags": compilers.flags(*FLAGS, *WARNINGS) + flags + compilers.flags(*INSTRUMENT_C),
         },
     )
 
@@ -139,7 +139,7 @@ def extension(name, **options):
         define_macros=[*MACRO, ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         # src_c for includes in quotes alone: its windows.h is not the system's.
         extra_compile_args=compilers.flags(
-            f"-iquote{SOURCES}", *CYTHON_FLAGS, *CYTHON_WARNINGS, *INSTRUMENT_COMPILE
+            f"-iquote{SOURCES}", *CYTHON_FLAGS, *CYTHON_WARNINGS, *INSTRUMENT_CYTHON
         ),
         extra_link_args=[*OPENMP_LINK, *INSTRUMENT_LINK],
         **options,
@@ -158,7 +158,6 @@ setup(
             "freethreading_compatible": True,
             "initializedcheck": False,
         },
-        emit_linenums=instruments.COVERAGE,
     ),
     cmdclass={
         "build_clib": BuildLibraries,

@@ -7,7 +7,7 @@ COVERAGE = os.environ.get("NNCORE_COVERAGE") == "1"
 
 
 def flags():
-    """The compiler's flags, behind the others, of which they take the place, and the linker's."""
+    """The flags for src_c and those for Cython, behind the others, of which they take the place; and the linker's."""
     compile_flags, link_flags = [], []
     if SANITIZERS:
         # float-cast-overflow is not among what "undefined" stands for, and CPython's own -fwrapv would hide overflows.
@@ -18,8 +18,6 @@ def flags():
         if "address" in SANITIZERS:
             # It halves the compiler's time: a null pointer crashes anyway, and AddressSanitizer knows objects' sizes.
             compile_flags += ["-fno-sanitize=null,object-size", "--param=asan-instrumentation-with-call-threshold=50"]
-    if COVERAGE:
-        # -O3 leaves too few lines to count, and makes many of one.
-        compile_flags += ["-Og", "--coverage", "-fprofile-update=atomic"]
-        link_flags += ["--coverage"]
-    return compile_flags, link_flags
+    # -O3 leaves too few lines to count, and makes many of one.
+    counters = ["-Og", "--coverage", "-fprofile-update=atomic"] if COVERAGE else []
+    return compile_flags + counters, compile_flags, link_flags + (["--coverage"] if COVERAGE else [])
