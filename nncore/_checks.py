@@ -104,7 +104,10 @@ def axes(owner: str, name: str, value: Any) -> list[int]:
 
 def ignored_class(owner: str, value: Any) -> int:
     """Returns the class that is left out as an int, which kernels compare with labels of 32 bits."""
-    return integer(owner, "ignore_class", value, -(2**31) + 1, 2**31 - 1)
+    number = any_integer(owner, "ignore_class", value)
+    if not -(2**31) < number < 2**31:
+        raise ValueError(f"{owner}: ignore_class must fit into 32 bits, not {number}")
+    return number
 
 
 def positive_integer(owner: str, name: str, value: Any, most: int = MOST) -> int:
@@ -114,7 +117,10 @@ def positive_integer(owner: str, name: str, value: Any, most: int = MOST) -> int
 
 def sample_shape(owner: str, name: str, shape: Any) -> Shape:
     """Returns the shape of one sample, one number or several, as a tuple of ints of at least 1."""
-    lengths = [shape] if index_of(shape) is not None else sequence(owner, name, shape)
+    try:
+        lengths = [shape] if index_of(shape) is not None else sequence(owner, name, shape)
+    except TypeError:
+        raise TypeError(f"{owner}: {name} must be an integer or a tuple of them, not {shape!r}") from None
     return tuple(positive_integer(owner, f"{name} {shape}", n) for n in lengths)
 
 
@@ -139,7 +145,8 @@ def boolean(owner: str, name: str, value: Any) -> bool:
     """Returns `value` as a bool; refuses what is not one (a NumPy bool and 0 or 1 are)."""
     import numpy as np
 
-    if isinstance(value, (int, float, np.bool_, np.number)) and value in (True, False):
+    number = isinstance(value, (int, float, np.bool_, np.number)) or getattr(value, "shape", None) == ()
+    if number and value in (True, False):
         return bool(value)
     raise TypeError(f"{owner}: {name} must be True or False, not {value!r}")
 

@@ -224,17 +224,17 @@ X, Y = np.zeros((4, 2), "float32"), np.array([0, 1, 0, 1])
     "an empty list of them": (lambda: model().train_on_batch(X, Y, class_weight=[]), TypeError,
                               "class_weight must be a dict from class to weight; got []"),
     "a weight of text": (lambda: model().fit(X, Y, class_weight={0: "a"}), TypeError,
-                         "class_weight: that of class 0 must be a number, not 'a'"),
+                         "class_weight: the weight of class 0 must be a number, not 'a'"),
     "no weight": (lambda: model().fit(X, Y, class_weight={1: None}), TypeError,
-                  "class_weight: that of class 1 must be a number, not None"),
+                  "class_weight: the weight of class 1 must be a number, not None"),
     "a negative weight": (lambda: model().fit(X, Y, class_weight={1: -0.5}), ValueError,
-                          "class_weight: that of class 1 must lie in [0, 3.4028234663852886e+38]; got -0.5"),
+                          "class_weight: the weight of class 1 must lie in [0, 3.4028234663852886e+38]; got -0.5"),
     "a weight of NaN": (lambda: model().fit(X, Y, class_weight={1: math.nan}), ValueError,
-                        "class_weight: that of class 1 must lie in [0, 3.4028234663852886e+38]; got nan"),
+                        "class_weight: the weight of class 1 must lie in [0, 3.4028234663852886e+38]; got nan"),
     "a weight beyond float32": (lambda: model().fit(X, Y, class_weight={1: 1e300}), ValueError,
-                                "class_weight: that of class 1 must lie in [0, 3.4028234663852886e+38]; got 1e+300"),
+                                "class_weight: the weight of class 1 must lie in [0, 3.4028234663852886e+38]; got 1e+300"),
     "weights of rows beyond float32": (lambda: model().fit(X, Y, sample_weight=[1, 1, 1, 1e300]), ValueError,
-                                       "sample_weight must be finite, as float32 too, and not negative"),
+                                       "sample_weight must be finite in float32 and not negative"),
     "an integer beyond all floats": (lambda: model().predict([[10**400, 1]]), TypeError,
                                      ("x must hold real numbers; got an array of objects: int too large to convert to "
                                       "float")),
@@ -245,7 +245,7 @@ X, Y = np.zeros((4, 2), "float32"), np.array([0, 1, 0, 1])
     "half a row at a time": (lambda: model().predict(X, batch_size=0.5), TypeError,
                              "predict: batch_size must be an integer, not 0.5"),
     "no weights": (lambda: model().set_weights(None), TypeError,
-                   "model 'sequential': a list of arrays is wanted; got None"),
+                   "model 'sequential': weights must be a list, not None"),
     "one layer": (lambda: nn.Sequential(3), TypeError, "Sequential takes a list of layers; got 3"),
     "a layer's name for its number": (lambda: model().get_layer(index="dense"), TypeError,
                                       "get_layer: index must be an integer, not 'dense'"),
@@ -254,7 +254,7 @@ X, Y = np.zeros((4, 2), "float32"), np.array([0, 1, 0, 1])
     "a layer too far on": (lambda: model().get_layer(index=1), ValueError,
                            "there is no layer 1; the model has 1 layers"),
     "a number for validation data": (lambda: model().fit(X, Y, validation_data=3), ValueError,
-                                     "validation_data must be (x, y) or (x, y, sample_weight); got 3"),
+                                     "validation_data must be (x, y) or (x, y, sample_weight); got int"),
     "one thing for validation data": (lambda: model().fit(X, Y, validation_data=(X,)), ValueError,
                                       "validation_data must be (x, y) or (x, y, sample_weight); got 1 things"),
     "a negative first epoch": (lambda: model().fit(X, Y, initial_epoch=-5), ValueError,
@@ -273,6 +273,6 @@ def test_misuse_that_used_to_end_in_errors_of_pythons(misuse, error, words):
 
 def test_a_refused_number_of_threads_leaves_it_as_it_was():
     before = nn.config.get_num_threads()
-    with says(ValueError, f"set_num_threads: the number of threads must be at most 2147483647, not {2**31}"):
+    with says(ValueError, f"set_num_threads: the number of threads must be at most 4096, not {2**31}"):
         nn.config.set_num_threads(2**31)
     assert nn.config.get_num_threads() == before

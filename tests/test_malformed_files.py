@@ -52,7 +52,7 @@ def test_a_file_asks_for_no_more_memory_than_it_has_weights(tmp_path, layer, cha
     path = tmp_path / "m.safetensors"
     model.save(path)
     altered(path, lambda state, _: state["config"]["layers"][1]["config"].update(change))
-    with pytest.raises(ValueError, match="more weights than the file"):
+    with pytest.raises(ValueError, match="more weights than the file|can be addressed"):
         nn.models.load_model(path)
 
 
@@ -80,11 +80,11 @@ def broken(**change):
         (lambda: nn.Model.from_config(broken(nodes=[[1, []], [1, [0]]])), "InputLayer"),
         (lambda: nn.Model.from_config(broken(nodes=[[0, []], [-1, [0]]])), "at least 0"),
         (lambda: nn.optimizers.deserialize({"class_name": "Adam", "config": 1.5}), "Adam"),
-        (lambda: nn.optimizers.SGD(gradient_accumulation_steps=2**64), r"2\*\*63"),
+        (lambda: nn.optimizers.SGD(gradient_accumulation_steps=2**64), "at most 9223372036854775807"),
         (lambda: nn.Sequential([nn.Input((3,))], dtype="banana"), "banana"),
-        (lambda: nn.metrics.AUC(num_thresholds=2**53), "at most 1,000,000"),
+        (lambda: nn.metrics.AUC(num_thresholds=2**53), "at most 1000000"),
         (lambda: L.Conv1D(2, 3, padding="causal", dilation_rate=2**31), "at most 1,048,576"),
-        (lambda: nn.metrics.RecallAtPrecision(0.5, num_thresholds=2**40), "at most 1,000,000"),
+        (lambda: nn.metrics.RecallAtPrecision(0.5, num_thresholds=2**40), "at most 1000000"),
         (
             lambda: nn.layers.deserialize({"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}),
             "list",
