@@ -232,7 +232,8 @@ X, Y = np.zeros((4, 2), "float32"), np.array([0, 1, 0, 1])
     "a weight of NaN": (lambda: model().fit(X, Y, class_weight={1: math.nan}), ValueError,
                         "class_weight: the weight of class 1 must lie in [0, 3.4028234663852886e+38]; got nan"),
     "a weight beyond float32": (lambda: model().fit(X, Y, class_weight={1: 1e300}), ValueError,
-                                "class_weight: the weight of class 1 must lie in [0, 3.4028234663852886e+38]; got 1e+300"),
+                                ("class_weight: the weight of class 1 must lie in [0, 3.4028234663852886e+38]; "
+                                 "got 1e+300")),
     "weights of rows beyond float32": (lambda: model().fit(X, Y, sample_weight=[1, 1, 1, 1e300]), ValueError,
                                        "sample_weight must be finite in float32 and not negative"),
     "an integer beyond all floats": (lambda: model().predict([[10**400, 1]]), TypeError,

@@ -195,7 +195,7 @@ class Optimizer:
         """The class with the arguments that are not its defaults."""
         defaults = {"name": type(self).__name__.lower()}
         for cls in reversed(type(self).__mro__[:-1]):
-            parameters = inspect.signature(cls.__init__).parameters.values()
+            parameters = inspect.signature(cls).parameters.values()
             defaults |= {p.name: p.default for p in parameters if p.default not in (None, inspect.Parameter.empty)}
         given = {key: value for key, value in self.get_config().items() if value != defaults.get(key)}
         if self._schedule is not None:
