@@ -190,8 +190,6 @@ cdef class Rows:
         cdef cnp.npy_intp distance = cnp.PyArray_ITEMSIZE(array)
         if number < 0 or number >= 64 or self.types[number] < 0 or not cnp.PyArray_ISNOTSWAPPED(array):
             return -1
-        if not cnp.PyArray_ISNOTSWAPPED(array):
-            return -1
         if self.loose and given == self.dimensions + 1 and cnp.PyArray_DIM(array, given) == 1:
             given -= 1
         elif self.loose and given == 0 and self.dimensions == 1 and self.shape[0] == 1:

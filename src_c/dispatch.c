@@ -75,7 +75,7 @@ __attribute__((target("xsave"))) static int processor_has(int leaf, int subleaf,
 }
 #endif
 
-enum { EAX, EBX, ECX, AVX_REGISTERS = 0x06, AVX512_REGISTERS = 0xe6 };
+enum { EAX = 0, EBX = 1, ECX = 2, AVX_REGISTERS = 0x06, AVX512_REGISTERS = 0xe6 };
 #define HAS_AVX2 PROCESSOR_HAS("avx2", 7, 0, EBX, 5, AVX_REGISTERS)
 #define HAS_FMA PROCESSOR_HAS("fma", 1, 0, ECX, 12, AVX_REGISTERS)
 #define HAS_AVX512F PROCESSOR_HAS("avx512f", 7, 0, EBX, 16, AVX512_REGISTERS)

@@ -212,11 +212,10 @@ void nn_parallel(int threads, nn_region region, void *state)
 #else
     region_call call = {region, state, startable(threads)};
     pthread_t thread;
-    if (call.threads == 1)
-        region(state, 0, 1);
-    else if (!nn_pool_is_lost())
+    if (call.threads > 1 && !nn_pool_is_lost())
         open_region(&call);
-    else if (pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0) /* which has no pool yet */
+    else if (call.threads > 1 && pthread_create(&thread, NULL, open_region_elsewhere, &call) == 0)
+        /* that thread has no pool yet */
         pthread_join(thread, NULL);
     else
         region(state, 0, 1);
