@@ -69,7 +69,7 @@ def of_c(options: argparse.Namespace) -> int:
         folder = options.keep or pathlib.Path(temporary)
         folder.mkdir(exist_ok=True)
         made = shutil.ignore_patterns("__pycache__", "*.so", "_*.c", "embed.c")
-        for name in ("src_c", "nncore", "tests", "reliability"):
+        for name in ("src_c", "nncore", "shipping", "tests", "reliability"):
             shutil.copytree(ROOT / name, folder / name, ignore=made, dirs_exist_ok=True)
         for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, folder)

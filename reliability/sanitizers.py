@@ -24,8 +24,9 @@ from pathlib import Path
 
 from reliability import ROOT
 
-FOLDERS = ("benchmarks", "docs", "examples", "nncore", "reliability", "src_c", "tests")
-FILES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py")
+FOLDERS = ("benchmarks", "docs", "examples", "nncore", "reliability", "requirements", "shipping", "src_c", "tests")
+FILES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "README.md", "SECURITY.md", "pyproject.toml",
+         "setup.py")  # fmt: skip
 RUNTIMES = {"address": ("libasan.so", "libubsan.so", "libstdc++.so.6"), "thread": ("libtsan.so",)}
 BUILDS = {"address": "address,undefined", "thread": "thread"}
 
