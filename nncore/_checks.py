@@ -45,10 +45,12 @@ def refuse_unknown(owner: str, arguments: Mapping[str, Any]) -> None:
 
 def index_of(value: Any) -> int | None:
     """`value` as an int where it is an integer of any library's, else None."""
+    if type(value) is int:
+        return value
     try:
         return None if isinstance(value, bool) else operator.index(value)
-    except Exception:  # noqa: BLE001  arrays have __index__, and say with errors of all kinds that they are no integers
-        return None
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        return None  # arrays have __index__, and say with errors of all kinds that they are no integers
 
 
 def integer(owner: str, name: str, value: Any, least: int = 0, most: int = MOST) -> int:
