@@ -4,7 +4,7 @@ An image is a sequence of 28 steps of 28 features. A recurrent layer goes throug
 which it must keep what matters of the rows above; a dense layer decides from the last state. Two kinds of layers are
 compared: LSTM (Hochreiter and Schmidhuber, 1997) and GRU (Cho et al., 2014), which has three quarters of the weights.
 
-Adam, minibatches of 128, a rate that falls from 0.004 to 0, 8 epochs: 99.00 % of the 10,000 test images with LSTM and
+Adam, minibatches of 128, a rate that falls from 0.004 to 0, 8 epochs: 98.98 % of the 10,000 test images with LSTM and
 99.06 % with GRU, after 98 seconds for both on two cores (AVX2).
 """
 
