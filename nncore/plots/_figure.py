@@ -19,6 +19,9 @@ __all__ = ["QUIET_COLOR", "TEST_COLOR", "TRAINING_COLOR", "Figure", "axes", "cat
 # Okabe and Ito, Color universal design, 2008: told apart with any kind of colour vision.
 _CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 
+# Matplotlib writes the time into these, unless told not to.
+_UNDATED = {"svg": {"Date": None}, "svgz": {"Date": None}, "pdf": {"CreationDate": None}}
+
 
 class Figure(MatplotlibFigure):
     """A figure that pyplot does not know of: nothing keeps it alive or shows it but who has it. Notebooks show it."""
@@ -29,8 +32,13 @@ class Figure(MatplotlibFigure):
         self.get_layout_engine().set(w_pad=0.1, h_pad=0.08)
 
     def _repr_png_(self):
+        return self.encoded("png", self.dpi)
+
+    def encoded(self, ending, dpi):
+        """The content of a file with such an ending. The same picture has the same bytes: no date, no drawn names."""
         content = io.BytesIO()
-        self.savefig(content, format="png", dpi=self.dpi)
+        with matplotlib.rc_context({"svg.hashsalt": "nncore"}):
+            self.savefig(content, format=ending, dpi=dpi, metadata=_UNDATED.get(ending))
         return content.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,7 +61,5 @@ def plot_model(model: Model, to_file: PathLikeStr | None = "model.png", show_sha
         known = figure.canvas.get_supported_filetypes()
         if ending not in known:
             raise ValueError(f"plot_model: to_file must end in one of {', '.join(sorted(known))}; got {to_file!r}")
-        content = io.BytesIO()
-        figure.savefig(content, dpi=dpi, format=ending)
-        _files.replace(to_file, content.getvalue())
+        _files.replace(to_file, figure.encoded(ending, dpi))
     return figure
