@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,6 +86,14 @@ def title(owner: str, name: Any, default: str = "") -> str:
     if name is not None and not isinstance(name, str):
         raise TypeError(f"{owner}: name must be a string, not {name!r}")
     return name or default
+
+
+def path(owner: str, name: str, value: Any) -> str:
+    """Returns where a file or folder is as a string."""
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise TypeError(f"{owner}: {name} must be a path, not {value!r}") from None
 
 
 def any_integer(owner: str, name: str, value: Any) -> int:

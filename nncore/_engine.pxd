@@ -151,6 +151,7 @@ cdef class Plan:
     cdef int64_t arena_size, gradient_size, scratch_bytes, staggered
     cdef object arena, values, kernels, failures, thread_memory, bounds, cursors, spent
     cdef int memory_threads
+    cdef int64_t brief_rows
     cdef Pace pace
 
     cdef _set(self, int number, argument, value)

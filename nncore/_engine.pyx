@@ -382,6 +382,7 @@ cdef void run_matrix_blocks(
             block.row_end = min(block.row_begin + job.block_rows, job.rows)
             block.column_begin = column * job.block_columns
             block.column_end = min(block.column_begin + job.block_columns, job.columns)
+            worker.gradient = <char *>worker.scratch + run.scratch_bytes
             worker.gradient_stride = block.column_end - block.column_begin
             run_steps(run, job, worker, &block)
             column += 1
@@ -394,7 +395,6 @@ cdef void run_matrix_blocks(
 cdef void open_worker(Run *run, nn_worker *worker, int thread) noexcept nogil:
     worker[0] = run.worker
     worker.scratch = run.memory + thread * run.memory_stride
-    worker.gradient = <char *>worker.scratch + run.scratch_bytes
     if run.spent != NULL:
         worker.spent = run.spent + thread * run.step_count
 
@@ -536,6 +536,9 @@ cdef void close_phase(Run *run, int64_t number, int64_t minibatch, int place) no
 
 # A probe lasts so long, and its first part, in which the threads of a team wake up, does not count.
 cdef double PROBE_SECONDS = 0.003
+# Runs over rows of which as many have last taken less than this keep the GIL: handing it to another thread and waiting
+# until it comes back takes longer.
+cdef double BRIEF_SECONDS = 50e-6
 cdef double WARM_UP_SECONDS = 0.001
 cdef bint pacing = True
 
@@ -831,8 +834,10 @@ cdef class Plan:
         """What `run` does, for callers in C; returns the position reached."""
         cdef Run run
         cdef int phase
-        cdef double begin = nn_seconds(), seconds = task.seconds, rows
+        cdef double begin = nn_seconds(), end = 0, seconds = task.seconds, rows
+        cdef int64_t whole = task.end - task.position
         cdef int threads = task.threads
+        cdef bint brief
         if task.end <= task.position:
             return task.position
         self._describe(&run)
@@ -859,17 +864,25 @@ cdef class Plan:
         run.worker.learning_rate = task.learning_rate
         try:
             self._open_memory(&run)
-            with nogil:
-                if run.threads == 1:
-                    run_alone(&run)
-                else:
-                    for phase in range(self.phase_count):
-                        if not self.phases[phase].over_rows:
-                            share_blocks(&run, self.phases + phase, run.bounds + phase * (run.threads + 1))
-                    open_phase(&run, 1, 0, 0 if run.prologue else run.first_phase)
-                    nn_parallel(run.threads, run_together, &run)
+            if run.threads == 1 and whole <= self.brief_rows:
+                run_alone(&run)
+                end = nn_seconds()
+            else:
+                with nogil:
+                    if run.threads == 1:
+                        run_alone(&run)
+                        end = nn_seconds()  # and not when the GIL has come back
+                    else:
+                        for phase in range(self.phase_count):
+                            if not self.phases[phase].over_rows:
+                                share_blocks(&run, self.phases + phase, run.bounds + phase * (run.threads + 1))
+                        open_phase(&run, 1, 0, 0 if run.prologue else run.first_phase)
+                        nn_parallel(run.threads, run_together, &run)
         finally:
             nn_release_threads(run.threads)
+        if run.threads == 1:
+            brief = end - begin < BRIEF_SECONDS
+            self.brief_rows = max(self.brief_rows, whole) if brief else min(self.brief_rows, whole - 1)
         if self.pace.in_use and run.finished:
             if run.finished == run.warm_finished or run.warm_clock == 0:
                 run.warm_clock, run.warm_finished = begin, 0

@@ -1,6 +1,9 @@
 # ruff: noqa: E501  a table reads best with a row on a line
 """Bad input: a clear error that says what was wanted and what was got, before any weight has changed."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -219,3 +222,50 @@ def test_a_learning_rate_that_explodes_ends_in_the_error():
     with pytest.raises(nn.NonFiniteLossError):
         model.fit(X, Y, epochs=100, batch_size=5, verbose=0)
     assert all(np.isfinite(w).all() for w in model.weights)
+
+
+PATHS = {
+    "save: filepath": lambda model, path: model.save(path),
+    "save_weights: filepath": lambda model, path: model.save_weights(path),
+    "load_weights: filepath": lambda model, path: model.load_weights(path),
+    "load_model: filepath": lambda model, path: nn.models.load_model(path),
+    "c.export: path": lambda model, path: nn.interop.c.export(model, path),
+    "c.export: header": lambda model, path: nn.interop.c.export(model, "m.c", header=path or 3),
+    "CSVLogger: filename": lambda model, path: nn.callbacks.CSVLogger(path),
+    "ModelCheckpoint: filepath": lambda model, path: nn.callbacks.ModelCheckpoint(path),
+    "BackupAndRestore: backup_dir": lambda model, path: nn.callbacks.BackupAndRestore(path),
+    "TensorBoard: log_dir": lambda model, path: nn.callbacks.TensorBoard(path),
+}
+
+
+@pytest.mark.parametrize("path", [None, 3, 2.5, ["m"]], ids=repr)
+@pytest.mark.parametrize("door", PATHS)
+def test_what_is_no_path(model, door, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TypeError, match=f"{door} must be a path, not "):
+        PATHS[door](model, path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [str, bytes, pathlib.Path], ids=lambda kind: kind.__name__)
+def test_paths_of_every_kind(model, kind, tmp_path):
+    folder = os.fsencode(tmp_path) if kind is bytes else str(tmp_path)
+    path = kind(os.path.join(folder, b"m.safetensors" if kind is bytes else "m.safetensors"))
+    model.save(path)
+    for weight, again in zip(model.weights, nn.models.load_model(path).weights, strict=True):
+        assert (weight == again).all()
+
+
+@pytest.mark.parametrize(("options", "error", "message"), [
+    ({"jit_compile": "x"}, TypeError, "compile: jit_compile must be True or False, not 'x'"),
+    ({"steps_per_execution": 0}, ValueError, "compile: steps_per_execution must be at least 1, not 0"),
+    ({"steps_per_execution": "many"}, TypeError, "compile: steps_per_execution must be an integer"),
+    ({"auto_scale_loss": 3}, TypeError, "compile: auto_scale_loss must be True or False, not 3"),
+])  # fmt: skip
+def test_arguments_that_change_nothing_are_checked_as_well(model, options, error, message):
+    optimizer = model.optimizer
+    with pytest.raises(error, match=message):
+        model.compile("sgd", "mse", **options)
+    assert model.optimizer is optimizer
+    model.compile("sgd", "mse", jit_compile=True, steps_per_execution=4, auto_scale_loss=False)
+    model.compile("sgd", "mse", jit_compile=None)

@@ -1,11 +1,15 @@
 """Optimizers whose update is element by element, against their formulas in NumPy, alone and in a model."""
 
 import copy
+import inspect
+import re
 
 import numpy as np
 import pytest
+from reference import REFERENCES
 
 import nncore as nn
+from nncore.optimizers.optimizer import CHANGING
 
 STEPS = 100
 SHAPES = [(3, 5), (7,), (64, 33)]
@@ -278,3 +282,30 @@ def test_bad_arguments_are_refused_by_name(kind, options, message):
 def test_an_optimizer_can_be_copied():
     optimizer = nn.optimizers.Nadam(0.01)
     assert copy.deepcopy(optimizer).get_config() == optimizer.get_config()
+
+
+FURTHER = ({}, {"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.01}, {"use_ema": True},
+           {"weight_decay": 0.1}, {"gradient_accumulation_steps": 2})  # fmt: skip
+NAMES = [name for name, cls in vars(nn.optimizers).items()
+         if isinstance(cls, type) and issubclass(cls, nn.optimizers.Optimizer) and name != "Optimizer"]  # fmt: skip
+
+
+@pytest.mark.parametrize("further", FURTHER, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_that_are_given_stay_as_they_are(name, further):
+    optimizer = getattr(nn.optimizers, name)(**further)
+    rng = np.random.default_rng(0)
+    variables = [rng.standard_normal(shape) for shape in ((130, 70), (9,), (20000,))]
+    gradients = [rng.standard_normal(variable.shape) for variable in variables]
+    before = [gradient.copy() for gradient in gradients]
+    for _ in range(3):
+        optimizer.apply(gradients, variables)
+    for gradient, kept in zip(gradients, before, strict=True):
+        np.testing.assert_array_equal(gradient, kept)
+
+
+def test_kernels_that_write_where_they_find_the_gradient_are_known():
+    sources = {kernel: inspect.getsource(function) for kernel, function in REFERENCES.items()
+               if re.search("optimizers|updates", function.__module__)}  # fmt: skip
+    writing = {kernel for kernel, source in sources.items() if '"worker_gradient"' in source}
+    assert writing - {"load_gradient"} == CHANGING

@@ -415,7 +415,16 @@ def test_stateful_layers_want_minibatches_of_one_size():
             attempt()
     for weight, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
-    model.fit(x, y, batch_size=5, epochs=2, verbose=0)
+    for options in ({"validation_data": (x, y), "validation_batch_size": 2}, {"validation_data": (x[:4], y[:4])},
+                    {"validation_data": (x, y), "validation_batch_size": 4}, {"validation_split": 0.5},
+                    {"validation_data": (x, y), "validation_batch_size": 2, "validation_steps": 1}):  # fmt: skip
+        rows = 2 if "validation_split" in options else 5
+        with pytest.raises(ValueError, match="all minibatches must have the same number of rows"):
+            model.fit(x, y, batch_size=rows, verbose=0, **options)
+    for weight, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+    model.fit(x, y, batch_size=5, epochs=2, verbose=0, validation_split=0.5)
+    model.fit(x, y, batch_size=5, verbose=0, validation_data=(x[:6], y[:6]), validation_steps=1)
 
 
 # ---------------------------------------------------------------- dropout

@@ -49,7 +49,8 @@ class BackupAndRestore(Callback):
 
     def __init__(self, backup_dir: PathLikeStr, save_freq: Literal["epoch"] | int = "epoch",
                  double_checkpoint: bool = False, delete_checkpoint: bool = True) -> None:  # fmt: skip
-        if not os.fspath(backup_dir):
+        backup_dir = _checks.path("BackupAndRestore", "backup_dir", backup_dir)
+        if not backup_dir:
             raise ValueError("BackupAndRestore: backup_dir must name a folder; it is empty")
         import pathlib  # which takes long, and few programs need
 

@@ -35,7 +35,7 @@ class CSVLogger(Callback):
     def __init__(self, filename: PathLikeStr, separator: str = ",", append: bool = False) -> None:
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"CSVLogger: separator must be one character, not {separator!r}")
-        self.filename: str = os.fspath(filename)
+        self.filename: str = _checks.path("CSVLogger", "filename", filename)
         self.sep = separator
         self.append: bool = _checks.boolean("CSVLogger", "append", append)
         self.keys: list[str] | None = None

@@ -76,7 +76,7 @@ class ModelCheckpoint(Monitor):
                  keep_last: int | None = None, resume: bool = False) -> None:  # fmt: skip
         super().__init__(monitor, mode)
         owner = type(self).__name__
-        self.filepath: str = os.fspath(filepath)
+        self.filepath: str = _checks.path("ModelCheckpoint", "filepath", filepath)
         _check_template(owner, self.filepath)
         self.verbose = verbose
         self.save_best_only: bool = _checks.boolean(owner, "save_best_only", save_best_only)

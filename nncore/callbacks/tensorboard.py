@@ -52,7 +52,7 @@ class TensorBoard(Callback):
                  embeddings_freq: int = 0, embeddings_metadata: None = None) -> None:  # fmt: skip
         _checks.refuse("TensorBoard", write_images=write_images or None, profile_batch=profile_batch or None,
                        embeddings_freq=embeddings_freq or None, embeddings_metadata=embeddings_metadata)  # fmt: skip
-        self.log_dir: str = os.fspath(log_dir)
+        self.log_dir: str = _checks.path("TensorBoard", "log_dir", log_dir)
         self.histogram_freq: int = _checks.integer("TensorBoard", "histogram_freq", histogram_freq)
         self.write_graph: bool = _checks.boolean("TensorBoard", "write_graph", write_graph)
         self.write_steps_per_second = _checks.boolean("TensorBoard", "write_steps_per_second", write_steps_per_second)

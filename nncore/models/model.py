@@ -426,6 +426,10 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         from nncore import optimizers  # as programs that only predict need none
 
         _checks.refuse("compile", run_eagerly=run_eagerly or None)
+        _checks.positive_integer("compile", "steps_per_execution", steps_per_execution)
+        _checks.boolean("compile", "auto_scale_loss", auto_scale_loss)
+        if jit_compile is not None and jit_compile != "auto":
+            _checks.boolean("compile", "jit_compile", jit_compile)
         self._lock.refuse_borrower("be compiled")
         optimizer = optimizers.get(optimizer)
         compilation = {"loss": loss, "loss_weights": loss_weights, "metrics": metrics,
@@ -608,17 +612,17 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
     def save(self, filepath: PathLikeStr, overwrite: bool = True) -> None:
         """Writes architecture, weights, compilation and the optimizer's state to one safetensors file."""
         with self._exclusively():
-            saving.save_model(self, filepath, overwrite)
+            saving.save_model(self, _checks.path("save", "filepath", filepath), overwrite)
 
     def save_weights(self, filepath: PathLikeStr, overwrite: bool = True) -> None:
         """Writes the weights to a safetensors file."""
         with self._exclusively():
-            saving.save_weights(self, filepath, overwrite)
+            saving.save_weights(self, _checks.path("save_weights", "filepath", filepath), overwrite)
 
     def load_weights(self, filepath: PathLikeStr) -> None:
         """Reads weights that `save_weights` or `save` wrote for a model of the same shapes."""
         with self._exclusively():
-            saving.load_weights(self, filepath)
+            saving.load_weights(self, _checks.path("load_weights", "filepath", filepath))
 
     def __getstate__(self) -> dict[str, Any]:
         with self._exclusively(), _custom_objects.recording() as objects:

@@ -192,8 +192,9 @@ def load_model(filepath: PathLikeStr, custom_objects: dict[str, Any] | None = No
     """
     _checks.refuse("load_model", safe_mode=None if safe_mode is True else safe_mode)
     scope = _custom_objects.CustomObjectScope(custom_objects)
+    filepath = _checks.path("load_model", "filepath", filepath)
     state, tensors = _read(filepath)
-    if not compile:
+    if not _checks.boolean("load_model", "compile", compile):
         state["compiled"] = None
     return _model_of(filepath, state, tensors, scope)
 

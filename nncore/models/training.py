@@ -167,7 +167,8 @@ class Training:
             if validation_steps is not None:
                 validation_steps = positive_integer("fit", "validation_steps", validation_steps)
             size = batch_size if validation_batch_size is None else validation_batch_size
-            validation = self._validation(validation_data, held_out, size, validation_steps)
+            trained = feed.batch_size if isinstance(feed, _ArrayFeed) else None
+            validation = self._validation(validation_data, held_out, size, validation_steps, trained)
             return self._fit(feed, validation, validation_freq, epochs, initial_epoch, verbose, callbacks)
 
     def _fit(self, feed: _ArrayFeed | _BatchFeed, validation: Callable[[CallbackList], Logs] | None,
@@ -241,13 +242,17 @@ class Training:
         ready = isinstance(batches, (list, tuple)) or getattr(batches, "own_threads", False)
         return (InTurn if ready or not config.get_prefetch() else Ahead)(batches, steps, self._lock)
 
-    def _validation(self, data: Any, held_out: Any, batch_size: int | None,
-                    steps: int | None) -> Callable[[CallbackList], Logs] | None:  # fmt: skip
-        """A function that evaluates the validation data, or else the Batch held out, checked now; None without any."""
+    def _validation(self, data: Any, held_out: Any, batch_size: int | None, steps: int | None,
+                    trained: int | None) -> Callable[[CallbackList], Logs] | None:  # fmt: skip
+        """A function that evaluates the validation data, or else the Batch held out, checked now; None without any.
+
+        `trained` is the number of rows in the minibatches of training, where it is known.
+        """
         if data is None and held_out is None:
             return None
         batch_size = 32 if batch_size is None else positive_integer("fit", "validation_batch_size", batch_size)
         if data is None:
+            self._require_minibatches_of_training(held_out.rows, batch_size, steps, trained)
             return lambda calls: self._evaluate_rows(held_out, batch_size, steps, calls)
         if _gives_minibatches(data) and not isinstance(data, (tuple, list)):
             if steps is None and hasattr(data, "__next__"):
@@ -257,6 +262,7 @@ class Training:
             got = f"{len(data)} things" if isinstance(data, (tuple, list)) else type(data).__name__
             raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight); got {got}")
         rows = self._minibatch(data[0], data[1], data[2] if len(data) == 3 else None, None, "validation")
+        self._require_minibatches_of_training(rows.rows, batch_size, steps, trained)
         return lambda calls: self._evaluate_rows(rows, batch_size, steps, calls)
 
     @overload
@@ -371,6 +377,20 @@ class Training:
             raise ValueError(
                 f"model {self.name!r} has stateful layers: all minibatches must have the same number of rows; got "
                 f"{rows} rows in minibatches of {minibatch}"
+            )
+
+    def _require_minibatches_of_training(self, rows: int, batch_size: int, steps: int | None,
+                                         trained: int | None) -> None:  # fmt: skip
+        """Raises ValueError where a stateful model would be validated on minibatches of other rows than training's."""
+        if not self.stateful:
+            return
+        rows = rows if steps is None else min(rows, steps * batch_size)
+        minibatch = min(batch_size, rows)
+        self._require_whole_minibatches(rows, minibatch)
+        if trained not in (None, minibatch):
+            raise ValueError(
+                f"model {self.name!r} has stateful layers: all minibatches must have the same number of rows; "
+                f"training's have {trained}, and those of the validation data {minibatch}"
             )
 
     def _named(self, totals: Any, rows: int) -> Logs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nncore import _checks
-from nncore.optimizers.optimizer import Optimizer, norm_parts
+from nncore.optimizers.optimizer import Optimizer, norm_parts, summed
 
 if TYPE_CHECKING:
     from nncore._likes import LearningRate
@@ -47,11 +47,12 @@ class Lamb(Optimizer):
         return [*super().opening(), ("lamb_coefficients", {"beta_1": self.beta_1, "beta_2": self.beta_2})]
 
     def update_phases(self, target: Target) -> list[Any]:
-        tiles, state = target.tiles, target.state
+        tiles, state, parts = target.tiles, target.state, norm_parts(target.tiles)
         common = {"parameter": target.parameter, "first_moment": state["momentum"], "second_moment": state["velocity"],
-                  "epsilon": self.epsilon, "columns": target.columns, **norm_parts(tiles)}  # fmt: skip
-        moments = {**common, "beta_1": self.beta_1, "beta_2": self.beta_2, **tiles.numbering}
-        return [[("lamb_moments", moments)], [("lamb", {**common, "count": tiles.count})]]
+                  "epsilon": self.epsilon, "columns": target.columns}  # fmt: skip
+        moments = {**common, **parts, "beta_1": self.beta_1, "beta_2": self.beta_2, **tiles.numbering}
+        sums, between = summed(**parts)
+        return [[("lamb_moments", moments)], between, [("lamb", {**common, **sums})]]
 
     def get_config(self) -> Config:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

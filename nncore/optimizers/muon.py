@@ -11,7 +11,7 @@ import numpy as np
 from nncore import _checks, _engine
 from nncore._plan import Job, Tiles
 from nncore.optimizers.adam import Adam
-from nncore.optimizers.optimizer import Optimizer, optional
+from nncore.optimizers.optimizer import Optimizer, optional, summed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,15 +125,17 @@ class Muon(Optimizer):
             return [self._adam.update_steps(parameter, tiles.columns, state)]
         columns = tiles.columns
         direction = self.work(target, "direction", parameter.shape)
-        norm = {"parts": _engine.aligned_zeros(tiles.count, np.float64)}
+        parts = _engine.aligned_zeros(tiles.count, np.float64)
+        sums, between = summed(parts=parts)
         store = ("store_gradient", {"target": direction, "columns": columns, "accumulate": False})
         momentum = ("muon_momentum", {"velocity": state["momentum"], "columns": columns, "nesterov": self.nesterov,
                                       "momentum": self.momentum})  # fmt: skip
-        normalize = ("normalize_gradient", {**norm, "count": tiles.count, "columns": columns, "epsilon": 1e-7})
+        normalize = ("normalize_gradient", {**sums, "columns": columns, "epsilon": 1e-7})
         products, entry = self._newton_schulz(target, direction) if self.ns_steps else ([], [])
         rate = 1.0 if self.rms_rate is None else math.sqrt(max(parameter.shape)) * self.rms_rate
         return [
-            [momentum, ("square_sum", {**norm, **tiles.numbering}), store],
+            [momentum, ("square_sum", {"parts": parts, **tiles.numbering}), store],
+            between,
             [("load_gradient", {"source": direction, "columns": columns}), normalize, store, *entry],
             *products,
             [("muon", {"parameter": parameter, "direction": direction, "columns": columns, "rate": rate})],

@@ -10,7 +10,7 @@ import numpy as np
 
 from nncore import _checks, _data, _engine
 from nncore._calls import Exclusive, Update
-from nncore._plan import TILE_ELEMENTS, Tiles, at_updates, jobs_of
+from nncore._plan import ONCE, TILE_ELEMENTS, Job, Tiles, at_updates, jobs_of
 from nncore._weight import matrix_shape
 from nncore.optimizers import schedules
 from nncore.optimizers.schedules.schedule import rate_at
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 # Elements and columns of a tile of a gradient that is given, where rows and columns count: rows enough for what is left
 # of each tile's columns, columns enough to go through memory in order.
 MATRIX_TILE = (32768, 4096)
+
+# Parts of a sum that every tile may add up for itself: below this it takes less than another phase.
+MANY_PARTS = 512
+
+# Kernels of an update that write where they find the gradient, for which it must not lie where it was given.
+CHANGING = {"clip_by_norm", "clip_by_value", "muon_momentum", "normalize_gradient", "regularize", "take_accumulated"}
 
 
 class Target(NamedTuple):
@@ -320,7 +326,7 @@ class Optimizer:
         """
         clipping = self._clipping(targets)
         result = []
-        for target, (before, after), name in zip(targets, clipping, names or [""] * len(targets), strict=True):
+        for target, (before, between, after), name in zip(targets, clipping, names or [""] * len(targets), strict=True):
             if before:
                 target = target._replace(given=None)
             update = [list(phase) for phase in self.update_phases(target)]
@@ -330,7 +336,7 @@ class Optimizer:
                                                       "rate": decay}))  # fmt: skip
             update[0][:0] = after or before
             if after:
-                update.insert(0, before)
+                update[:0] = [before, between]
             if self.update_every > 1:
                 update = [[at_updates(item) for item in phase] for phase in update]
                 update[0][:0] = self._accumulation(target)
@@ -352,26 +358,28 @@ class Optimizer:
         ]  # fmt: skip
 
     def _clipping(self, targets: Sequence[Target]) -> list[Any]:
-        """For each Target: steps before the update; and where they need whole gradients, those of the next phase."""
+        """For each Target: steps before the update; and where they need whole gradients, those of two more phases."""
         if self.clipvalue is not None:
-            return [([("clip_by_value", {"columns": t.columns, "limit": self.clipvalue})], []) for t in targets]
+            return [([("clip_by_value", {"columns": t.columns, "limit": self.clipvalue})], [], []) for t in targets]
         if self.clipnorm is None and self.global_clipnorm is None:
-            return [([], [])] * len(targets)
+            return [([], [], [])] * len(targets)
+        limit = self.global_clipnorm if self.clipnorm is None else self.clipnorm
         ends = [0, *itertools.accumulate(target.tiles.count for target in targets)]
         parts = _engine.aligned_zeros(ends[-1], np.float64)
+        whole = summed(parts=parts)
         result = []
         for number, target in enumerate(targets):
             own = parts[ends[number] : ends[number + 1]]
-            summed, limit = (own, self.clipnorm) if self.clipnorm is not None else (parts, self.global_clipnorm)
+            sums, between = whole if self.clipnorm is None else summed(parts=own)
+            whole = sums, []  # which is once for all Targets
             columns = target.columns
             before, gradient = [("square_sum", {"parts": own, **target.tiles.numbering})], target.given
             if gradient is None:
                 gradient = _engine.aligned_zeros(target.parameter.shape, target.parameter.dtype)
                 before.append(("store_gradient", {"target": gradient, "columns": columns, "accumulate": False}))
             after = [("load_gradient", {"source": gradient, "columns": columns}),
-                     ("clip_by_norm", {"parts": summed, "count": summed.size, "columns": columns,
-                                       "limit": limit})]  # fmt: skip
-            result.append((before, after))
+                     ("clip_by_norm", {**sums, "columns": columns, "limit": limit})]
+            result.append((before, between, after))
         return result
 
     # ---- updates outside of a model's training
@@ -454,11 +462,15 @@ class Optimizer:
         updates = self.phases([target._replace(given=given) for target in self.targets(variables, tiles)])
         # of each gradient: the steps and the names of their arguments
         loads: list[list[tuple[int, str]]] = [[] for _ in variables]
-        for number in range(max(map(len, updates))):
-            plan.phase()
-            for cut, phases, places in zip(tiles, updates, loads, strict=True):
-                load = [("load_gradient", {"source": _engine.BIND_LATER, "columns": cut.columns})] * (number == 0)
-                for job in jobs_of(cut, load + phases[number] if number < len(phases) else []):
+        for number, stages in enumerate(itertools.zip_longest(*updates, fillvalue=[])):
+            if any(stages):
+                plan.phase()
+            for cut, steps, places in zip(tiles, stages, loads, strict=True):
+                if number == 0:
+                    names = {item[0] for item in steps if not isinstance(item, Job)}
+                    kernel = "load_gradient" if names & CHANGING else "point_gradient"
+                    steps = [(kernel, {"source": _engine.BIND_LATER, "columns": cut.columns}), *steps]
+                for job in jobs_of(cut, steps):
                     plan.matrix_job(*job.tiles, job.tiles.block_rows * job.tiles.block_columns)
                     for step in job.steps:
                         placed = plan.step(*step)
@@ -469,6 +481,18 @@ class Optimizer:
 def optional(owner: str, name: str, value: Any, low_open: bool = False) -> float | None:
     """A number that is not negative, or None."""
     return None if value is None else _checks.real_number(owner, name, value, 0, low_open=low_open)
+
+
+def summed(**parts: Array) -> tuple[dict[str, Any], list[Job]]:
+    """For a kernel that adds up parts: its arguments, `count` among them, and the Jobs of a phase before it, which leave
+    one number of each where they are many.
+    """
+    (count,) = {array.size for array in parts.values()}
+    if count < MANY_PARTS:
+        return {**parts, "count": count}, []
+    totals = {name: _engine.aligned_zeros(1, np.float64) for name in parts}
+    steps = [("total_of_parts", {"parts": parts[name], "total": totals[name], "count": count}) for name in parts]
+    return {**totals, "count": 1}, [Job(ONCE, steps)]
 
 
 def norm_parts(tiles: Tiles) -> dict[str, Array]:

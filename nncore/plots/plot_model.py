@@ -57,7 +57,8 @@ def plot_model(model: Model, to_file: PathLikeStr | None = "model.png", show_sha
                         rankdir=rankdir, expand_nested=expand_nested, show_trainable=show_trainable,
                         show_layer_activations=show_layer_activations, show_parameters=False)  # fmt: skip
     if to_file is not None:
-        ending = os.path.splitext(os.fspath(to_file))[1].removeprefix(".").lower() or "png"
+        to_file = _checks.path("plot_model", "to_file", to_file)
+        ending = os.path.splitext(to_file)[1].removeprefix(".").lower() or "png"
         known = figure.canvas.get_supported_filetypes()
         if ending not in known:
             raise ValueError(f"plot_model: to_file must end in one of {', '.join(sorted(known))}; got {to_file!r}")

@@ -92,6 +92,14 @@ DEFINE_KERNEL(load_gradient)
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(load_vector), &update);
 }
 
+/* g = source, where it lies, for steps that change it no more than they may change the source. */
+DEFINE_KERNEL(point_gradient)
+{
+    ARGUMENTS(point_gradient);
+    worker->gradient = (void *)(a->source + block->row_begin * a->columns + block->column_begin);
+    worker->gradient_stride = a->columns;
+}
+
 /* Asks for the block of a parameter or its state, which the update will change, before its gradient is computed. */
 DEFINE_KERNEL(prefetch)
 {

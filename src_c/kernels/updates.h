@@ -8,8 +8,7 @@ NN_INLINE int64_t TYPED(tile_number)(const nn_block *block, int64_t block_rows, 
     return block->row_begin / block_rows * across + block->column_begin / block_columns;
 }
 
-/* The sum of count parts over 16 lanes and in one fixed tree, so that every thread gets the same. Each tile has it for
-   itself, and there are many tiles where there are many parts. */
+/* The sum of count parts over 16 lanes and in one fixed tree, so that every thread gets the same. */
 NN_INLINE double TYPED(sum_of_parts)(const double *parts, int64_t count)
 {
     double lanes[16] = {0};
@@ -23,6 +22,15 @@ NN_INLINE double TYPED(sum_of_parts)(const double *parts, int64_t count)
         for (int lane = 0; lane < width; lane++)
             lanes[lane] += lanes[lane + width];
     return lanes[0];
+}
+
+/* total = sum of the parts, as every tile would add them up for itself */
+DEFINE_KERNEL(total_of_parts)
+{
+    ARGUMENTS(total_of_parts);
+    UNUSED(worker);
+    UNUSED(block);
+    *a->total = TYPED(sum_of_parts)(a->parts, a->count);
 }
 
 struct TYPED(regularize_update) {

@@ -43,10 +43,12 @@ def update_cases(make, states, options, flops):
         yield one(32, 128, (0, 32, 0, 128), number, timed=True)
 
 
-@cases_for("prefetch")
-def prefetch_cases(make, kernel):
+@cases_for("prefetch", "point_gradient")
+def cases_without_results(make, kernel):
+    name = "array" if kernel == "prefetch" else "source"
     for rows, columns, block in make.tile_shapes():
-        yield make.case(f"({rows}, {columns})", block, array=Array(make.specials(rows, columns)), columns=columns)
+        yield make.case(f"({rows}, {columns})", block, columns=columns,
+                        **{name: Array(make.specials(rows, columns))})  # fmt: skip
 
 
 @cases_for("sgd")

@@ -54,6 +54,13 @@ def add_penalty_cases(make, kernel):
         yield make.case(f"{count} parts", 1, {"rows": count + 3}, parts=parts, total=total, count=count)
 
 
+@cases_for("total_of_parts")
+def total_of_parts_cases(make, kernel):
+    for count in (1, 2, 15, 16, 17, 50, 1000):
+        parts = Array(make.random.standard_normal(count))
+        yield make.case(f"{count} parts", 1, {}, parts=parts, total=Array(np.array([2.5])), count=count)
+
+
 @cases_for("activity_penalty")
 def activity_penalty_cases(make, kernel):
     for number, (rows, columns, block) in enumerate(make.row_shapes()):

@@ -38,6 +38,11 @@ def add_penalty(a, w, block):
 
 
 @reference
+def total_of_parts(a, w, block):
+    return {"total": nearly(0, a.parts[: a.count].sum(), a.count / 8, np.abs(a.parts).sum())}
+
+
+@reference
 def activity_penalty(a, w, block):
     x = wide(a.x[block.rows])
     expected = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nncore import _files
+from nncore import _checks, _files
 from nncore.interop.c.recording import Recording
 from nncore.interop.c.source import C_TYPES, Source
 
@@ -81,16 +81,18 @@ def export(model: Model, path: PathLikeStr, name: str | None = None, *, input_dt
             f"c.export: model {model.name!r} has no shape yet: begin it with nn.Input((features,)), or call "
             "build((None, features))"
         )
-    path = pathlib.Path(path)
-    if header is not None and pathlib.Path(header) == path:
-        raise ValueError(f"c.export: path and header must be two files; got {str(path)!r} for both")
+    path = pathlib.Path(_checks.path("c.export", "path", path))
+    if header is not None:
+        header = pathlib.Path(_checks.path("c.export", "header", header))
+        if header == path:
+            raise ValueError(f"c.export: path and header must be two files; got {str(path)!r} for both")
     name = _name(path, name)
     types = _types(model, input_dtype)
     with model._exclusively():
         source = Source(Recording(model), name, model.name, types)
     texts = {path: source.text()}
     if header is not None:
-        texts[pathlib.Path(header)] = source.header()
+        texts[header] = source.header()
     for target, text in texts.items():
         _files.replace(target, text.encode("ascii"))
 

@@ -58,6 +58,7 @@ def export(model: Model, path: PathLikeStr, *, input_types: Any = None) -> None:
     >>> model = nn.Sequential([nn.Input((4,), name="x"), nn.layers.Dense(3, activation="softmax", name="y")])
     >>> nn.interop.onnx.export(model, "model.onnx")  # doctest: +SKIP
     """
+    path = _checks.path("onnx.export", "path", path)
     _files.replace(path, to_onnx(model, input_types=input_types).SerializeToString())
 
 
@@ -113,7 +114,7 @@ def load(path: PathLikeStr) -> Model:
 
     from google.protobuf.message import DecodeError
 
-    path = pathlib.Path(path)
+    path = pathlib.Path(_checks.path("onnx.load", "path", path))
     if path.stat().st_size > 2**31:
         raise ValueError(f"{path} is no ONNX file: it has more than 2 GB")
     try:
