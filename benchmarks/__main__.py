@@ -15,7 +15,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", 
     os.environ[variable] = "1"
 
 SECTIONS = ("machine", "products", "steps", "breakdown", "scaling", "mnist", "prediction", "calls", "huge", "shapes",
-            "networks", "footprint", "kernels")  # fmt: skip
+            "networks", "optimizers", "footprint", "kernels")  # fmt: skip
 NOT_ON_THE_PAGE = ("kernels",)
 
 HEAD = """\
@@ -68,6 +68,7 @@ def measures():
         machine,
         mnist,
         networks,
+        optimizers,
         prediction,
         products,
         scaling,
@@ -77,8 +78,7 @@ def measures():
 
     modules = {"machine": machine, "products": products, "steps": steps, "breakdown": breakdown, "scaling": scaling,
                "mnist": mnist, "prediction": prediction, "calls": calls, "shapes": shapes, "networks": networks,
-               "footprint": footprint,
-               "kernels": kernels}  # fmt: skip
+               "optimizers": optimizers, "footprint": footprint, "kernels": kernels}  # fmt: skip
     return {"huge": shapes.measure_huge, **{name: module.measure for name, module in modules.items()}}
 
 

@@ -1,4 +1,4 @@
-"""Section 12: what nncore costs before it does anything: the time of its import, and its size on disk."""
+"""Section 13: what nncore costs before it does anything: the time of its import, and its size on disk."""
 
 import importlib.metadata
 import importlib.util
@@ -97,7 +97,7 @@ def _dependencies():
 
 
 def measure(run):
-    """Section 12."""
+    """Section 13."""
     section = page.Section(TITLE, "footprint")
     processes = 1 if run.quick else 11
     section.text(

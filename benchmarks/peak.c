@@ -54,5 +54,31 @@ enum { CHAINS = 12, UNROLLED = 4 };
                 }                                                                                                      \
     }
 
+/* One pass over `count` elements, a multiple of 64, of each of so many arrays: those read are added up, and those
+   behind them updated, y = y / 2 + 1 / 2. */
+float traffic_f32(float *const *arrays, int64_t reads, int64_t updates, int64_t count)
+{
+    enum { STRETCH = 64 };
+    const vec_f32 half = v_set_f32(0.5F);
+    vec_f32 sum[STRETCH / LANES_f32];
+    for (int k = 0; k < STRETCH / LANES_f32; k++)
+        sum[k] = v_zero_f32();
+    for (int64_t i = 0; i < count; i += STRETCH) {
+        for (int64_t array = 0; array < reads; array++)
+            for (int k = 0; k < STRETCH / LANES_f32; k++)
+                sum[k] = v_add_f32(sum[k], v_load_f32(arrays[array] + i + k * LANES_f32));
+        for (int64_t array = reads; array < reads + updates; array++)
+            for (int k = 0; k < STRETCH / LANES_f32; k++) {
+                float *const place = arrays[array] + i + k * LANES_f32;
+                v_store_f32(place, v_fma_f32(v_load_f32(place), half, half));
+            }
+    }
+    for (int k = 1; k < STRETCH / LANES_f32; k++)
+        sum[0] = v_add_f32(sum[0], sum[k]);
+    float lanes[LANES_f32];
+    v_store_f32(lanes, sum[0]);
+    return lanes[0];
+}
+
 DEFINE_PASSES(float, f32)
 DEFINE_PASSES(double, f64)

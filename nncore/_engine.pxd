@@ -31,6 +31,8 @@ cdef extern from "nncore.h" nogil:
         double coefficient[8]
         void *gradient
         int64_t gradient_stride
+        void *decayed
+        double decay
         void *scratch
         int64_t nonfinite
         double *spent

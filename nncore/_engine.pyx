@@ -384,6 +384,7 @@ cdef void run_matrix_blocks(
             block.column_end = min(block.column_begin + job.block_columns, job.columns)
             worker.gradient = <char *>worker.scratch + run.scratch_bytes
             worker.gradient_stride = block.column_end - block.column_begin
+            worker.decayed = NULL
             run_steps(run, job, worker, &block)
             column += 1
             if column == job.across:

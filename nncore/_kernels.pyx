@@ -89,7 +89,7 @@ def run(kernel, dtype, arguments, block, *, variant=None, gradient=None, order=N
     if gradient is not None:
         worker.gradient = cnp.PyArray_DATA(<cnp.ndarray?>gradient)
         worker.gradient_stride = gradient.strides[0] // gradient.itemsize
-    worker.nonfinite = 0
+    worker.nonfinite, worker.decayed = 0, NULL
     where.row_begin, where.row_end = block[:2]
     where.column_begin, where.column_end = block[2:] if len(block) == 4 else (0, 1)
     cdef int place = DTYPES.index(dtype), number = described.number

@@ -26,6 +26,8 @@ typedef struct nn_worker {
     double coefficient[8];   /* of this step's update: written by a kernel of the plan's opening */
     void *gradient;          /* of the block in work: element (row_begin, column_begin) */
     int64_t gradient_stride; /* elements from one row of it to the next */
+    void *decayed;           /* parameter that the next pass over the block decays first, or NULL */
+    double decay;            /* by this part of itself */
     void *scratch;           /* NN_SCRATCH_BYTES, or more where the plan says so; aligned to 64 */
     int64_t nonfinite;       /* set to 1 by require_finite */
     double *spent;           /* seconds in each step of the plan so far; NULL where nobody asked */

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Elements and columns of a tile of a gradient that is given, where rows and columns count: rows enough for what is left
 # of each tile's columns, columns enough to go through memory in order.
-MATRIX_TILE = (32768, 4096)
+MATRIX_TILE = (131072, 4096)
 
 # Parts of a sum that every tile may add up for itself: below this it takes less than another phase.
 MANY_PARTS = 512
@@ -331,7 +331,9 @@ class Optimizer:
                 target = target._replace(given=None)
             update = [list(phase) for phase in self.update_phases(target)]
             decay = self._decay(target, name)
-            if decay:
+            if decay and len(update) == 1 and not self.needs_matrices:  # a pass over the parameter
+                update[0].insert(0, ("decay_ahead", {"parameter": target.parameter, "rate": decay}))
+            elif decay:
                 update[0].insert(0, ("weight_decay", {"parameter": target.parameter, "columns": target.columns,
                                                       "rate": decay}))  # fmt: skip
             update[0][:0] = after or before
@@ -360,7 +362,8 @@ class Optimizer:
     def _clipping(self, targets: Sequence[Target]) -> list[Any]:
         """For each Target: steps before the update; and where they need whole gradients, those of two more phases."""
         if self.clipvalue is not None:
-            return [([("clip_by_value", {"columns": t.columns, "limit": self.clipvalue})], [], []) for t in targets]
+            return [([("clip_by_value", {"source": None, "columns": target.columns, "limit": self.clipvalue})], [], [])
+                    for target in targets]  # fmt: skip
         if self.clipnorm is None and self.global_clipnorm is None:
             return [([], [], [])] * len(targets)
         limit = self.global_clipnorm if self.clipnorm is None else self.clipnorm
@@ -377,8 +380,7 @@ class Optimizer:
             if gradient is None:
                 gradient = _engine.aligned_zeros(target.parameter.shape, target.parameter.dtype)
                 before.append(("store_gradient", {"target": gradient, "columns": columns, "accumulate": False}))
-            after = [("load_gradient", {"source": gradient, "columns": columns}),
-                     ("clip_by_norm", {**sums, "columns": columns, "limit": limit})]
+            after = [("clip_by_norm", {**sums, "source": gradient, "columns": columns, "limit": limit})]
             result.append((before, between, after))
         return result
 
@@ -467,9 +469,7 @@ class Optimizer:
                 plan.phase()
             for cut, steps, places in zip(tiles, stages, loads, strict=True):
                 if number == 0:
-                    names = {item[0] for item in steps if not isinstance(item, Job)}
-                    kernel = "load_gradient" if names & CHANGING else "point_gradient"
-                    steps = [(kernel, {"source": _engine.BIND_LATER, "columns": cut.columns}), *steps]
+                    steps = _of_given(steps, cut.columns)
                 for job in jobs_of(cut, steps):
                     plan.matrix_job(*job.tiles, job.tiles.block_rows * job.tiles.block_columns)
                     for step in job.steps:
@@ -478,14 +478,25 @@ class Optimizer:
         return plan.finish(), loads
 
 
+def _of_given(steps: list[Any], columns: int) -> list[Any]:
+    """The steps of an update whose gradient is an argument: read where it lies, or copied where it would change."""
+    (first, arguments, *options), *others = steps
+    if "source" in arguments and arguments["source"] is None:
+        return [(first, {**arguments, "source": _engine.BIND_LATER}, *options), *others]
+    names = {item[0] for item in steps if not isinstance(item, Job)}
+    kernel = "load_gradient" if names & CHANGING else "point_gradient"
+    return [(kernel, {"source": _engine.BIND_LATER, "columns": columns}), *steps]
+
+
 def optional(owner: str, name: str, value: Any, low_open: bool = False) -> float | None:
     """A number that is not negative, or None."""
     return None if value is None else _checks.real_number(owner, name, value, 0, low_open=low_open)
 
 
 def summed(**parts: Array) -> tuple[dict[str, Any], list[Job]]:
-    """For a kernel that adds up parts: its arguments, `count` among them, and the Jobs of a phase before it, which leave
-    one number of each where they are many.
+    """For a kernel that adds up parts: its arguments, `count` among them, and the Jobs of a phase before it.
+
+    These leave one number of each where parts are many.
     """
     (count,) = {array.size for array in parts.values()}
     if count < MANY_PARTS:

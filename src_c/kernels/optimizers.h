@@ -12,12 +12,23 @@ enum { TYPED(FLUSH_INTERVAL) = 32 };
    less, and of the gradient. */
 typedef void (*TYPED(vector_update))(const void *update, int64_t offset, real *gradient, int64_t count);
 
+NN_INLINE void TYPED(decay_vector)(real *p, vec decay, int64_t count)
+{
+    const vec value = TYPED(v_load_up_to)(p, count);
+    TYPED(v_store_up_to)(p, v_fnma(decay, value, value), count);
+}
+
 /* Runs one kernel's vector function over the block, as one long row where nothing parts its rows. It is inlined
-   with `run` a constant, so that the vector function is inlined as well and its constants stay in registers. */
-NN_INLINE void TYPED(for_each_vector)(const nn_worker *worker, const nn_block *block, int64_t columns,
+   with `run` a constant, so that the vector function is inlined as well and its constants stay in registers. A decay
+   that waits for this pass comes before it, piece by piece. */
+NN_INLINE void TYPED(for_each_vector)(nn_worker *worker, const nn_block *block, int64_t columns,
                                       TYPED(vector_update) run, const void *update)
 {
+    enum { DECAYED = 256 }; /* elements before their update: fewer are still on their way to the cache */
     int64_t rows = block->row_end - block->row_begin, width = block->column_end - block->column_begin;
+    real *const decayed = worker->decayed;
+    const vec decay = v_set((real)worker->decay);
+    worker->decayed = NULL;
     if (width == columns && worker->gradient_stride == columns) {
         width *= rows;
         rows = 1;
@@ -25,11 +36,16 @@ NN_INLINE void TYPED(for_each_vector)(const nn_worker *worker, const nn_block *b
     for (int64_t row = 0; row < rows; row++) {
         const int64_t offset = (block->row_begin + row) * columns + block->column_begin;
         real *gradient = (real *)worker->gradient + row * worker->gradient_stride;
-        int64_t i = 0;
-        for (; i + LANES <= width; i += LANES)
-            run(update, offset + i, gradient + i, LANES);
-        if (i < width)
-            run(update, offset + i, gradient + i, width - i);
+        for (int64_t i = 0, end; i < width; i = end) {
+            end = decayed && width - i > DECAYED ? i + DECAYED : width;
+            if (decayed)
+                for (int64_t k = i; k < end; k += LANES)
+                    TYPED(decay_vector)(decayed + offset + k, decay, end - k);
+            for (; i + LANES <= end; i += LANES)
+                run(update, offset + i, gradient + i, LANES);
+            if (i < end)
+                run(update, offset + i, gradient + i, end - i);
+        }
     }
 }
 
@@ -40,7 +56,7 @@ NN_INLINE void TYPED(flush_vector)(const void *state, int64_t offset, real *grad
     TYPED(v_store_up_to)(place, TYPED(v_flush)(TYPED(v_load_up_to)(place, count)), count);
 }
 
-static void TYPED(flush)(const nn_worker *worker, const nn_block *block, int64_t columns, real *state)
+static void TYPED(flush)(nn_worker *worker, const nn_block *block, int64_t columns, real *state)
 {
     if (state && worker->update % TYPED(FLUSH_INTERVAL) == 0)
         TYPED(for_each_vector)(worker, block, columns, TYPED(flush_vector), (const void *)&state);

@@ -73,7 +73,7 @@ DEFINE_KERNEL(adadelta)
 
 struct TYPED(ftrl_update) {
     real *parameter, *accumulator, *linear;
-    vec learning_rate, power, l1, constant, shrinkage;
+    vec inverse_rate, power, l1, constant, shrinkage;
 };
 
 enum { TYPED(CONSTANT), TYPED(ROOT), TYPED(POWER) }; /* what of powers a step has: a constant where it is inlined */
@@ -91,10 +91,10 @@ NN_INLINE void TYPED(ftrl_step)(const struct TYPED(ftrl_update) *u, int64_t offs
     const vec g = TYPED(v_load_up_to)(gradient, count), p = TYPED(v_load_up_to)(u->parameter + offset, count);
     const vec old = TYPED(v_load_up_to)(u->accumulator + offset, count), r = v_fma(g, g, old);
     const vec of_r = TYPED(raised)(r, u->power, kind), of_old = TYPED(raised)(old, u->power, kind);
-    const vec sigma = v_div(v_sub(of_r, of_old), u->learning_rate);
+    const vec sigma = v_mul(v_sub(of_r, of_old), u->inverse_rate);
     const vec z = v_add(TYPED(v_load_up_to)(u->linear + offset, count), v_fnma(sigma, p, v_fma(u->shrinkage, p, g)));
     const vec clipped = v_min(u->l1, v_max(v_sub(v_zero(), u->l1), z));
-    const vec denominator = v_add(v_div(of_r, u->learning_rate), u->constant);
+    const vec denominator = v_fma(of_r, u->inverse_rate, u->constant);
     TYPED(v_store_up_to)(u->accumulator + offset, r, count);
     TYPED(v_store_up_to)(u->linear + offset, z, count);
     TYPED(v_store_up_to)(u->parameter + offset, v_div(v_sub(clipped, z), denominator), count);
@@ -129,7 +129,7 @@ DEFINE_KERNEL(ftrl)
         .parameter = a->parameter,
         .accumulator = a->accumulator,
         .linear = a->linear,
-        .learning_rate = v_set((real)rate),
+        .inverse_rate = v_set((real)(1 / rate)),
         .power = v_set((real)a->power),
         .l1 = v_set((real)a->l1),
         .constant = v_set((real)(2 * a->l2 + a->beta / rate)),

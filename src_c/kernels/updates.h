@@ -168,65 +168,89 @@ DEFINE_KERNEL(activity_penalty)
     }
 }
 
-/* parts[tile] = sum of g^2 over the tile */
+/* Adds the squares of `width` elements of each of `height` rows, which are read side by side. */
+NN_INLINE void TYPED(add_squares)(const int height, int64_t width, const real *gradient, int64_t stride,
+                                  TYPED(lanes16) *squares)
+{
+    for (int64_t i = 0; i < width; i += 16)
+        for (int part = 0; part < TYPED(PARTS); part++) {
+            const int64_t at = i + part * LANES;
+            if (at >= width)
+                break;
+#pragma GCC unroll 4
+            for (int n = 0; n < height; n++) {
+                const vec g = TYPED(v_load_up_to)(gradient + n * stride + at, width - at);
+                squares->part[part] = v_fma(g, g, squares->part[part]);
+            }
+        }
+}
+
+/* parts[tile] = sum of g^2 over the tile; a tile of one row is read as four, as one stream of memory alone is read at
+   half the speed. */
 DEFINE_KERNEL(square_sum)
 {
     ARGUMENTS(square_sum);
-    const int64_t width = block->column_end - block->column_begin;
-    TYPED(lanes16) squares = TYPED(lanes16_set)(0);
-    for (int64_t row = 0; row < block->row_end - block->row_begin; row++) {
-        const real *gradient = (const real *)worker->gradient + row * worker->gradient_stride;
-        for (int64_t i = 0; i < width; i += 16)
-            for (int part = 0; part < TYPED(PARTS); part++) {
-                const int64_t at = i + part * LANES;
-                if (at < width) {
-                    const vec g = TYPED(v_load_up_to)(gradient + at, width - at);
-                    squares.part[part] = v_fma(g, g, squares.part[part]);
-                }
-            }
+    int64_t rows = block->row_end - block->row_begin, width = block->column_end - block->column_begin;
+    int64_t stride = worker->gradient_stride, row = 0, rest = 0;
+    const real *const gradient = worker->gradient;
+    if (rows == 1 && width >= 256) {
+        rest = width % 64;
+        rows = 4;
+        width = stride = width / 64 * 16;
     }
+    TYPED(lanes16) squares = TYPED(lanes16_set)(0);
+    for (; row + 4 <= rows; row += 4)
+        TYPED(add_squares)(4, width, gradient + row * stride, stride, &squares);
+    for (; row < rows; row++)
+        TYPED(add_squares)(1, width, gradient + row * stride, stride, &squares);
+    TYPED(add_squares)(1, rest, gradient + 4 * width, 0, &squares);
     a->parts[TYPED(tile_number)(block, a->block_rows, a->block_columns, a->across)] =
         (double)TYPED(lanes16_sum)(squares);
 }
 
 struct TYPED(gradient_update) {
+    const real *source; /* of a gradient that lies elsewhere, or NULL */
     real *memory;
     vec factor;
 };
 
-NN_INLINE void TYPED(scale_gradient_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+NN_INLINE vec TYPED(found_gradient)(const struct TYPED(gradient_update) *u, int64_t offset, const real *gradient,
+                                    int64_t count)
 {
-    UNUSED(offset);
-    const struct TYPED(gradient_update) *const u = update;
-    TYPED(v_store_up_to)(gradient, v_mul(TYPED(v_load_up_to)(gradient, count), u->factor), count);
+    return TYPED(v_load_up_to)(u->source ? u->source + offset : gradient, count);
 }
 
-/* With n the root of the sum of the parts: g = n > limit ? g limit / n : g. Pascanu et al., "On the difficulty of
-   training recurrent neural networks", ICML 2013. */
+NN_INLINE void TYPED(scale_gradient_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+{
+    const struct TYPED(gradient_update) *const u = update;
+    TYPED(v_store_up_to)(gradient, v_mul(TYPED(found_gradient)(u, offset, gradient, count), u->factor), count);
+}
+
+/* With n the root of the sum of the parts and f = source, or the gradient at hand where there is none: g = n > limit ?
+   f limit / n : f. Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013. */
 DEFINE_KERNEL(clip_by_norm)
 {
     ARGUMENTS(clip_by_norm);
     const double norm = __builtin_sqrt(TYPED(sum_of_parts)(a->parts, a->count));
-    if (!(norm > a->limit))
+    if (!a->source && !(norm > a->limit))
         return;
-    const struct TYPED(gradient_update) update = {NULL, v_set((real)(a->limit / norm))};
+    const struct TYPED(gradient_update) update = {a->source, NULL,
+                                                  v_set((real)(norm > a->limit ? a->limit / norm : 1))};
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(scale_gradient_vector), &update);
 }
 
 NN_INLINE void TYPED(clip_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
-    UNUSED(offset);
     const struct TYPED(gradient_update) *const u = update;
-    const vec lowest = v_sub(v_zero(), u->factor);
-    TYPED(v_store_up_to)
-    (gradient, v_min(u->factor, v_max(lowest, TYPED(v_load_up_to)(gradient, count))), count);
+    const vec lowest = v_sub(v_zero(), u->factor), found = TYPED(found_gradient)(u, offset, gradient, count);
+    TYPED(v_store_up_to)(gradient, v_min(u->factor, v_max(lowest, found)), count);
 }
 
-/* g = max(-limit, min(limit, g)) */
+/* g = max(-limit, min(limit, f)), where f is the source, or the gradient at hand where there is none */
 DEFINE_KERNEL(clip_by_value)
 {
     ARGUMENTS(clip_by_value);
-    const struct TYPED(gradient_update) update = {NULL, v_set((real)a->limit)};
+    const struct TYPED(gradient_update) update = {a->source, NULL, v_set((real)a->limit)};
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(clip_vector), &update);
 }
 
@@ -242,7 +266,7 @@ NN_INLINE void TYPED(take_vector)(const void *update, int64_t offset, real *grad
 DEFINE_KERNEL(take_accumulated)
 {
     ARGUMENTS(take_accumulated);
-    const struct TYPED(gradient_update) update = {a->accumulated, v_set((real)a->steps)};
+    const struct TYPED(gradient_update) update = {NULL, a->accumulated, v_set((real)a->steps)};
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(take_vector), &update);
 }
 
@@ -252,12 +276,11 @@ struct TYPED(parameter_update) {
     int overwrite;
 };
 
-NN_INLINE void TYPED(decay_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
+NN_INLINE void TYPED(weight_decay_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
     UNUSED(gradient);
     const struct TYPED(parameter_update) *const u = update;
-    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
-    TYPED(v_store_up_to)(u->parameter + offset, v_fnma(u->rest, p, p), count);
+    TYPED(decay_vector)(u->parameter + offset, u->rest, count);
 }
 
 /* p = p - learning_rate rate p. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019. */
@@ -266,7 +289,16 @@ DEFINE_KERNEL(weight_decay)
     ARGUMENTS(weight_decay);
     const struct TYPED(parameter_update) update = {.parameter = a->parameter,
                                                    .rest = v_set((real)(worker->learning_rate * a->rate))};
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(decay_vector), &update);
+    TYPED(for_each_vector)(worker, block, a->columns, TYPED(weight_decay_vector), &update);
+}
+
+/* The same, but not before the pass of the next step over the block, which is the parameter's update. */
+DEFINE_KERNEL(decay_ahead)
+{
+    ARGUMENTS(decay_ahead);
+    UNUSED(block);
+    worker->decayed = (void *)a->parameter; /* written by the pass that follows */
+    worker->decay = worker->learning_rate * a->rate;
 }
 
 NN_INLINE void TYPED(average_vector)(const void *update, int64_t offset, real *gradient, int64_t count)

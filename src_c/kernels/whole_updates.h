@@ -73,7 +73,7 @@ NN_INLINE void TYPED(descent_vector)(const void *update, int64_t offset, real *g
 }
 
 /* p = p - rate u for the block. */
-NN_INLINE void TYPED(descend)(const nn_worker *worker, const nn_block *block, int64_t columns, real *parameter,
+NN_INLINE void TYPED(descend)(nn_worker *worker, const nn_block *block, int64_t columns, real *parameter,
                               const real *direction, double rate)
 {
     const struct TYPED(descent) update = {parameter, direction, v_set((real)rate)};
@@ -462,7 +462,7 @@ DEFINE_KERNEL(normalize_gradient)
 {
     ARGUMENTS(normalize_gradient);
     const double norm = __builtin_sqrt(TYPED(sum_of_parts)(a->parts, a->count));
-    const struct TYPED(gradient_update) update = {NULL, v_set((real)(1 / (norm + a->epsilon)))};
+    const struct TYPED(gradient_update) update = {NULL, NULL, v_set((real)(1 / (norm + a->epsilon)))};
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(scale_gradient_vector), &update);
 }
 

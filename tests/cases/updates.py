@@ -82,18 +82,21 @@ def clip_by_norm_cases(make, kernel):
     for number, (rows, columns, block) in enumerate(make.tile_shapes()):
         g = gradient(make, block)
         parts = Array(np.abs(make.random.standard_normal(1 + number % 4)))
+        source = Array(make.normal(rows, columns)) if number % 2 else None
         for limit in (0.1, 100.0):
-            yield make.case(f"({rows}, {columns}) limit {limit}", block, {"gradient": g}, parts=parts,
+            yield make.case(f"({rows}, {columns}) limit {limit}", block, {"gradient": g}, parts=parts, source=source,
                             count=parts.values.size, columns=columns, limit=limit)  # fmt: skip
     g = make.matrix(make.normal(64, 96), 0)
-    yield make.case("(64, 96)", (0, 64, 0, 96), {"gradient": g}, timed=True, parts=Array(np.ones(30)), count=30,
-                    columns=96, limit=1.0)  # fmt: skip
+    yield make.case("(64, 96)", (0, 64, 0, 96), {"gradient": g}, timed=True, parts=Array(np.ones(30)), source=None,
+                    count=30, columns=96, limit=1.0)  # fmt: skip
 
 
 @cases_for("clip_by_value")
 def clip_by_value_cases(make, kernel):
-    for rows, columns, block in make.tile_shapes():
-        yield make.case(f"({rows}, {columns})", block, {"gradient": gradient(make, block)}, columns=columns, limit=0.75)
+    for number, (rows, columns, block) in enumerate(make.tile_shapes()):
+        source = Array(make.normal(rows, columns)) if number % 2 else None
+        yield make.case(f"({rows}, {columns})", block, {"gradient": gradient(make, block)}, source=source,
+                        columns=columns, limit=0.75)  # fmt: skip
 
 
 @cases_for("take_accumulated")
@@ -110,6 +113,13 @@ def weight_decay_cases(make, kernel):
         worker = {"gradient": gradient(make, block), "learning_rate": 0.1}
         yield make.case(f"({rows}, {columns})", block, worker, parameter=make.matrix(make.normal(rows, columns), 0),
                         columns=columns, rate=0.03)  # fmt: skip
+
+
+@cases_for("decay_ahead")
+def decay_ahead_cases(make, kernel):
+    for rows, columns, block in make.tile_shapes():
+        yield make.case(f"({rows}, {columns})", block, {"learning_rate": 0.1},
+                        parameter=make.matrix(make.normal(rows, columns), 0), rate=0.03)  # fmt: skip
 
 
 @cases_for("average_weights")
