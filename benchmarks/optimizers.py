@@ -12,7 +12,6 @@ from . import page
 TITLE = "Updates of large variables"
 SIDE = 4096  # of the variable, and of its gradient
 WANTED = 1 / 1.15
-PIECES = (1, 4)
 
 
 def optimizers():
@@ -76,13 +75,12 @@ def _measured(run, name, optimizer, arrays):
     gradient = 0.01 * rng.standard_normal((SIDE, SIDE), np.float32)
     optimizer.build([parameter])
     passes = passes_of(name, sum(array.size == parameter.size for array in optimizer.variables))
-    floors = [[run.limits.traffic(arrays[:reads], arrays[reads : reads + updates], pieces) for pieces in PIECES]
-              for reads, updates in passes]  # fmt: skip
-    kinds = [lambda: optimizer.apply([gradient], [parameter]), *(one for ways in floors for one in ways)]
+    floors = [run.limits.traffic(arrays[:reads], arrays[reads : reads + updates]) for reads, updates in passes]
+    kinds = [lambda: optimizer.apply([gradient], [parameter]), *floors]
     count = 4 if run.quick else 14
     rounds = [[_timed(one) for one in kinds] for _ in range(count)][2:]  # the first ones make memory and plan
     seconds, *others = (statistics.median(times) for times in zip(*rounds, strict=True))
-    floor = sum(min(others[at : at + len(PIECES)]) for at in range(0, len(others), len(PIECES)))
+    floor = sum(others)
     moved = sum(reads + 2 * updates for reads, updates in passes)
     return {"optimizer": name, "passes": len(passes), "arrays": moved, "seconds": seconds, "floor": floor,
             "gigabytes": moved * parameter.nbytes / seconds / 1e9, "share": floor / seconds,

@@ -77,17 +77,12 @@ class Limits:
         moved = 4 * count * (3 if kind == "map" else 2)
         return cores * moved / _best(functions) / 1e9
 
-    def traffic(self, reads, updates, pieces=1):
-        """A function of no argument: one pass over arrays of float32 of equal sizes, those only read and those updated.
-
-        In each the pass is in so many pieces at once, as a core reads few streams of memory more slowly than many.
-        """
-        arrays = [array.reshape(pieces, -1) for array in (*reads, *updates)]
-        count = arrays[0].shape[1]
-        assert count % STEP == 0, "a pass goes over whole stretches"
-        places = [_at(array) + 4 * piece * count for array in arrays for piece in range(pieces)]
-        pointers = (ctypes.c_void_p * len(places))(*places)
-        return lambda: self.passes.traffic_f32(pointers, pieces * len(reads), pieces * len(updates), count)
+    def traffic(self, reads, updates):
+        """A function of no argument: one pass over arrays of float32 of equal sizes, read alone or updated."""
+        arrays = [*reads, *updates]
+        assert arrays[0].size % STEP == 0, "a pass goes over whole stretches"
+        pointers = (ctypes.c_void_p * len(arrays))(*map(_at, arrays))
+        return lambda: self.passes.traffic_f32(pointers, len(reads), len(updates), arrays[0].size)
 
     def measure(self, cores=1):
         """All of it: {"gflops": {dtype: rate}, "gigabytes": {kind: {size: rate}}}."""

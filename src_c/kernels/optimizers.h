@@ -18,6 +18,24 @@ NN_INLINE void TYPED(decay_vector)(real *p, vec decay, int64_t count)
     TYPED(v_store_up_to)(p, v_fnma(decay, value, value), count);
 }
 
+/* A decay that waited for a pass of the kernel, which sees to it itself, with the parameter in registers. */
+struct TYPED(own_decay) {
+    vec rate;
+    int wanted;
+};
+
+NN_INLINE struct TYPED(own_decay) TYPED(take_decay)(nn_worker *worker)
+{
+    const struct TYPED(own_decay) decay = {v_set((real)worker->decay), worker->decayed != NULL};
+    worker->decayed = NULL;
+    return decay;
+}
+
+NN_INLINE vec TYPED(v_decayed)(const struct TYPED(own_decay) *decay, vec p)
+{
+    return decay->wanted ? v_fnma(decay->rate, p, p) : p;
+}
+
 /* Runs one kernel's vector function over the block, as one long row where nothing parts its rows. It is inlined
    with `run` a constant, so that the vector function is inlined as well and its constants stay in registers. A decay
    that waits for this pass comes before it, piece by piece. */
@@ -130,12 +148,14 @@ DEFINE_KERNEL(prefetch)
 struct TYPED(sgd_update) {
     real *parameter, *velocity;
     vec learning_rate, momentum;
+    struct TYPED(own_decay) decay;
 };
 
 NN_INLINE void TYPED(sgd_vector)(const void *update, int64_t offset, real *gradient, int64_t count)
 {
     const struct TYPED(sgd_update) *const u = update;
-    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count), g = TYPED(v_load_up_to)(gradient, count);
+    const vec p = TYPED(v_decayed)(&u->decay, TYPED(v_load_up_to)(u->parameter + offset, count));
+    const vec g = TYPED(v_load_up_to)(gradient, count);
     TYPED(v_store_up_to)(u->parameter + offset, v_fnma(u->learning_rate, g, p), count);
 }
 
@@ -143,14 +163,16 @@ NN_INLINE void TYPED(sgd_vector)(const void *update, int64_t offset, real *gradi
 DEFINE_KERNEL(sgd)
 {
     ARGUMENTS(sgd);
-    const struct TYPED(sgd_update) update = {a->parameter, NULL, v_set((real)worker->learning_rate), v_zero()};
+    const struct TYPED(sgd_update) update = {a->parameter, NULL, v_set((real)worker->learning_rate), v_zero(),
+                                             TYPED(take_decay)(worker)};
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(sgd_vector), &update);
 }
 
 NN_INLINE void TYPED(momentum_step)(const struct TYPED(sgd_update) *u, int64_t offset, real *gradient, int64_t count,
                                     int nesterov)
 {
-    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count), g = TYPED(v_load_up_to)(gradient, count);
+    const vec p = TYPED(v_decayed)(&u->decay, TYPED(v_load_up_to)(u->parameter + offset, count));
+    const vec g = TYPED(v_load_up_to)(gradient, count);
     const vec v = v_fnma(u->learning_rate, g, v_mul(u->momentum, TYPED(v_load_up_to)(u->velocity + offset, count)));
     TYPED(v_store_up_to)(u->velocity + offset, v, count);
     const vec moved = nesterov ? v_fnma(u->learning_rate, g, v_fma(u->momentum, v, p)) : v_add(p, v);
@@ -173,7 +195,7 @@ DEFINE_KERNEL(sgd_momentum)
 {
     ARGUMENTS(sgd_momentum);
     const struct TYPED(sgd_update) update = {a->parameter, a->velocity, v_set((real)worker->learning_rate),
-                                             v_set((real)a->momentum)};
+                                             v_set((real)a->momentum), TYPED(take_decay)(worker)};
     TYPED(flush)(worker, block, a->columns, a->velocity);
     if (a->nesterov)
         TYPED(for_each_vector)(worker, block, a->columns, TYPED(nesterov_vector), &update);
@@ -208,6 +230,7 @@ DEFINE_KERNEL(adam_coefficients)
 struct TYPED(adam_update) {
     real *parameter, *first_moment, *second_moment, *maximum;
     vec beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, coefficient_0, coefficient_1;
+    struct TYPED(own_decay) decay;
 };
 
 NN_INLINE void TYPED(adam_step)(const struct TYPED(adam_update) *u, int64_t offset, real *gradient, int64_t count,
@@ -224,7 +247,7 @@ NN_INLINE void TYPED(adam_step)(const struct TYPED(adam_update) *u, int64_t offs
     }
     const vec denominator = epsilon_inside_sqrt ? v_sqrt(v_fma(under, u->coefficient_1, u->epsilon))
                                                 : v_add(v_sqrt(v_mul(under, u->coefficient_1)), u->epsilon);
-    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
+    const vec p = TYPED(v_decayed)(&u->decay, TYPED(v_load_up_to)(u->parameter + offset, count));
     TYPED(v_store_up_to)(u->first_moment + offset, s, count);
     TYPED(v_store_up_to)(u->second_moment + offset, r, count);
     TYPED(v_store_up_to)(u->parameter + offset, v_sub(p, v_div(v_mul(u->coefficient_0, s), denominator)), count);
@@ -270,6 +293,7 @@ DEFINE_KERNEL(adam)
         .epsilon = v_set((real)a->epsilon),
         .coefficient_0 = v_set((real)worker->coefficient[0]),
         .coefficient_1 = v_set((real)worker->coefficient[1]),
+        .decay = TYPED(take_decay)(worker),
     };
     TYPED(flush)(worker, block, a->columns, a->first_moment);
     TYPED(flush)(worker, block, a->columns, a->second_moment);

@@ -117,6 +117,7 @@ DEFINE_KERNEL(nadam)
 struct TYPED(lion_update) {
     real *parameter, *mean;
     vec learning_rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2;
+    struct TYPED(own_decay) decay;
 };
 
 /* -1, 1, or x itself for 0 and NaN. */
@@ -131,7 +132,7 @@ NN_INLINE void TYPED(lion_vector)(const void *update, int64_t offset, real *grad
     const vec g = TYPED(v_load_up_to)(gradient, count), m = TYPED(v_load_up_to)(u->mean + offset, count);
     const vec sign = TYPED(v_sign)(v_fma(u->beta_1, m, v_mul(u->one_minus_beta_1, g)));
     TYPED(update_mean)(u->mean + offset, count, u->beta_2, v_mul(u->one_minus_beta_2, g));
-    const vec p = TYPED(v_load_up_to)(u->parameter + offset, count);
+    const vec p = TYPED(v_decayed)(&u->decay, TYPED(v_load_up_to)(u->parameter + offset, count));
     TYPED(v_store_up_to)(u->parameter + offset, v_fnma(u->learning_rate, sign, p), count);
 }
 
@@ -148,6 +149,7 @@ DEFINE_KERNEL(lion)
         .one_minus_beta_1 = v_set((real)(1 - a->beta_1)),
         .beta_2 = v_set((real)a->beta_2),
         .one_minus_beta_2 = v_set((real)(1 - a->beta_2)),
+        .decay = TYPED(take_decay)(worker),
     };
     TYPED(flush)(worker, block, a->columns, a->mean);
     TYPED(for_each_vector)(worker, block, a->columns, TYPED(lion_vector), &update);
