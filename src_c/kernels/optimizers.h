@@ -38,14 +38,18 @@ NN_INLINE vec TYPED(v_decayed)(const struct TYPED(own_decay) *decay, vec p)
 
 /* Runs one kernel's vector function over the block, as one long row where nothing parts its rows. It is inlined
    with `run` a constant, so that the vector function is inlined as well and its constants stay in registers. A decay
-   that waits for this pass comes before it, piece by piece. */
-NN_INLINE void TYPED(for_each_vector)(nn_worker *worker, const nn_block *block, int64_t columns,
-                                      TYPED(vector_update) run, const void *update)
+   that waits for this pass comes before it, piece by piece. Of rows that no cache holds what comes next is asked for,
+   in the gradient and in the `arrays` of which *update begins with the addresses: the processor's own prefetchers come
+   late for some of so many. */
+NN_INLINE void TYPED(pass_over)(nn_worker *worker, const nn_block *block, int64_t columns, const int arrays,
+                                TYPED(vector_update) run, const void *update)
 {
-    enum { DECAYED = 256 }; /* elements before their update: fewer are still on their way to the cache */
+    /* Elements before their update, as fewer are still on their way to the cache; and of a row that is asked for. */
+    enum { DECAYED = 256, STREAMED = 1 << 18, STRETCH = 64, LINE = 64 / (int)sizeof(real), AHEAD = 8 * STRETCH };
     int64_t rows = block->row_end - block->row_begin, width = block->column_end - block->column_begin;
     real *const decayed = worker->decayed;
     const vec decay = v_set((real)worker->decay);
+    const int64_t most = arrays && columns >= STREAMED ? STRETCH : decayed ? DECAYED : INT64_MAX;
     worker->decayed = NULL;
     if (width == columns && worker->gradient_stride == columns) {
         width *= rows;
@@ -55,7 +59,13 @@ NN_INLINE void TYPED(for_each_vector)(nn_worker *worker, const nn_block *block, 
         const int64_t offset = (block->row_begin + row) * columns + block->column_begin;
         real *gradient = (real *)worker->gradient + row * worker->gradient_stride;
         for (int64_t i = 0, end; i < width; i = end) {
-            end = decayed && width - i > DECAYED ? i + DECAYED : width;
+            end = width - i > most ? i + most : width;
+            if (arrays && most == STRETCH)
+                for (int array = -1; array < arrays; array++) {
+                    const real *const place = array < 0 ? gradient : ((real *const *)update)[array];
+                    for (int64_t k = i + AHEAD; place && k < end + AHEAD; k += LINE)
+                        __builtin_prefetch(place + (array < 0 ? k : offset + k));
+                }
             if (decayed)
                 for (int64_t k = i; k < end; k += LANES)
                     TYPED(decay_vector)(decayed + offset + k, decay, end - k);
@@ -65,6 +75,13 @@ NN_INLINE void TYPED(for_each_vector)(nn_worker *worker, const nn_block *block, 
                 run(update, offset + i, gradient + i, end - i);
         }
     }
+}
+
+/* The same without asking. */
+NN_INLINE void TYPED(for_each_vector)(nn_worker *worker, const nn_block *block, int64_t columns,
+                                      TYPED(vector_update) run, const void *update)
+{
+    TYPED(pass_over)(worker, block, columns, 0, run, update);
 }
 
 NN_INLINE void TYPED(flush_vector)(const void *state, int64_t offset, real *gradient, int64_t count)
@@ -165,7 +182,7 @@ DEFINE_KERNEL(sgd)
     ARGUMENTS(sgd);
     const struct TYPED(sgd_update) update = {a->parameter, NULL, v_set((real)worker->learning_rate), v_zero(),
                                              TYPED(take_decay)(worker)};
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(sgd_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 1, TYPED(sgd_vector), &update);
 }
 
 NN_INLINE void TYPED(momentum_step)(const struct TYPED(sgd_update) *u, int64_t offset, real *gradient, int64_t count,
@@ -198,9 +215,9 @@ DEFINE_KERNEL(sgd_momentum)
                                              v_set((real)a->momentum), TYPED(take_decay)(worker)};
     TYPED(flush)(worker, block, a->columns, a->velocity);
     if (a->nesterov)
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(nesterov_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 2, TYPED(nesterov_vector), &update);
     else
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(momentum_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 2, TYPED(momentum_vector), &update);
 }
 
 /* 1 - beta^exponent by repeated squaring. Carried as q(n) = 1 - beta^n, where q(m + n) = q(m) + q(n) (1 - q(m)):
@@ -299,13 +316,13 @@ DEFINE_KERNEL(adam)
     TYPED(flush)(worker, block, a->columns, a->second_moment);
     TYPED(flush)(worker, block, a->columns, a->maximum);
     if (a->maximum && a->epsilon_inside_sqrt)
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(amsgrad_inside_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 4, TYPED(amsgrad_inside_vector), &update);
     else if (a->maximum)
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(amsgrad_outside_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 4, TYPED(amsgrad_outside_vector), &update);
     else if (a->epsilon_inside_sqrt)
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_inside_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 3, TYPED(adam_inside_vector), &update);
     else
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(adam_outside_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 3, TYPED(adam_outside_vector), &update);
 }
 
 struct TYPED(rmsprop_update) {
@@ -360,5 +377,5 @@ DEFINE_KERNEL(rmsprop)
     TYPED(flush)(worker, block, a->columns, a->mean_square);
     TYPED(flush)(worker, block, a->columns, a->velocity);
     TYPED(flush)(worker, block, a->columns, a->mean);
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(rmsprop_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 4, TYPED(rmsprop_vector), &update);
 }

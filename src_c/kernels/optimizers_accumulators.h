@@ -31,7 +31,7 @@ DEFINE_KERNEL(adagrad)
         .epsilon_inside_sqrt = a->epsilon_inside_sqrt != 0,
     };
     TYPED(flush)(worker, block, a->columns, a->accumulator);
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(adagrad_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 2, TYPED(adagrad_vector), &update);
 }
 
 struct TYPED(adadelta_update) {
@@ -68,7 +68,7 @@ DEFINE_KERNEL(adadelta)
     };
     TYPED(flush)(worker, block, a->columns, a->squared_gradient);
     TYPED(flush)(worker, block, a->columns, a->squared_change);
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(adadelta_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 3, TYPED(adadelta_vector), &update);
 }
 
 struct TYPED(ftrl_update) {
@@ -138,9 +138,9 @@ DEFINE_KERNEL(ftrl)
     TYPED(flush)(worker, block, a->columns, a->accumulator);
     TYPED(flush)(worker, block, a->columns, a->linear);
     if (a->power == 0.5)
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(ftrl_root_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 3, TYPED(ftrl_root_vector), &update);
     else if (a->power == 0)
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(ftrl_constant_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 3, TYPED(ftrl_constant_vector), &update);
     else
-        TYPED(for_each_vector)(worker, block, a->columns, TYPED(ftrl_power_vector), &update);
+        TYPED(pass_over)(worker, block, a->columns, 3, TYPED(ftrl_power_vector), &update);
 }

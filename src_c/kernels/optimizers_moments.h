@@ -52,7 +52,7 @@ DEFINE_KERNEL(adamax)
     };
     TYPED(flush)(worker, block, a->columns, a->first_moment);
     TYPED(flush)(worker, block, a->columns, a->norm);
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(adamax_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 3, TYPED(adamax_vector), &update);
 }
 
 /* With m(i) = beta_1 (1 - 0.96^i / 2) and M(t) = m(1) ... m(t), t the number of the update, from 1:
@@ -111,7 +111,7 @@ DEFINE_KERNEL(nadam)
     };
     TYPED(flush)(worker, block, a->columns, a->first_moment);
     TYPED(flush)(worker, block, a->columns, a->second_moment);
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(nadam_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 3, TYPED(nadam_vector), &update);
 }
 
 struct TYPED(lion_update) {
@@ -152,5 +152,5 @@ DEFINE_KERNEL(lion)
         .decay = TYPED(take_decay)(worker),
     };
     TYPED(flush)(worker, block, a->columns, a->mean);
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(lion_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 2, TYPED(lion_vector), &update);
 }

@@ -166,7 +166,7 @@ DEFINE_KERNEL(lamb)
         .coefficient_0 = v_set((real)worker->coefficient[0]),
         .coefficient_1 = v_set((real)worker->coefficient[1]),
     };
-    TYPED(for_each_vector)(worker, block, a->columns, TYPED(lamb_vector), &update);
+    TYPED(pass_over)(worker, block, a->columns, 3, TYPED(lamb_vector), &update);
 }
 
 /* ---- Adafactor: Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", ICML 2018
