@@ -47,8 +47,8 @@ def measure(run):
         f"`optimizer.apply` on one float32 variable of {SIDE} × {SIDE}, one core: the arrays that an update reads and "
         "writes at least, over the seconds that it takes, and the share of the bandwidth, which is that of a pass that "
         "reads one array and updates another. Where a norm needs all of a gradient or of an update first, there are "
-        "two passes or three. The last column goes by other floors: the time of passes over as many arrays, read or read "
-        f"and written, that do nothing else. All take turns; medians. Wanted: {WANTED:.0%} of the bandwidth."
+        "two passes or three. The last column goes by other floors: the time of passes over as many arrays, read or "
+        f"updated likewise, that do nothing else. All take turns; medians. Wanted: {WANTED:.0%} of the bandwidth."
     )
     if run.limits is None:
         section.text(f"There is no floor here: {run.no_limits}.")
