@@ -32,27 +32,26 @@ class Graph:
 
     def __init__(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str,
                  entry: Any) -> None:  # fmt: skip
-        self.nodes, self.layers = _in_order(inputs, outputs, owner)
         entries = {id(tensor): entry(tensor) for tensor in inputs if tensor.node.inputs}
         self.inputs: list[Tensor] = [entries.get(id(tensor), tensor) for tensor in inputs]
+        self.nodes, self.layers = _in_order(self.inputs, outputs, owner, entries)
         self.outputs: list[Tensor] = list(outputs) if not entries else self._begin_at(entries, outputs)
         self.input_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.inputs]
         self.output_shapes: list[tuple[int, ...]] = [tensor.sample_shape for tensor in self.outputs]
         self._preparing: dict[int, tuple[list[Any], Tensor]] = {}  # by an input's number
 
     def _begin_at(self, entries: dict[int, Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
-        """Puts other nodes in the place of those behind `entries`, {id of a Tensor: Tensor}; returns the outputs."""
-        known, nodes, layers = dict(entries), [], {}
+        """Has nodes read `entries`, by ids of the Tensors whose place they take, and others those; returns the outputs."""
+        known, nodes = dict(entries), []
         for node in self.nodes:
-            if any(id(tensor) in entries for tensor in node.outputs):
-                twin = entries[id(node.outputs[0])].node
-            else:
+            if any(id(tensor) in known for tensor in node.inputs):
                 shapes = [tensor.sample_shape for tensor in node.outputs]
                 twin = type(node)(node.layer, [known.get(id(t), t) for t in node.inputs], shapes, node.options)
-                known.update(zip(map(id, node.outputs), twin.outputs, strict=True))
-            nodes.append(twin)
-            layers[id(node.layer)] = twin.layer
-        self.nodes, self.layers = nodes, [layers[id(layer)] for layer in self.layers]
+                for tensor, fresh in zip(node.outputs, twin.outputs, strict=True):
+                    known.setdefault(id(tensor), fresh)  # an entry stays what others read
+                node = twin
+            nodes.append(node)
+        self.nodes = nodes
         return [known.get(id(tensor), tensor) for tensor in outputs]
 
     def build(self, weights: WeightMaker) -> None:
@@ -136,22 +135,23 @@ class Graph:
         return nodes, [tensors[id(t)] for t in self.inputs], [tensors[id(t)] for t in self.outputs]
 
 
-def _in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str) -> tuple[list[Node], list[Any]]:
-    """The nodes and the layers between inputs and outputs."""
+def _in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str,
+              entries: dict[int, Tensor]) -> tuple[list[Node], list[Any]]:  # fmt: skip
+    """The nodes and the layers between inputs and outputs, where `entries` are read in place of others."""
     ends = {id(tensor) for tensor in inputs}
     finished: list[Node] = []  # in the order of a depth-first search
     found: dict[int, tuple[int, Any]] = {}  # layers as they are reached
     state: dict[Any, Any] = {}  # of each node: "open" while what it needs is looked for, then "done"
 
     def visit(first: Node) -> None:
-        stack = [(first, iter(_needs(first, ends)))]
+        stack = [(first, iter(_needs(first, entries)))]
         reach(first)
         while stack:
             node, needs = stack[-1]
             for needed in needs:
                 if state.get(id(needed)) is None:
                     reach(needed)
-                    stack.append((needed, iter(_needs(needed, ends))))
+                    stack.append((needed, iter(_needs(needed, entries))))
                     break
             else:
                 state[id(node)] = "done"
@@ -167,14 +167,15 @@ def _in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str) -
             )
 
     for tensor in outputs:
-        if state.get(id(tensor.node)) is None:
-            visit(tensor.node)
+        node = entries.get(id(tensor), tensor).node
+        if state.get(id(node)) is None:
+            visit(node)
     depths = {id(node): 0 for node in finished}
     layer_depths: dict[int, int] = {}
     for node in reversed(finished):
         depth = max(depths[id(node)], layer_depths.get(id(node.layer), 0))
         depths[id(node)] = layer_depths[id(node.layer)] = depth
-        for needed in _needs(node, ends):
+        for needed in _needs(node, entries):
             depths[id(needed)] = max(depths[id(needed)], depth + 1)
     for tensor in inputs:  # one that no output needs
         if id(tensor.node) not in depths:
@@ -191,8 +192,6 @@ def _in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor], owner: str) -
     return nodes, layers
 
 
-def _needs(node: Node, ends: set[int]) -> list[Node]:
-    """The nodes whose outputs go into this one; none where the graph begins with it."""
-    if any(id(tensor) in ends for tensor in node.outputs):
-        return []
-    return [tensor.node for tensor in node.inputs]
+def _needs(node: Node, entries: dict[int, Tensor]) -> list[Node]:
+    """The nodes whose outputs go into this one."""
+    return [entries.get(id(tensor), tensor).node for tensor in node.inputs]

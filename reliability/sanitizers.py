@@ -32,8 +32,8 @@ BUILDS = {"address": "address,undefined", "thread": "thread"}
 
 # What measures time or allocations, needs a malloc of its own, emulates processors, or runs programs of documents.
 ELSEWHERE = ("allocation", "documents", "emulated", "embedding_example", "examples", "math_accuracy", "mnist", "pacing")
-# A part for every merge: all kernels, plans of every kind of layer, what is refused, files, hooks, one row at a time.
-QUICK = ("kernels", "guarded_plans", "bad_sequences", "saving", "datasets", "calls", "embed")
+# A part for every merge: plans of every kind of layer between guarded pages, what is refused, files, one row at a time.
+QUICK = ("guarded_plans", "bad_sequences", "saving", "datasets", "calls", "embed")
 
 SETTINGS = {
     # Leaks are told from those of others afterwards, so that they must not end the process with a code of their own.

@@ -233,6 +233,35 @@ def test_part_of_a_model_is_a_model():
     assert (front.predict(x) == np.tanh(whole.get_layer("two").bias)).all()
 
 
+def test_a_model_may_begin_in_the_middle_beside_its_inputs(tmp_path):
+    a, b, shared = nn.Input((4,)), nn.Input((4,)), dense(3, name="shared")
+    middle = shared(a)
+    ends = nn.layers.Concatenate()([middle, shared(b), shared(a)])
+    whole = nn.Model([a, b], ends)
+    part = nn.Model([middle, b, a], ends)
+    x, z = np.random.default_rng(0).standard_normal((2, 5, 4)).astype(np.float32)
+    part.save(tmp_path / "part.safetensors")
+    for model in (part, nn.models.load_model(tmp_path / "part.safetensors")):
+        assert [layer.name for layer in model.layers].count("shared") == 1
+        given = nn.Model(a, middle).predict(x)
+        assert (model.predict([given, z, x]) == whole.predict([x, z])).all()
+    part.compile("sgd", "mse")
+    part.fit([given, z, x], np.zeros((5, 9)), verbose=0)
+
+
+def test_a_model_may_begin_with_some_outputs_of_a_layer():
+    x = nn.Input((5, 4))
+    y, h, c = nn.layers.LSTM(3, return_sequences=True, return_state=True)(x)
+    whole = nn.Model(x, [h, c, y])
+    data = np.random.default_rng(0).standard_normal((2, 5, 4)).astype(np.float32)
+    of_h, of_c, of_y = whole.predict(data)
+    assert (nn.Model([h, c], h + c).predict([of_h, of_c]) == of_h + of_c).all()
+    assert (nn.Model([h, x], h + c).predict([2 * of_h, data]) == 2 * of_h + of_c).all()
+    assert (nn.Model([c, x], [y, c]).predict([of_h, data])[0] == of_y).all()
+    with pytest.raises(ValueError, match="the output needs the input .* which is not among the model's inputs"):
+        nn.Model(h, h + c)
+
+
 def test_models_in_models_train_the_same_weights():
     encoder = nn.Sequential([nn.Input((6,)), dense(2)], name="encoder")
     decoder = nn.Sequential([dense(6, activation=None)], name="decoder")
