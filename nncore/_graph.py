@@ -41,7 +41,7 @@ class Graph:
         self._preparing: dict[int, tuple[list[Any], Tensor]] = {}  # by an input's number
 
     def _begin_at(self, entries: dict[int, Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
-        """Has nodes read `entries`, by ids of the Tensors whose place they take, and others those; returns the outputs."""
+        """Has nodes read `entries`, by ids of the Tensors in whose place they are, and others those; returns outputs."""
         known, nodes = dict(entries), []
         for node in self.nodes:
             if any(id(tensor) in known for tensor in node.inputs):

@@ -258,7 +258,7 @@ def test_a_model_may_begin_with_some_outputs_of_a_layer():
     assert (nn.Model([h, c], h + c).predict([of_h, of_c]) == of_h + of_c).all()
     assert (nn.Model([h, x], h + c).predict([2 * of_h, data]) == 2 * of_h + of_c).all()
     assert (nn.Model([c, x], [y, c]).predict([of_h, data])[0] == of_y).all()
-    with pytest.raises(ValueError, match="the output needs the input .* which is not among the model's inputs"):
+    with pytest.raises(ValueError, match="which is not among the model's inputs"):
         nn.Model(h, h + c)
 
 
