@@ -41,7 +41,7 @@ class Graph:
         self._preparing: dict[int, tuple[list[Any], Tensor]] = {}  # by an input's number
 
     def _begin_at(self, entries: dict[int, Tensor], outputs: Sequence[Tensor]) -> list[Tensor]:
-        """Has nodes read `entries`, by ids of the Tensors in whose place they are, and others those; returns outputs."""
+        """Has nodes read `entries`, by ids of the Tensors in whose place they are; returns the outputs."""
         known, nodes = dict(entries), []
         for node in self.nodes:
             if any(id(tensor) in known for tensor in node.inputs):

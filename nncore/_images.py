@@ -72,10 +72,11 @@ def load_img(path: PathLikeStr, color_mode: Literal["rgb", "rgba", "grayscale"] 
     try:
         image = pillow.open(io.BytesIO(content))
         image.load()
+        if not (color_mode == "grayscale" and image.mode in ("I;16", "I")):
+            image = image.convert(MODES[color_mode])
     except Exception as error:  # Pillow's readers raise what comes, such as IndexError for a chunk that is cut off
-        raise ValueError(f"load_img: {getattr(path, 'name', path)} is no image: {error}") from error
-    if not (color_mode == "grayscale" and image.mode in ("I;16", "I")):
-        image = image.convert(MODES[color_mode])
+        what = str(error) or type(error).__name__
+        raise ValueError(f"load_img: {getattr(path, 'name', path)} is no image: {what}") from error
     if target_size is None:
         return image
     rows, columns = _size("load_img", "target_size", target_size)

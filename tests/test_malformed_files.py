@@ -237,12 +237,14 @@ def test_a_backup_has_no_files_removed_but_those_of_its_checkpoint(tmp_path):
 # ---------------------------------------------------------------- pictures and tables
 
 
-def test_a_picture_whose_chunk_is_cut_off_is_no_image(tmp_path):
+@pytest.mark.parametrize("name", ["cut-chunk", "no-palette"])
+def test_a_picture_that_lacks_something_is_no_image(tmp_path, name):
     pytest.importorskip("PIL")
     corpus = Path(__file__).resolve().parent.parent / "reliability" / "corpus"
-    (tmp_path / "a.png").write_bytes((corpus / "images" / "cut-chunk").read_bytes())
-    with pytest.raises(ValueError, match="is no image"):
-        nn.utils.load_img(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((corpus / "images" / name).read_bytes())
+    for mode in ("rgb", "rgba", "grayscale"):
+        with pytest.raises(ValueError, match="is no image: [A-Za-z]"):
+            nn.utils.load_img(tmp_path / "a.png", mode)
 
 
 def test_parquet_of_types_that_are_not_read(tmp_path):

@@ -48,12 +48,15 @@ def read(data: bytes, folder: Path) -> bool:
     """Has Keras make a model, which is its own affair, and nncore read it."""
     import keras
 
-    document = json.loads(data)
-    kind = {"Sequential": keras.Sequential, "Functional": keras.Model}[document["kind"]]
+    try:
+        document = json.loads(data)
+        kind, config = {"Sequential": keras.Sequential, "Functional": keras.Model}[document["kind"]], document["config"]
+    except (ValueError, TypeError, KeyError, RecursionError):  # bytes that no longer say which
+        return False
     if any(number > 300 for number in _numbers(document)):
         return False  # Keras would have memory for it before anything of ours is asked
     try:
-        theirs = kind.from_config(document["config"])
+        theirs = kind.from_config(config)
     except Exception:  # Keras's refusals are not ours
         return False
     with guard.reading():
