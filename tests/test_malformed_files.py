@@ -242,9 +242,8 @@ def test_a_picture_that_lacks_something_is_no_image(tmp_path, name):
     pytest.importorskip("PIL")
     corpus = Path(__file__).resolve().parent.parent / "reliability" / "corpus"
     (tmp_path / "a.png").write_bytes((corpus / "images" / name).read_bytes())
-    for mode in ("rgb", "rgba", "grayscale"):
-        with pytest.raises(ValueError, match="is no image: [A-Za-z]"):
-            nn.utils.load_img(tmp_path / "a.png", mode)
+    with pytest.raises(ValueError, match=r"is no image: \w"):
+        nn.utils.load_img(tmp_path / "a.png")
 
 
 def test_parquet_of_types_that_are_not_read(tmp_path):
