@@ -408,6 +408,7 @@ REFUSED = {
     "relative": (lambda: nn.optimizers.Adafactor(relative_step=None), TypeError, "relative_step must be True or False"),
     "momentum": (lambda: nn.optimizers.Muon(momentum=1.0), ValueError, "Muon: momentum must lie in"),
     "steps": (lambda: nn.optimizers.Muon(ns_steps=2.5), TypeError, "ns_steps must be an integer"),
+    "many steps": (lambda: nn.optimizers.Muon(ns_steps=10**7), ValueError, "Muon: ns_steps must be at most 1000"),
     "negative steps": (lambda: nn.optimizers.Muon(ns_steps=-1), ValueError, "ns_steps must be at least 0"),
     "rms": (lambda: nn.optimizers.Muon(rms_rate=-0.2), ValueError, "rms_rate must lie in"),
     "ratio": (lambda: nn.optimizers.Muon(adam_lr_ratio=-1), ValueError, "adam_lr_ratio must lie in"),

@@ -26,6 +26,8 @@ FINE_BLOCK = 32
 COARSE_BLOCK = 128
 COARSE_ELEMENTS = 1 << 18
 
+MOST_STEPS = 1000  # of an iteration that converges in five; each is steps of a plan
+
 
 class Muon(Optimizer):
     """Momentum, made orthogonal: the update of a matrix has singular values of about 1.
@@ -59,6 +61,7 @@ class Muon(Optimizer):
     momentum : float in [0, 1)
         β.
     ns_steps : int
+        At most 1,000.
     nesterov : bool
     rms_rate : float, optional
     weight_decay, clipnorm, clipvalue, ... : as in `Optimizer`
@@ -93,7 +96,7 @@ class Muon(Optimizer):
         self.muon_c: float = _checks.real_number("Muon", "muon_c", muon_c)
         self.adam_lr_ratio: float = _checks.real_number("Muon", "adam_lr_ratio", adam_lr_ratio, 0)
         self.momentum: float = _checks.real_number("Muon", "momentum", momentum, 0, 1, high_open=True)
-        self.ns_steps: int = _checks.integer("Muon", "ns_steps", ns_steps)
+        self.ns_steps: int = _checks.integer("Muon", "ns_steps", ns_steps, most=MOST_STEPS)
         self.nesterov: bool = _checks.boolean("Muon", "nesterov", nesterov)
         self.rms_rate: float | None = optional("Muon", "rms_rate", rms_rate)
         self._adam = Adam(0.0, self.adam_beta_1, self.adam_beta_2, self.epsilon, epsilon_inside_sqrt=False)

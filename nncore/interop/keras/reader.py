@@ -90,7 +90,7 @@ class Reader:
         return make(theirs, input_shape)
 
     def _sequential(self, theirs, input_shape):
-        if not theirs.built or not theirs.inputs:
+        if not theirs.built or not getattr(theirs, "inputs", None):
             raise ValueError(f"from_keras: model {theirs.name!r} is not built: it has neither shape nor weights yet")
         tensor = theirs.inputs[0]
         start = nn.Input(self._shape(tensor, input_shape), name=tensor.name)
