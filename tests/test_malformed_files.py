@@ -234,6 +234,21 @@ def test_a_backup_has_no_files_removed_but_those_of_its_checkpoint(tmp_path):
         checkpoint.set_state({"best": None, "seen": "a", "written": {}})
 
 
+@pytest.mark.parametrize(("callback", "name"), [
+    (lambda: nn.callbacks.ReduceLROnPlateau("loss"), "cooldown_counter"),
+    (lambda: nn.callbacks.ReduceLROnPlateau("loss"), "wait"),
+    (lambda: nn.callbacks.EarlyStopping("loss"), "stopped_epoch"),
+])  # fmt: skip
+def test_counts_of_callbacks_that_are_no_integers(callback, name):
+    one = callback()
+    state = one.get_state()
+    one.set_state(state)
+    for wrong in ([], "1", None, 1.5):
+        with pytest.raises(TypeError, match=f"{name} must be an integer"):
+            one.set_state({**state, name: wrong})
+    assert one.get_state() == state
+
+
 # ---------------------------------------------------------------- pictures and tables
 
 

@@ -97,6 +97,9 @@ class Monitor(Callback):
     def set_state(self, state: dict[str, Any]) -> None:
         if not isinstance(state.get("best"), (int, float, type(None))):
             raise TypeError(f"{type(self).__name__}: best must be a number or None, not {state['best']!r}")
+        for name in self.carried:
+            if name in state and type(getattr(self, name, None)) is int:
+                _checks.any_integer(type(self).__name__, name, state[name])
         super().set_state(state)
 
     def improves(self, value: float, reference: float | None) -> bool:

@@ -314,6 +314,7 @@ def test_modules_of_pytorch(name):
     ([node("Resize", ["x", "", "r"])], "by whole factors"),
     ([node("Transpose", "x", perm=[0, 1])], r"axes \[0, 1\]"),
     ([node("Identity", "big")], "does not depend on any input"),
+    ([node("Constant", "", "c"), node("Mul", "x c")], "must have one value; it has 0"),
     ([node("BatchNormalization", "x one one one one")], "do not fit"),
 ], ids=str)  # fmt: skip
 def test_what_is_not_read_is_refused(nodes, message):

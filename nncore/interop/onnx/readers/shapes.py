@@ -13,7 +13,8 @@ NUMBERS_OF_ROWS = {6, 7}  # int32 and int64, as Gather takes them
 
 @reads("Constant")
 def read_constant(reader, node):
-    name, value = next(iter(node.attributes.items()))
+    node.require(len(node.attributes) == 1, f"must have one value; it has {len(node.attributes)}")
+    ((name, value),) = node.attributes.items()
     if name == "value":
         return array_of(value)
     node.require(name in ("value_float", "value_floats", "value_int", "value_ints"), f"does not support {name}")
