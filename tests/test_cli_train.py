@@ -306,9 +306,11 @@ def test_files_of_all_kinds(run, make):
 
 
 def test_options(run):
+    from nncore.cli import train
+
     houses(150).to_csv("h.csv", index=False)
     arguments = ("train", "h.csv", "--target", "price", "--json", "--quiet", "--epochs", 4)
-    for optimizer in cli.train.OPTIMIZERS:
+    for optimizer in train.OPTIMIZERS:
         code, output, _ = run(*arguments, "--optimizer", optimizer, "--hidden", "8")
         assert code == 0
         assert json.loads(output)["training"]["optimizer"].lower() == optimizer

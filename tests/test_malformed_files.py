@@ -261,11 +261,12 @@ def test_a_picture_that_lacks_something_is_no_image(tmp_path, name):
         nn.utils.load_img(tmp_path / "a.png")
 
 
-def test_parquet_of_types_that_are_not_read(tmp_path):
+@pytest.mark.parametrize("name", ["half-bytes", "no-utf8"])
+def test_parquet_of_types_and_texts_that_are_not_read(tmp_path, name):
     pytest.importorskip("pyarrow")
     from nncore._tables import reading
 
     corpus = Path(__file__).resolve().parent.parent / "reliability" / "corpus"
-    (tmp_path / "a.parquet").write_bytes((corpus / "parquet_tables" / "half-bytes").read_bytes())
+    (tmp_path / "a.parquet").write_bytes((corpus / "parquet_tables" / name).read_bytes())
     with pytest.raises(ValueError, match="Parquet"):
         reading.read_table(str(tmp_path / "a.parquet"))

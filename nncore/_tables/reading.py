@@ -179,7 +179,8 @@ def _parquet(pandas, content, name):
         raise ImportError(f"Parquet files need pyarrow ({error}): pip install 'nncore[tables]'") from error
     try:
         _require_cells(*_rows_and_columns(content), MOST_CELLS_PER_BYTE * len(content), name)
-        frame = pandas.read_parquet(io.BytesIO(content), engine="pyarrow")
+        _require_valid(content)
+        frame = pandas.read_parquet(io.BytesIO(content), engine="pyarrow", use_threads=False)
     except _TooManyCellsError:
         raise
     except (ArithmeticError, LookupError, OSError, TypeError, ValueError, pyarrow.ArrowException) as error:
@@ -196,6 +197,13 @@ def _rows_and_columns(content):
 
     metadata = parquet.read_metadata(io.BytesIO(content))
     return metadata.num_rows, metadata.num_columns
+
+
+def _require_valid(content):
+    """Raises an error of Arrow's for text that is none and places outside of a column, which it would go by later on."""
+    from pyarrow import parquet
+
+    parquet.read_table(io.BytesIO(content), use_threads=False).validate(full=True)
 
 
 class _TooManyCellsError(ValueError):
