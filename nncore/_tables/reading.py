@@ -200,7 +200,7 @@ def _rows_and_columns(content):
 
 
 def _require_valid(content):
-    """Raises an error of Arrow's for text that is none and places outside of a column, which it would go by later on."""
+    """Raises an error of Arrow's for text that is none and for places outside of a column."""
     from pyarrow import parquet
 
     parquet.read_table(io.BytesIO(content), use_threads=False).validate(full=True)
