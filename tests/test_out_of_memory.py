@@ -12,7 +12,7 @@ from nncore.models.saving import _layout
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory are Linux's")
 
 PREPARE = """
-import resource, sys
+import gc, resource, sys
 import numpy as np
 import nncore as nn
 
@@ -83,13 +83,14 @@ model.compile(nn.optimizers.Adam(), "mse")
 rows = 100_000
 x, y = np.ones((rows, 64), np.float32), np.zeros((rows, 1), np.float32)
 def resident():
+    gc.collect()  # plans that were not finished, which are in cycles
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 limited(100)
 for time in range(30):
     assert refused(lambda: model.train_on_batch(x, y))
     if time == 4:
         before = resident()
-assert resident() - before < 8 << 20, resident() - before
+assert resident() - before < 1 << 20, resident() - before
 """
 
 
