@@ -1,13 +1,12 @@
 """Section 12: what an optimizer's update of a large variable costs beside the memory that it has to move."""
 
 import statistics
-import time
 
 import numpy as np
 
 import nncore as nn
 
-from . import page
+from . import page, peak
 
 TITLE = "Updates of large variables"
 SIDE = 4096  # of the variable, and of its gradient
@@ -80,15 +79,9 @@ def _measured(run, name, optimizer, arrays):
     stream = run.limits.traffic(arrays[:1], arrays[1:2])
     kinds = [lambda: optimizer.apply([gradient], [parameter]), stream, *floors]
     count = 4 if run.quick else 14
-    rounds = [[_timed(one) for one in kinds] for _ in range(count)][2:]  # the first ones make memory and plan
+    rounds = [[peak.timed(one) for one in kinds] for _ in range(count)][2:]  # the first ones make memory and plan
     seconds, of_stream, *others = (statistics.median(times) for times in zip(*rounds, strict=True))
     moved = sum(reads + 2 * updates for reads, updates in passes)
     return {"optimizer": name, "passes": len(passes), "arrays": moved, "seconds": seconds, "floor": sum(others),
             "gigabytes": moved * parameter.nbytes / seconds / 1e9, "share": moved / 3 * of_stream / seconds,
             "rounds": rounds}  # fmt: skip
-
-
-def _timed(function):
-    begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin

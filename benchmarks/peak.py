@@ -161,8 +161,8 @@ def _together(functions, repetitions):
     return [max(end for _, end in round_) - min(begin for begin, _ in round_) for round_ in zip(*spans, strict=True)]
 
 
-def timed(function, argument):
+def timed(function, *arguments):
     """Seconds that a call takes."""
     start = time.perf_counter()
-    function(argument)
+    function(*arguments)
     return time.perf_counter() - start
