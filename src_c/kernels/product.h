@@ -211,6 +211,18 @@ typedef struct TYPED(operands) {
    panels where that matters. */
 enum { TYPED(SET_BYTES) = 256, TYPED(MANY_TILES) = 4 };
 
+/* A b in panels of so many bytes comes from beyond the second-level cache. */
+enum { TYPED(LARGE_BYTES) = 1 << 21 };
+
+/* Asks for the lines of `rows` rows, a tile wide. */
+NN_INLINE void TYPED(ask_for)(int64_t rows, const real *from, int64_t stride)
+{
+    enum { WIDTH = NN_TILE_VECTORS * LANES, LINE = 64 / sizeof(real) };
+    for (int64_t row = 0; row < rows; row++, from += stride)
+        for (int64_t j = 0; j < WIDTH; j += LINE)
+            __builtin_prefetch(from + j, 0, 2);
+}
+
 /* `pieces` of `inner` rows of b, one after the other, a tile wide; what is beyond `columns` stays as it is. b + ahead,
    what is copied next, is asked for from memory: its rows lie so far apart that the processor does not foresee them. */
 static void TYPED(copy_panel)(const TYPED(operands) *of, const real *b, int64_t pieces, int64_t inner, int64_t columns,
@@ -247,6 +259,7 @@ static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of,
         chain.b_stride = WIDTH;
         chain.b_jump = 0;
     }
+    const int large = of->b_panel && of->columns / WIDTH * of->b_panel * (int64_t)sizeof(real) > TYPED(LARGE_BYTES);
     for (int64_t column = 0; column < of->columns;) {
         int64_t vectors_left = (of->columns - column + LANES - 1) / LANES;
         int vectors = (of->b_panel || copied) && vectors_left > NN_TILE_VECTORS
@@ -262,9 +275,12 @@ static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of,
             TYPED(copy_panel)(of, b + column, pieces, inner, left < WIDTH ? left : WIDTH, ahead, panel);
             b_here = panel;
         }
-        /* The first tile of a panel would wait for each row of it: one of those before brings them near. */
-        const int64_t next_panel = of->b_panel ? of->b_panel : WIDTH;
         int64_t most = TYPED(tile_rows)(vectors), tiles = (of->rows + most - 1) / most;
+        /* The first tile of a panel would wait for each row of it: one of those before brings them near, or, where that
+           is more than memory gives in a tile's time, each of those before a share. */
+        const real *const next_panel = b_here + (of->b_panel ? of->b_panel : WIDTH);
+        const int64_t share = large && of->columns - column > WIDTH ? inner / (of->groups * tiles) + 1 : 0;
+        int64_t asked = 0;
         ends.bias = whole->bias ? whole->bias + column : NULL;
         for (int64_t group = 0; group < of->groups; group++) {
             const real *a_group = a + group * of->a_group;
@@ -272,11 +288,19 @@ static void TYPED(product_pass)(const int transposed, const TYPED(operands) *of,
             for (int64_t tile = 0, row = 0; tile < tiles; tile++) {
                 int64_t end = of->rows * (tile + 1) / tiles; /* even tiles: 8 + 8, not 14 + 2 */
                 const real *a_here = transposed ? a_group + row : a_group + row * of->a_stride;
-                const int64_t ahead = !copied && tile == tiles / 2 && group == of->groups / 2 ? next_panel : 0;
+                const int brings = !copied && !share && tile == tiles / 2 && group == of->groups / 2;
+                real *const c_here = c_group + row * of->c_stride;
                 if (whole->mask)
                     ends.mask = whole->mask + group * whole->mask_group + row * whole->mask_stride + column;
-                functions[end - row - 1](&chain, a_here, b_here, c_group + row * of->c_stride, of->c_stride, last_lanes,
-                                         ahead, &ends);
+                if (share) {
+                    const int64_t more = inner - asked < share ? inner - asked : share;
+                    TYPED(ask_for)(more, next_panel + asked * of->b_stride, of->b_stride);
+                    asked += more;
+                    if (ends.continued) /* what the next tile goes on from */
+                        TYPED(ask_for)(end - row, c_here + (end - row) * of->c_stride, of->c_stride);
+                }
+                functions[end - row - 1](&chain, a_here, b_here, c_here, of->c_stride, last_lanes,
+                                         brings ? next_panel - b_here : 0, &ends);
                 row = end;
             }
         }
