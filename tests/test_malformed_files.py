@@ -249,6 +249,19 @@ def test_counts_of_callbacks_that_are_no_integers(callback, name):
     assert one.get_state() == state
 
 
+@pytest.mark.parametrize("wrong", [[], [np.ones((3, 2)), np.ones(2), np.ones(2)], [np.ones(2)] * 2, [None] * 2, 7])
+def test_best_weights_that_are_not_the_models(wrong):
+    stopping = nn.callbacks.EarlyStopping("loss", restore_best_weights=True)
+    model = nn.Sequential([nn.Input((3,)), L.Dense(2)])
+    stopping.set_model(model)
+    kept = {**stopping.get_state(), "best_weights": model.get_weights()}
+    stopping.set_state(kept)
+    with pytest.raises((TypeError, ValueError), match="EarlyStopping: the model"):
+        stopping.set_state({**kept, "best_weights": wrong, "wait": 5})
+    assert stopping.wait == 0
+    assert stopping.best_weights is kept["best_weights"]
+
+
 # ---------------------------------------------------------------- pictures and tables
 
 

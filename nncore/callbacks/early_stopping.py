@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nncore import _checks
 from nncore.callbacks.monitor import Monitor
+from nncore.layers.layer import checked_arrays
 
 if TYPE_CHECKING:
     from nncore._typing import Array, Logs, Mode
@@ -61,6 +62,11 @@ class EarlyStopping(Monitor):
     def _reset(self) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if state.get("best_weights") is not None:
+            checked_arrays(self.model.weight_list(), state["best_weights"], f"{type(self).__name__}: the model")
+        super().set_state(state)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin(logs)

@@ -476,11 +476,16 @@ def _spend(name: str, elements: int) -> None:
 
 def copy_into(weights: Sequence[Weight], arrays: Any, owner: str) -> None:
     """Copies arrays into Weight objects, after all of them have been checked."""
-    arrays = [_data.as_array(a, f"{owner}: array {place}")
-              for place, a in enumerate(_checks.sequence(owner, "weights", arrays))]  # fmt: skip
-    check_arrays(weights, arrays, owner)
-    for weight, array in zip(weights, arrays, strict=True):
+    for weight, array in zip(weights, checked_arrays(weights, arrays, owner), strict=True):
         weight.array[...] = array
+
+
+def checked_arrays(weights: Sequence[Weight], given: Any, owner: str) -> list[Array]:
+    """What is given as a list of arrays for Weight objects, or raises."""
+    arrays = [_data.as_array(a, f"{owner}: array {place}")
+              for place, a in enumerate(_checks.sequence(owner, "weights", given))]  # fmt: skip
+    check_arrays(weights, arrays, owner)
+    return arrays
 
 
 def check_arrays(weights: Sequence[Weight], arrays: Sequence[Array], owner: str) -> None:
