@@ -82,8 +82,10 @@ class Ahead(InTurn):
         self.outer, self.lock.visitor = self.lock.visitor, self
         try:
             thread.start()
-        except RuntimeError:  # the system has no room for one
-            self.lock.visitor = self.outer
+        except RuntimeError as error:
+            if "start new thread" not in str(error):  # it has started, and a lock of Python's was struck by two signals
+                raise
+            self.lock.visitor = self.outer  # the system has no room for one
             self.thread, self.iterator = None, once.take()
 
     def __exit__(self, error: object, *_: object) -> None:

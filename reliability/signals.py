@@ -21,8 +21,27 @@ class StruckError(Exception):
     """What the handler raises."""
 
 
-def _strike(*_: object) -> None:
-    raise StruckError
+class _Strikes:
+    """The handler: raises, and half of the times again a moment later, when what was struck may be cleaning up."""
+
+    def __init__(self, moments: random.Random) -> None:
+        self.moments, self.left = moments, 0
+
+    def arm(self) -> None:
+        self.left = self.moments.choice((1, 2))
+        signal.setitimer(signal.ITIMER_REAL, self.moments.uniform(1e-5, 0.02))
+
+    def disarm(self) -> None:
+        self.left = 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def __call__(self, *_: object) -> None:
+        if not self.left:
+            return
+        self.left -= 1
+        if self.left:
+            signal.setitimer(signal.ITIMER_REAL, self.moments.uniform(1e-6, 2e-4))
+        raise StruckError
 
 
 class _Predicts(nn.callbacks.Callback):
@@ -57,21 +76,26 @@ def main(arguments: list[str] | None = None) -> int:
         lambda: model.fit(batches(), steps_per_epoch=20, verbose=0),
         lambda: [model.train_on_batch(x, y) for _ in range(20)],
     ]
-    model, moments, struck, kept = _build(), random.Random(options.seed), 0, []
-    handler = signal.signal(signal.SIGALRM, _strike)
+    model, moments, struck, twice, kept = _build(), random.Random(options.seed), 0, 0, []
+    strikes = _Strikes(moments)
+    handler = signal.signal(signal.SIGALRM, strikes)
     try:
         for number in range(options.rounds):
             try:
-                signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 0.02))
-                ways[number % len(ways)]()
-            except StruckError as error:
-                struck += 1
-                kept[number % 20 :] = [error]  # what its frames hold is not let go
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.pthread_sigmask(signal.SIG_BLOCK, ())  # where handlers of what has come already are run
-            except StruckError:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                try:
+                    strikes.arm()
+                    ways[number % len(ways)]()
+                except (StruckError, RuntimeError) as error:
+                    struck += 1
+                    again = isinstance(error.__context__, StruckError)
+                    twice += again
+                    if isinstance(error, RuntimeError) and not again:  # else of a lock of Python's that both struck
+                        raise
+                    kept[number % 20 :] = [error]  # what its frames hold is not let go
+                strikes.disarm()
+            except StruckError:  # in a line of ours; more than two do not come
+                strikes.disarm()
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())  # where handlers of what has come already are run
             model.predict(x[:5], verbose=0)
             if not model.layers[0].trainable or model._lock.visitor is not None:
                 print(f"round {number}: the model is not as it was")
@@ -82,7 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
     for _ in range(model.optimizer.iterations):
         twin.train_on_batch(x, y)
     same = all(np.array_equal(a, b) for a, b in zip(model.weights, twin.weights, strict=True))
-    print(f"{options.rounds} trainings of {len(ways)} kinds, {struck} of them struck by a signal; "
+    print(f"{options.rounds} trainings of {len(ways)} kinds, {struck} of them struck by a signal, {twice} by "
+          f"another while they cleaned up; "
           f"{twin.optimizer.iterations} steps; weights {'the same bits as' if same else 'DIFFERENT from'} a training "
           "in peace")  # fmt: skip
     return not same

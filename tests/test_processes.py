@@ -189,6 +189,28 @@ def test_no_thread_for_minibatches():
     assert run(code, prelude=PRELUDE) == "True"
 
 
+def test_signals_while_a_thread_for_minibatches_starts():
+    code = """
+        started = threading.Thread.start
+        def start(self):
+            started(self)
+            raise RuntimeError("cannot release un-acquired lock")  # as Python's own, where two signals strike a lock
+        def batches():
+            while True:
+                time.sleep(0.001)
+                yield X[:100], Y[:100]
+        model = build()
+        threading.Thread.start = start
+        try:
+            model.fit(batches(), steps_per_epoch=20, verbose=0)
+        except RuntimeError as error:
+            print(error)
+        threading.Thread.start = started
+        model.fit(batches(), steps_per_epoch=20, verbose=0)
+    """
+    assert run(code, prelude=PRELUDE) == "cannot release un-acquired lock"
+
+
 @pytest.mark.parametrize("work", [
     "model.fit(X, Y, epochs=10**9, verbose=0)",
     "model.fit(batches(), steps_per_epoch=10**9, verbose=0)",
