@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from reliability.fuzzing.target import REFUSALS, Target
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from random import Random
 
 READERS: dict[str, Any] = {
     "Sequential": nn.Sequential.from_config,
@@ -77,7 +75,6 @@ _OTHERS = {
 }
 
 
-@functools.cache
 def _documents() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in models.ALL:
@@ -99,20 +96,7 @@ def _documents() -> dict[str, Any]:
     return found
 
 
-def seeds() -> dict[str, bytes]:
-    """Models, and objects of each kind."""
-    return {name: json.dumps(document).encode() for name, document in _documents().items()}
-
-
-@functools.cache
-def _pool() -> json_.Pool:
-    return json_.Pool(_documents().values())
-
-
-def mutate(data: bytes, random: Random) -> bytes:
-    """Another configuration of the same kind."""
-    document = json.loads(data)
-    return json.dumps({**document, "config": _pool().mutate(document["config"], random)}).encode()
+DOCUMENTS = json_.Documents(_documents)
 
 
 def read(data: bytes, folder: Path) -> bool:
@@ -148,4 +132,4 @@ def _described(made: Any) -> str:
 
 
 # A configuration has no weights whose size would bound those that it asks for; here they are bounded by hand.
-TARGET = Target("configurations", read, seeds, mutate, REFUSALS)
+TARGET = Target("configurations", read, DOCUMENTS.seeds, DOCUMENTS.mutate, REFUSALS)

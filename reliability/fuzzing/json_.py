@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from random import Random
 
 EDGES: list[Any] = [
@@ -122,6 +124,32 @@ class Pool:
         else:
             for _ in range(random.choice((1, 30, 2000))):
                 parent[key] = random.choice(([parent[key]], {"class_name": "Sequential", "config": parent[key]}))
+
+
+class Documents:
+    """The inputs of a target that reads configurations, each beside what kind of thing it describes.
+
+    Parameters
+    ----------
+    make : function without arguments
+        Documents by name, {"kind": str, "config": dict}; called once, when they are needed.
+    """
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self.make = functools.cache(make)
+
+    @functools.cached_property
+    def _pool(self) -> Pool:
+        return Pool(self.make().values())
+
+    def seeds(self) -> dict[str, bytes]:
+        """Them as text."""
+        return {name: json.dumps(document).encode() for name, document in self.make().items()}
+
+    def mutate(self, data: bytes, random: Random) -> bytes:
+        """Another configuration of the same kind."""
+        document = json.loads(data)
+        return json.dumps({**document, "config": self._pool.mutate(document["config"], random)}).encode()
 
 
 def _parents(value: Any, name: str) -> Iterable[tuple[Any, Any, str]]:

@@ -12,7 +12,6 @@ from reliability.fuzzing.target import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from random import Random
 
 _CONVERTED = ("dense", "branched", "images", "words", "attended")
 
@@ -23,25 +22,9 @@ def originals() -> dict[str, Any]:
     return {name: nn.interop.keras.to_keras(models.model(name), compile=name == "dense") for name in _CONVERTED}
 
 
-@functools.cache
-def _documents() -> dict[str, Any]:
-    return {name: {"kind": type(made).__name__, "config": made.get_config()} for name, made in originals().items()}
-
-
-def seeds() -> dict[str, bytes]:
-    """Keras's configurations of a few models."""
-    return {name: json.dumps(document).encode() for name, document in _documents().items()}
-
-
-@functools.cache
-def _pool() -> json_.Pool:
-    return json_.Pool(_documents().values())
-
-
-def mutate(data: bytes, random: Random) -> bytes:
-    """Another configuration."""
-    document = json.loads(data)
-    return json.dumps({**document, "config": _pool().mutate(document["config"], random)}).encode()
+DOCUMENTS = json_.Documents(
+    lambda: {name: {"kind": type(made).__name__, "config": made.get_config()} for name, made in originals().items()}
+)
 
 
 def read(data: bytes, folder: Path) -> bool:
@@ -73,4 +56,4 @@ def _numbers(value: Any) -> list[float]:
     return [value] if isinstance(value, (int, float)) else []
 
 
-TARGET = Target("keras_models", read, seeds, mutate)
+TARGET = Target("keras_models", read, DOCUMENTS.seeds, DOCUMENTS.mutate)
