@@ -2,9 +2,9 @@
 
 A sparse file of 9 GB takes hardly any room on the disk: a few known rows are written into it, beyond the first 2**31
 elements and 4 GiB among others, and the rest is zeros. `--quick` reads only what lies around those rows, which takes a
-second or two; without it, whole epochs go through the file, shuffled and not.
+second or two; without it, whole epochs go through the file, shuffled and not. `--table` adds a weight of that size.
 
-    python -m reliability.numbers [--quick] [--folder FOLDER] [--gigabytes 9]
+    python -m reliability.numbers [--quick] [--table] [--folder FOLDER] [--gigabytes 9]
 """
 
 from __future__ import annotations
@@ -108,6 +108,30 @@ def check_positions(done: list[str]) -> None:
     done.append("data of more than 2**31 rows")
 
 
+def check_table(done: list[str]) -> None:
+    """A weight of more than 2**31 elements, 9 GB: a table, of which rows at its ends and around that place are used."""
+    width = 33
+    count = 2**31 // width + 1000
+    places = np.array([0, 1, 2**31 // width - 1, 2**31 // width, 2**31 // width + 1, count - 2, count - 1])
+
+    def model_with(rows: int) -> nn.Sequential:
+        table = nn.layers.Embedding(rows, width, embeddings_initializer="zeros")
+        model = nn.Sequential([nn.Input((2,)), table, nn.layers.Flatten(), nn.layers.Dense(1)], seed=3)
+        model.compile(nn.optimizers.SGD(0.1), "mse")
+        return model
+
+    large, twin = model_with(count), model_with(len(places))
+    rows = np.random.default_rng(2).integers(0, len(places), (50, 2))
+    y = np.random.default_rng(3).random((50, 1), np.float32)
+    one = large.fit(places[rows], y, batch_size=8, epochs=3, verbose=0)
+    other = twin.fit(rows, y, batch_size=8, epochs=3, verbose=0)
+    assert one.history == other.history, (one.history, other.history)
+    assert (large.weights[0][places] == twin.weights[0]).all()
+    assert twin.weights[0].all()
+    assert (large.predict(places[rows], verbose=0) == twin.predict(rows, verbose=0)).all()
+    done.append(f"a table of {large.weights[0].size:,} numbers")
+
+
 def check_epochs(array: np.ndarray, done: list[str]) -> None:
     """Whole passes over the file."""
     model = model_of()
@@ -133,6 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs what the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m reliability.numbers", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="no whole passes over the files")
+    parser.add_argument("--table", action="store_true", help="a weight of 9 GB in memory, too")
     parser.add_argument("--folder", type=pathlib.Path, help="where the sparse files are made; a temporary one")
     parser.add_argument("--gigabytes", type=float, default=9, help="of each file")
     options = parser.parse_args(arguments)
@@ -147,6 +172,9 @@ def main(arguments: list[str] | None = None) -> None:
             done += [f"{dtype}: {what}" for what in own]
             print(f"{array.shape[0]:,} rows of {dtype}, {array.size:,} elements: {', '.join(own)}", flush=True)
     check_positions(done)
+    if options.table:
+        check_table(done)
+        print(done[-1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{len(done)} ways to read data beyond 2**31 elements, all right, in {time.monotonic() - begin:.0f} s; "
           f"at most {peak} MiB resident")  # fmt: skip
