@@ -38,6 +38,20 @@ def refuse(owner: str, **arguments: Any) -> None:
             raise ValueError(f"{owner} does not support the argument {name!r} (got {value!r})")
 
 
+def refuse_on(owner: str, **switches: Any) -> None:
+    """As `refuse`, for what is off unless given: None, False and its like."""
+    def off(value: Any) -> bool:
+        number = isinstance(value, (int, float)) or getattr(value, "shape", None) == ()
+        return number and not value
+
+    refuse(owner, **{name: None if off(value) else value for name, value in switches.items()})
+
+
+def is_word(value: Any, words: Iterable[str | None]) -> bool:
+    """Whether a value is one of these words, of which one may be None; also of what does not compare with words."""
+    return (value is None or isinstance(value, str)) and value in words
+
+
 def refuse_unknown(owner: str, arguments: Mapping[str, Any]) -> None:
     """Raises TypeError for any keyword that is left over."""
     for name in arguments:

@@ -143,9 +143,9 @@ def folder_datasets(owner: str, directory: PathLikeStr, formats: tuple[str, ...]
                     subset: Literal["training", "validation", "both"] | None, follow_links: bool,
                     verbose: Verbose) -> Any:  # fmt: skip
     """The Dataset, or two of them, of the files of a folder; `read` makes a minibatch of a list of paths."""
-    if labels not in ("inferred", None) and not isinstance(labels, (list, tuple, np.ndarray)):
+    if not _checks.is_word(labels, ("inferred", None)) and not isinstance(labels, (list, tuple, np.ndarray)):
         raise ValueError(f"{owner}: labels must be 'inferred', None, or a list of whole numbers; got {labels!r}")
-    if label_mode not in ("int", "categorical", "binary", None):
+    if not _checks.is_word(label_mode, ("int", "categorical", "binary", None)):
         raise ValueError(f"{owner}: label_mode must be 'int', 'categorical', 'binary' or None; got {label_mode!r}")
     if not os.path.isdir(directory):
         raise ValueError(f"{owner}: there is no folder {os.fspath(directory)!r}")
@@ -153,7 +153,7 @@ def folder_datasets(owner: str, directory: PathLikeStr, formats: tuple[str, ...]
         _checks.real_number(owner, "validation_split", validation_split, 0, 1, low_open=True, high_open=True)
     if (validation_split is None) != (subset is None):
         raise ValueError(f"{owner}: subset and validation_split belong together; got {subset!r}, {validation_split}")
-    if subset not in ("training", "validation", "both", None):
+    if not _checks.is_word(subset, ("training", "validation", "both", None)):
         raise ValueError(f"{owner}: subset must be 'training', 'validation' or 'both'; got {subset!r}")
     if validation_split is not None and shuffle and seed is None:
         raise ValueError(f"{owner}: a shuffled split needs a seed, so that its parts do not overlap")

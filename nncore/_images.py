@@ -58,11 +58,11 @@ def load_img(path: PathLikeStr, color_mode: Literal["rgb", "rgba", "grayscale"] 
         For bad arguments, and a file that is no image.
     """
     pillow = _pillow()
-    if color_mode not in MODES:
+    if not _checks.is_word(color_mode, MODES):
         raise ValueError(f"load_img: color_mode must be one of {', '.join(MODES)}; got {color_mode!r}")
     choices = {name: getattr(pillow.Resampling, name.upper())
                for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")}  # fmt: skip
-    if interpolation not in choices:
+    if not _checks.is_word(interpolation, choices):
         raise ValueError(f"load_img: interpolation must be one of {', '.join(choices)}; got {interpolation!r}")
     if hasattr(path, "read"):
         content = path.read()

@@ -44,7 +44,7 @@ class PyDataset:
     def __init__(self, workers: int = 1, use_multiprocessing: Literal[False] = False, max_queue_size: int = 10) -> None:
         self.workers: int = _checks.positive_integer("PyDataset", "workers", workers)
         self.use_multiprocessing: bool = _checks.boolean("PyDataset", "use_multiprocessing", use_multiprocessing)
-        _checks.refuse("PyDataset", use_multiprocessing=use_multiprocessing or None)
+        _checks.refuse_on("PyDataset", use_multiprocessing=use_multiprocessing)
         self.max_queue_size: int = _checks.positive_integer("PyDataset", "max_queue_size", max_queue_size)
 
     def __len__(self) -> int:

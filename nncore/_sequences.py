@@ -43,7 +43,7 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
            [5, 6]], dtype=int32)
     """
     for name, end in (("padding", padding), ("truncating", truncating)):
-        if end not in ("pre", "post"):
+        if not _checks.is_word(end, ("pre", "post")):
             raise ValueError(f"pad_sequences: {name} must be 'pre' or 'post'; got {end!r}")
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"pad_sequences takes a list of sequences; got {type(sequences).__name__}")

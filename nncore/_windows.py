@@ -140,7 +140,7 @@ def _or_several(count: int) -> str:
 def padding_name(owner: str, padding: str, choices: Sequence[str] = ("valid", "same")) -> str:
     """The name of a padding in small letters; raises ValueError unless it is one of `choices`."""
     name = padding.lower() if isinstance(padding, str) else padding
-    if name not in choices:
+    if not _checks.is_word(name, choices):
         raise ValueError(f"{owner}: padding must be one of {', '.join(map(repr, choices))}, not {padding!r}")
     return name
 

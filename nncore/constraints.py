@@ -140,6 +140,8 @@ class MinMaxNorm(_Norm):
 def _axes(owner: Any, axis: Any) -> Any:
     """`axis` as an int, or as a list of several."""
     axes = _checks.axes(owner, "axis", axis)
+    if not axes:
+        raise ValueError(f"{owner}: axis must name at least one axis; got {axis!r}")
     return axes if len(axes) > 1 else axes[0]
 
 

@@ -276,8 +276,9 @@ class VarianceScaling(_Random):
         super().__init__(seed)
         self.scale: float = _checks.real_number(type(self).__name__, "scale", scale, 0, low_open=True)
         self.mode: str = _checks.choice(type(self).__name__, "mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        distribution = distribution.lower() if isinstance(distribution, str) else distribution  # type: ignore[assignment]
-        distribution = "truncated_normal" if distribution == "normal" else distribution
+        if isinstance(distribution, str):
+            distribution = distribution.lower()  # type: ignore[assignment]
+            distribution = "truncated_normal" if distribution == "normal" else distribution
         self.distribution: str = _checks.choice(type(self).__name__, "distribution", distribution,
                                     ("truncated_normal", "untruncated_normal", "uniform"))  # fmt: skip
         self.input_axes: list[int] | None = _axes(type(self).__name__, "input_axes", input_axes)

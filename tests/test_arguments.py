@@ -28,6 +28,7 @@ REFUSED_CALLS = {
     "validation_batch_size 0": (lambda m: m.fit(X, Y, verbose=0, validation_data=(X, Y), validation_batch_size=0),
                                 ValueError, "validation_batch_size must be at least 1"),
     "text for validation": (lambda m: m.fit(X, Y, verbose=0, validation_data="xy"), ValueError, "got str"),
+    "a set for validation": (lambda m: m.fit(X, Y, verbose=0, validation_data={1, 2}), ValueError, "got set"),
     "a number for validation": (lambda m: m.fit(X, Y, verbose=0, validation_data=3.5), ValueError, "got float"),
     "a list of class weights": (lambda m: m.fit(X, Y, verbose=0, class_weight=[1.0]), TypeError, "a dict from class"),
     "a class weight of text": (lambda m: m.train_on_batch(X, Y, class_weight={0: "a"}), TypeError, "weight of class 0"),
@@ -120,6 +121,33 @@ REFUSED = {
     "an action": (lambda: nn.config.set_nonfinite(MANY), ValueError, "'raise' or 'ignore'"),
     "a check": (lambda: nn.config.set_check_finite(MANY), TypeError, "True or False"),
     "prefetching": (lambda: nn.config.set_prefetch(MANY), TypeError, "True or False"),
+    "a metric of nothing": (lambda: nn.metrics.MeanSquaredError()(np.zeros((4, 0)), np.zeros((4, 0))), ValueError,
+                            "of no features"),
+    "accuracy of nothing": (lambda: nn.metrics.BinaryAccuracy()(np.zeros((4, 0)), np.zeros((4, 0))), ValueError,
+                            "of no features"),
+    "no axis of a constraint": (lambda: nn.constraints.MaxNorm(axis=[]), ValueError, "at least one axis"),
+    "what is off": (lambda: nn.layers.BatchNormalization(renorm=MANY), ValueError, "argument 'renorm'"),
+    "an array that is empty": (lambda: nn.layers.Hashing(3, sparse=np.zeros(0)), ValueError, "argument 'sparse'"),
+    "a momentum that is off": (lambda: nn.layers.BatchNormalization(renorm_momentum=MANY), TypeError, "renorm_"),
+    "a distribution": (lambda: nn.initializers.VarianceScaling(distribution=MANY), ValueError, "unknown distribution"),
+    "an aggregation": (lambda: nn.metrics.R2Score(MANY), ValueError, "class_aggregation must be"),
+    "padding": (lambda: nn.layers.Conv1D(2, 3, padding=MANY), ValueError, "padding must be one of"),
+    "annealing": (lambda: nn.optimizers.schedules.OneCycle(1.0, 2, annealing=MANY), ValueError, "annealing must be"),
+    "layers of Muon": (lambda: nn.optimizers.Muon(exclude_layers=1.5), TypeError, "exclude_layers must be a list"),
+    "a ragged table": (lambda: nn.layers.Embedding(4, 3, weights=RAGGED), ValueError, "weights cannot be read"),
+    "a ragged alpha": (lambda: nn.losses.CategoricalFocalCrossentropy(alpha=RAGGED), TypeError, "alpha must"),
+    "ragged labels": (lambda: nn.metrics.Precision(top_k=1)(RAGGED, [1.0, 2.0]), ValueError, "y_true cannot be read"),
+    "training of a sequence": (lambda: nn.layers.LSTM(2)(np.ones((2, 3, 1)), training=MANY), TypeError, "True or"),
+    "training of attention": (lambda: nn.layers.Attention()([np.ones((2, 3, 1))] * 2, training=MANY), TypeError,
+                              "True or False"),
+    "a gate": (lambda: nn.layers.MultiHeadAttention(1, 1, use_gate=MANY), ValueError, "argument 'use_gate'"),
+    "axes of attention": (lambda: nn.layers.MultiHeadAttention(1, 1, attention_axes=MANY), TypeError, "attention_axes"),
+    "a way to merge": (lambda: nn.layers.Bidirectional(nn.layers.LSTM(2), merge_mode=MANY), ValueError, "merge_mode"),
+    "an axis to normalize": (lambda: nn.layers.Normalization(axis=np.zeros((1, 1))), TypeError, "axis must be"),
+    "an interpolation": (lambda: nn.layers.UpSampling2D(interpolation=MANY), ValueError, "interpolation must be"),
+    "a score": (lambda: nn.layers.Attention(score_mode=MANY), ValueError, "score_mode must be"),
+    "where to pad": (lambda: nn.utils.pad_sequences([[1]], padding=MANY), ValueError, "padding must be 'pre'"),
+    "a method": (lambda: nn.layers.IntegerLookup(oov_method=MANY), ValueError, "oov_method must be"),
 }  # fmt: skip
 
 
@@ -138,7 +166,8 @@ def test_threads_that_nobody_can_count():
 
 
 def test_names_can_be_written():
-    for thing in (nn.losses.Huber(), nn.metrics.AUC(), nn.metrics.Precision(thresholds=np.float32(0.5))):
+    logits = nn.metrics.CategoricalCrossentropy(from_logits=np.True_, label_smoothing=np.float32(0.5), axis=np.int8(-1))
+    for thing in (nn.losses.Huber(), nn.metrics.AUC(), nn.metrics.Precision(thresholds=np.float32(0.5)), logits):
         assert json.loads(json.dumps(thing.get_config())) == thing.get_config()
 
 

@@ -50,8 +50,9 @@ class TensorBoard(Callback):
                  write_images: bool = False, write_steps_per_second: bool = False,
                  update_freq: Literal["batch", "epoch"] | int = "epoch", profile_batch: Literal[0] = 0,
                  embeddings_freq: int = 0, embeddings_metadata: None = None) -> None:  # fmt: skip
-        _checks.refuse("TensorBoard", write_images=write_images or None, profile_batch=profile_batch or None,
-                       embeddings_freq=embeddings_freq or None, embeddings_metadata=embeddings_metadata)  # fmt: skip
+        _checks.refuse("TensorBoard", embeddings_metadata=embeddings_metadata)
+        _checks.refuse_on("TensorBoard", write_images=write_images, profile_batch=profile_batch,
+                          embeddings_freq=embeddings_freq)  # fmt: skip
         self.log_dir: str = _checks.path("TensorBoard", "log_dir", log_dir)
         self.histogram_freq: int = _checks.integer("TensorBoard", "histogram_freq", histogram_freq)
         self.write_graph: bool = _checks.boolean("TensorBoard", "write_graph", write_graph)

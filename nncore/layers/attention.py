@@ -64,7 +64,7 @@ class Attention(Layer):
         super().__init__(**common)
         owner = type(self).__name__
         self.use_scale: bool = _checks.boolean(owner, "use_scale", use_scale)
-        if score_mode not in ("dot", "concat"):
+        if not _checks.is_word(score_mode, ("dot", "concat")):
             raise ValueError(f"{owner}: score_mode must be 'dot' or 'concat', not {score_mode!r}")
         self.score_mode = score_mode
         self._dropout = Dropout(dropout, seed=seed, name=f"{self.name}_dropout")
@@ -119,7 +119,7 @@ class Attention(Layer):
             return self.connect(given, **options)
         from nncore.layers.eager import compute  # which few programs need
 
-        return compute(self, given, bool(training), **options)
+        return compute(self, given, self._in_training(training), **options)
 
     def _listed(self, given: Any, what: Any) -> Any:
         if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):

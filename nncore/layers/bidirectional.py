@@ -59,7 +59,7 @@ class Bidirectional(SequenceLayer):
         for name, given in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(given, Recurrent) and not (given is None and name == "backward_layer"):
                 raise TypeError(f"Bidirectional: {name} must be a SimpleRNN, LSTM or GRU; got {given!r}")
-        if merge_mode is not None and merge_mode not in _MERGING:
+        if not _checks.is_word(merge_mode, (*_MERGING, None)):
             modes = ", ".join(_MERGING)
             raise ValueError(f"Bidirectional: merge_mode must be one of {modes} or None; got {merge_mode!r}")
         config, cls = layer.get_config(), type(layer)

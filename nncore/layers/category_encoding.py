@@ -50,7 +50,7 @@ class CategoryEncoding(DataLayer):
             raise ValueError("CategoryEncoding needs num_tokens; IntegerLookup finds out by adapt(data)")
         self.num_tokens: int = _checks.positive_integer("CategoryEncoding", "num_tokens", num_tokens)
         self.output_mode: str = check_mode("CategoryEncoding", output_mode, ("multi_hot", "one_hot", "count"))
-        _checks.refuse("CategoryEncoding", sparse=sparse or None)
+        _checks.refuse_on("CategoryEncoding", sparse=sparse)
 
     def __call__(self, inputs: Any, count_weights: Data | None = None, *,  # type: ignore[override]
                  training: bool | None = None) -> Outputs:  # fmt: skip

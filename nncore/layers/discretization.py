@@ -49,7 +49,7 @@ class Discretization(DataLayer):
             raise ValueError("Discretization needs bin_boundaries, or num_bins and adapt(data): one of them")
         self.epsilon: float = _checks.real_number("Discretization", "epsilon", epsilon, 0, 1, low_open=True)
         self.output_mode: str = check_mode("Discretization", output_mode, ("int", "one_hot", "multi_hot", "count"))
-        _checks.refuse("Discretization", sparse=sparse or None)
+        _checks.refuse_on("Discretization", sparse=sparse)
         self.num_bins: int | Any = None
         if num_bins is not None:
             self.num_bins = _checks.positive_integer("Discretization", "num_bins", num_bins)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nncore import _checks, _engine
+from nncore import _checks, _data, _engine
 from nncore.layers.weighted import WeightedLayer, array_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Embedding(WeightedLayer):
         self._embeddings = None
 
     def _checked(self, weights: Any) -> Any:
-        array = np.asarray(weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights)
+        given = weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights
+        array = _data.as_array(given, "weights")
         if array.shape != (self.input_dim, self.output_dim) or array.dtype.kind not in "biuf":
             raise ValueError(
                 f"Embedding: weights must be numbers of shape {(self.input_dim, self.output_dim)}; got {array.dtype} "

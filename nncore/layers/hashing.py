@@ -60,7 +60,7 @@ class Hashing(DataLayer):
         self.mask_value: str | int | None = mask_value
         self.salt: list[int] | None = _checked_salt("Hashing", salt)
         self.output_mode: str = check_mode("Hashing", output_mode, ("int", "one_hot", "multi_hot", "count"))
-        _checks.refuse("Hashing", sparse=sparse or None)
+        _checks.refuse_on("Hashing", sparse=sparse)
 
     def read(self, data: Any, name: str) -> Array:
         try:

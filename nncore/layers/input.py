@@ -39,7 +39,8 @@ class InputLayer(Layer):
         # data of any type comes in, strings where a layer makes numbers of them; the model has the dtype
         if dtype is not None and dtype != "string":
             _checks.name_of_dtype("Input", dtype)
-        _checks.refuse("Input", batch_size=batch_size, sparse=sparse or None)
+        _checks.refuse("Input", batch_size=batch_size)
+        _checks.refuse_on("Input", sparse=sparse)
         if batch_shape is not None:
             if shape is not None or not batch_shape or batch_shape[0] is not None:
                 raise ValueError(

@@ -240,7 +240,11 @@ class Layer(Trainable, Symbolic):
         from nncore.layers.eager import compute  # which few programs need
 
         self.take(inputs)
-        return compute(self, inputs, training is not None and _checks.boolean(self.name, "training", training))
+        return compute(self, inputs, self._in_training(training))
+
+    def _in_training(self, training: Any) -> bool:
+        """`training` of a call on arrays, which may be None."""
+        return training is not None and _checks.boolean(f"layer {self.name!r}", "training", training)
 
     # ---- what subclasses define
 

@@ -56,7 +56,7 @@ class IndexLookup(DataLayer):
         self.output_mode: str = check_mode(owner, output_mode, OUTPUT_MODES)
         self.pad_to_max_tokens: bool = _checks.boolean(owner, "pad_to_max_tokens", pad_to_max_tokens)
         self.salt: list[int] | None = _checked_salt(owner, salt)
-        _checks.refuse(owner, sparse=sparse or None)
+        _checks.refuse_on(owner, sparse=sparse)
         if self.invert and self.output_mode != "int":
             raise ValueError(f"{owner}: invert=True gives keys; output_mode={output_mode!r} is for numbers")
         if self.pad_to_max_tokens and max_tokens is None:
@@ -415,9 +415,9 @@ class IntegerLookup(IndexLookup):
                  sparse: Literal[False] | None = False, pad_to_max_tokens: bool = False,
                  oov_method: Literal["floormod", "farmhash"] = "floormod", salt: int | Sequence[int] | None = None,
                  name: str | None = None, **common: Any) -> None:  # fmt: skip
-        if vocabulary_dtype != "int64":
+        if not _checks.is_word(vocabulary_dtype, ("int64",)):
             raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; got {vocabulary_dtype!r}")
-        if oov_method not in ("floormod", "farmhash"):
+        if not _checks.is_word(oov_method, ("floormod", "farmhash")):
             raise ValueError(f"IntegerLookup: oov_method must be 'floormod' or 'farmhash'; got {oov_method!r}")
         if salt is not None and oov_method != "farmhash":
             raise ValueError("IntegerLookup: salt is for oov_method='farmhash'")

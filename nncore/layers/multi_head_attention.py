@@ -72,9 +72,9 @@ class MultiHeadAttention(WeightedLayer):
                  **common: Unpack[LayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
         owner = type(self).__name__
-        _checks.refuse(owner, attention_axes=None if attention_axes in (1, (1,), [1]) else attention_axes,
-                       sliding_window=sliding_window, flash_attention=flash_attention or None,
-                       use_gate=use_gate or None)  # fmt: skip
+        first = attention_axes is None or _checks.axes(owner, "attention_axes", attention_axes) == [1]
+        _checks.refuse(owner, attention_axes=None if first else attention_axes, sliding_window=sliding_window)
+        _checks.refuse_on(owner, flash_attention=flash_attention, use_gate=use_gate)
         self.num_heads: int = _checks.positive_integer(owner, "num_heads", num_heads)
         self.key_dim: int = _checks.positive_integer(owner, "key_dim", key_dim)
         self.value_dim = self.key_dim if value_dim is None else _checks.positive_integer(owner, "value_dim", value_dim)
@@ -134,7 +134,7 @@ class MultiHeadAttention(WeightedLayer):
             return self.connect(inputs, **options)
         from nncore.layers.eager import compute  # which few programs need
 
-        return compute(self, inputs, bool(training), **options)
+        return compute(self, inputs, self._in_training(training), **options)
 
     # ---- shapes
 

@@ -92,7 +92,7 @@ class LayerNormalization(Affine):
                  rms_scaling: Literal[False] = False, **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
                          (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
-        _checks.refuse("LayerNormalization (there is RMSNormalization)", rms_scaling=rms_scaling or None)
+        _checks.refuse_on("LayerNormalization (there is RMSNormalization)", rms_scaling=rms_scaling)
         self.axis: int | list[int] = checked_axis("LayerNormalization", axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -82,7 +82,7 @@ class SequenceLayer(Layer):
             return self.connect([sequences, *states])
         from nncore.layers.eager import compute  # which few programs need
 
-        return compute(self, sequences, bool(training), states)
+        return compute(self, sequences, self._in_training(training), states)
 
     def _tensors(self, inputs: Any) -> Any:
         given = inputs if isinstance(inputs, (list, tuple)) else [inputs]

@@ -72,7 +72,7 @@ class UpSampling2D(Layer):
         self.size: tuple[int, ...] = _windows.integers("UpSampling2D", "size", size, 2)
         self.data_format: str = _windows.channels_last("UpSampling2D", data_format)
         self.interpolation = interpolation.lower() if isinstance(interpolation, str) else interpolation
-        if self.interpolation not in ("nearest", "bilinear"):
+        if not _checks.is_word(self.interpolation, ("nearest", "bilinear")):
             raise ValueError(f"UpSampling2D: interpolation must be 'nearest' or 'bilinear', not {interpolation!r}")
 
     def compute_output_shape(self, input_shape: Any) -> Any:

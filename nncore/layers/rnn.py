@@ -74,7 +74,7 @@ class RNN(Layer):
             )
         self.cell = cell
         super().__init__(**common)
-        _checks.refuse("RNN", stateful=stateful or None, zero_output_for_mask=zero_output_for_mask or None)
+        _checks.refuse_on("RNN", stateful=stateful, zero_output_for_mask=zero_output_for_mask)
         switches = {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
                     "unroll": unroll}  # fmt: skip
         for name, value in switches.items():

@@ -93,7 +93,7 @@ class TextVectorization(DataLayer):
                  **common: Any) -> None:  # fmt: skip
         super().__init__(name=name, **common)
         owner = "TextVectorization"
-        _checks.refuse(owner, sparse=sparse or None, ragged=ragged or None)
+        _checks.refuse_on(owner, sparse=sparse, ragged=ragged)
         self.standardize: Any = _chosen(owner, "standardize", standardize, _STANDARDIZE)
         self.split: Any = _chosen(owner, "split", split, _SPLIT)
         self.ngrams = ngrams if ngrams is None else _widths(owner, ngrams)

@@ -149,7 +149,7 @@ class CategoricalFocalCrossentropy(_Crossentropy, ClassLoss):
                  name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(from_logits, label_smoothing, axis, reduction, name, dtype)
         owner = type(self).__name__
-        several = isinstance(alpha, (list, tuple, np.ndarray)) and np.ndim(alpha) == 1
+        several = isinstance(alpha, (list, tuple)) or (isinstance(alpha, np.ndarray) and alpha.ndim == 1)
         alphas = [_checks.real_number(owner, "alpha", value, 0) for value in (alpha if several else [alpha])]  # type: ignore[union-attr]
         self.alpha: float | list[float] = alphas if several else alphas[0]
         self.gamma: float = _checks.real_number(owner, "gamma", gamma, 0)

@@ -97,4 +97,4 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     def __init__(self, k: int = 5, name: str | None = None, dtype: None = None,
                  from_sorted_ids: Literal[False] = False) -> None:  # fmt: skip
         super().__init__(k, name, dtype)
-        _checks.refuse("SparseTopKCategoricalAccuracy", from_sorted_ids=from_sorted_ids or None)
+        _checks.refuse_on("SparseTopKCategoricalAccuracy", from_sorted_ids=from_sorted_ids)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nncore import _checks
+from nncore import _checks, _data
 from nncore.metrics.metric import StateMetric, groups, ratio
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class ThresholdMetric(StateMetric):
 
     def update_state(self, y_true: Data, y_pred: Data, sample_weight: Data | float | None = None) -> None:
         if self.top_k is not None and np.ndim(y_pred) == 1:  # type: ignore[arg-type]  # the classes of one row
-            y_true, y_pred = np.asarray(y_true)[None], np.asarray(y_pred)[None]
+            y_true, y_pred = _data.as_array(y_true, "y_true")[None], _data.as_array(y_pred, "y_pred")[None]
         super().update_state(y_true, y_pred, sample_weight)
 
 
@@ -261,9 +261,10 @@ class _Best(ThresholdMetric):
         owner = type(self).__name__
         setattr(self, self.constraint, _checks.real_number(owner, self.constraint, value, 0, 1))
         self.num_thresholds: int = _checks.positive_integer(owner, "num_thresholds", num_thresholds, MOST_THRESHOLDS)
-        thresholds = [0.5] if num_thresholds == 1 else list(np.arange(num_thresholds) / (num_thresholds - 1))
+        count = self.num_thresholds
+        thresholds = [0.5] if count == 1 else list(np.arange(count) / (count - 1))
         super().__init__(thresholds, class_id, None, name, dtype)
-        self._within_unit |= num_thresholds == 2
+        self._within_unit |= count == 2
 
     def value(self, state: Array, rows: int) -> Any:
         tp, fp, tn, fn = self._counts(state)

@@ -48,7 +48,7 @@ def top_k_categorical_accuracy(y_true: Data, y_pred: Data, k: int = 5) -> Array:
 def sparse_top_k_categorical_accuracy(y_true: Data, y_pred: Data, k: int = 5,
                                       from_sorted_ids: Literal[False] = False) -> Array:  # fmt: skip
     """`SparseTopKCategoricalAccuracy` of each sample: y_pred is (..., classes), y_true and the result (...)."""
-    _checks.refuse("sparse_top_k_categorical_accuracy", from_sorted_ids=from_sorted_ids or None)
+    _checks.refuse_on("sparse_top_k_categorical_accuracy", from_sorted_ids=from_sorted_ids)
     y_pred, y_true = _arrays(y_true, y_pred)
     labels = _data.labels(y_true, y_pred.shape[-1], "y_true").astype(np.int64)
     labels = labels[..., 0] if labels.ndim == y_pred.ndim and labels.shape[-1] == 1 else labels

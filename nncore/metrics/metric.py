@@ -141,6 +141,8 @@ class Metric(_custom_objects.Configured):
         y_pred = np.ascontiguousarray(_data.as_floats(y_pred, "y_pred"))
         y_pred = y_pred if y_pred.ndim > 1 else y_pred.reshape(-1, 1)
         rows, shape = len(y_pred), y_pred.shape[1:]
+        if 0 in shape:
+            raise ValueError(f"{type(self).__name__} of no features: y_pred is of shape {y_pred.shape}")
         self.check_output(shape)
         if rows == 0:
             return
@@ -302,7 +304,8 @@ class LossMetric(MeanMetric):
         return {**shared, "loss": values, "weight": None, "gradient": None, "gradient_stride": 0, "scale": 1.0}
 
     def get_config(self) -> Config:
-        return {**super().get_config(), **self.options}
+        options = {name: getattr(self.loss, name, _checks.index_of(given)) for name, given in self.options.items()}
+        return {**super().get_config(), **options}
 
 
 class StateMetric(Metric):

@@ -125,7 +125,7 @@ class R2Score(StateMetric):
                  num_regressors: int = 0, name: str | None = None, dtype: None = None) -> None:  # fmt: skip
         super().__init__(dtype, name)
         known = ("uniform_average", "variance_weighted_average", None)
-        if class_aggregation not in known:
+        if not _checks.is_word(class_aggregation, known):
             raise ValueError(f"R2Score: class_aggregation must be one of {known}; got {class_aggregation!r}")
         self.class_aggregation = class_aggregation
         self.num_regressors: int = _checks.integer("R2Score", "num_regressors", num_regressors)

@@ -425,7 +425,7 @@ class Model(Trainable, Symbolic, SingleCalls, Training):
         """
         from nncore import optimizers  # as programs that only predict need none
 
-        _checks.refuse("compile", run_eagerly=run_eagerly or None)
+        _checks.refuse_on("compile", run_eagerly=run_eagerly)
         _checks.positive_integer("compile", "steps_per_execution", steps_per_execution)
         _checks.boolean("compile", "auto_scale_loss", auto_scale_loss)
         if jit_compile is not None and jit_compile != "auto":

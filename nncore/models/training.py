@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -14,7 +15,7 @@ from nncore._py_dataset import PyDataset
 from nncore.models.objective import slice_weights, weighted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nncore._calls import Call, Exclusive
     from nncore._data import Source
@@ -254,7 +255,7 @@ class Training:
         if data is None:
             self._require_minibatches_of_training(held_out.rows, batch_size, steps, trained)
             return lambda calls: self._evaluate_rows(held_out, batch_size, steps, calls)
-        if _gives_minibatches(data) and not isinstance(data, (tuple, list)):
+        if _gives_minibatches(data) and not isinstance(data, (tuple, list, Set, Mapping)):
             if steps is None and hasattr(data, "__next__"):
                 raise ValueError("a generator as validation_data needs validation_steps")
             return lambda calls: self._evaluate_batches(data, steps, calls)

@@ -208,7 +208,8 @@ def _expressions(given: str | Sequence[str] | None) -> list[str]:
     """The list of regular expressions."""
     if given is None:
         return []
-    if isinstance(given, str) or not all(isinstance(expression, str) for expression in given):
+    given = _checks.sequence("Muon", "exclude_layers", given)
+    if not all(isinstance(expression, str) for expression in given):
         raise TypeError(f"Muon: exclude_layers must be a list of str, not {given!r}")
     for expression in given:
         try:

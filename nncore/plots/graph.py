@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from nncore import _checks
 from nncore.plots import _layout
 from nncore.plots._matplotlib import require
 
@@ -48,7 +49,7 @@ def plot(model: Model, *, rankdir: Literal["TB", "LR"] = "TB", expand_nested: bo
     """Draws what `Model.plot` says."""
     share = require("Model.plot")
     model._require_built()
-    if rankdir not in ("TB", "LR"):
+    if not _checks.is_word(rankdir, ("TB", "LR")):
         raise ValueError(f"plot: rankdir must be 'TB' (downwards) or 'LR' (to the right), not {rankdir!r}")
     look = Look(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, show_parameters,
                 expand_nested, rankdir == "LR")  # fmt: skip

@@ -77,7 +77,7 @@ class OneCycle(KernelSchedule):
         self.total_steps: float = duration(self, "total_steps", total_steps)
         self.three_phases: bool = _checks.boolean("OneCycle", "three_phases", three_phases)
         self.rising_fraction = number(self, "rising_fraction", rising_fraction, high=0.5 if self.three_phases else 1)
-        if annealing not in ("cosine", "linear"):
+        if not _checks.is_word(annealing, ("cosine", "linear")):
             raise ValueError(f"OneCycle: annealing must be 'cosine' or 'linear', not {annealing!r}")
         self.annealing = annealing
         self.initial_division: float = number(self, "initial_division", initial_division, low_open=True)
