@@ -59,7 +59,11 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
     parts: list[Any] = [_part(sequence[kept], dtype, place) if len(sequence) and maxlen else ()
                         for place, sequence in enumerate(sequences)]  # fmt: skip
     shape = next((np.shape(part)[1:] for part in parts if len(part)), ())
-    padded = np.full((len(sequences), maxlen, *shape), value, dtype)
+    try:
+        one = np.full((), value, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"pad_sequences: value {value!r} is none of {np.dtype(dtype)}: {error}") from None
+    padded = np.full((len(sequences), maxlen, *shape), one, dtype)
     for place, part in enumerate(parts):
         if not len(part):
             continue

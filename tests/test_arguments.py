@@ -147,6 +147,11 @@ REFUSED = {
     "an interpolation": (lambda: nn.layers.UpSampling2D(interpolation=MANY), ValueError, "interpolation must be"),
     "a score": (lambda: nn.layers.Attention(score_mode=MANY), ValueError, "score_mode must be"),
     "where to pad": (lambda: nn.utils.pad_sequences([[1]], padding=MANY), ValueError, "padding must be 'pre'"),
+    "a batch's shape": (lambda: nn.Input(batch_shape=len), TypeError, "batch_shape must be a list"),
+    "a number to pad with": (lambda: nn.utils.pad_sequences([[1]], value=10**400), ValueError, "is none of int32"),
+    "bytes to pad with": (lambda: nn.utils.pad_sequences([[1]], value=b"ab"), ValueError, "is none of int32"),
+    "several to pad with": (lambda: nn.utils.pad_sequences([[1]], value=MANY), ValueError, "is none of int32"),
+    "use_cudnn": (lambda: nn.layers.LSTM(2, use_cudnn=MANY), ValueError, "argument 'use_cudnn'"),
     "a method": (lambda: nn.layers.IntegerLookup(oov_method=MANY), ValueError, "oov_method must be"),
 }  # fmt: skip
 

@@ -75,7 +75,7 @@ class GRU(Recurrent):
             **common,
         )  # fmt: skip
         self.reset_after: bool = _checks.boolean("GRU", "reset_after", reset_after)
-        _checks.refuse("GRU", use_cudnn=None if use_cudnn in ("auto", False) else use_cudnn)
+        _checks.refuse_on("GRU", use_cudnn=None if _checks.is_word(use_cudnn, ("auto",)) else use_cudnn)
 
     @property
     def kernel_name(self) -> str:  # type: ignore[override]

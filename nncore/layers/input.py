@@ -42,6 +42,7 @@ class InputLayer(Layer):
         _checks.refuse("Input", batch_size=batch_size)
         _checks.refuse_on("Input", sparse=sparse)
         if batch_shape is not None:
+            batch_shape = _checks.sequence("Input", "batch_shape", batch_shape)
             if shape is not None or not batch_shape or batch_shape[0] is not None:
                 raise ValueError(
                     f"Input takes shape, or batch_shape (None, ...) in its place; got shape={shape}, "

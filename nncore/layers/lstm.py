@@ -82,7 +82,7 @@ class LSTM(Recurrent):
             **common,
         )  # fmt: skip
         self.unit_forget_bias: bool = _checks.boolean("LSTM", "unit_forget_bias", unit_forget_bias)
-        _checks.refuse("LSTM", use_cudnn=None if use_cudnn in ("auto", False) else use_cudnn)
+        _checks.refuse_on("LSTM", use_cudnn=None if _checks.is_word(use_cudnn, ("auto",)) else use_cudnn)
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
