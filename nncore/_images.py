@@ -213,9 +213,9 @@ def image_dataset_from_directory(directory: PathLikeStr,
     """
     owner = "image_dataset_from_directory"
     _pillow()
-    if color_mode not in MODES:
+    if not _checks.is_word(color_mode, MODES):
         raise ValueError(f"{owner}: color_mode must be one of {', '.join(MODES)}; got {color_mode!r}")
-    if interpolation not in _WEIGHTS:
+    if not _checks.is_word(interpolation, _WEIGHTS):
         raise ValueError(f"{owner}: interpolation must be 'bilinear' or 'nearest'; got {interpolation!r}")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(f"{owner}: an image is cropped or padded, not both")

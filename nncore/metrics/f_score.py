@@ -47,7 +47,7 @@ class FBetaScore(StateMetric):
                  dtype: None = None) -> None:  # fmt: skip
         super().__init__(dtype, name)
         owner = type(self).__name__
-        if average not in (None, "micro", "macro", "weighted"):
+        if not _checks.is_word(average, (None, "micro", "macro", "weighted")):
             raise ValueError(f"{owner}: average must be None, 'micro', 'macro' or 'weighted'; got {average!r}")
         self.average = average
         self.beta: float = _checks.real_number(owner, "beta", beta, 0, low_open=True)

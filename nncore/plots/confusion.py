@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nncore import _data
+from nncore import _checks, _data
 from nncore.plots._matplotlib import require
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, *, labels: Sequence[Any] | Array 
     '75% of 4 right'
     """
     share = require("nn.plots.confusion_matrix")
-    if normalize is not None and normalize not in _NORMALIZED:
+    if not _checks.is_word(normalize, (*_NORMALIZED, None)):
         raise ValueError(f"confusion_matrix: normalize must be None, 'true', 'pred' or 'all', not {normalize!r}")
     true, predicted, labels = _labels_of(y_true, y_pred, labels)
     counts, right = _counted(true, predicted, labels, sample_weight)

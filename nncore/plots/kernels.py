@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nncore import _checks
 from nncore.plots._matplotlib import require
 
 _MOST_HISTOGRAMS = 48
@@ -54,7 +55,7 @@ def weights(model: Any, layer: Any = None, *, kind: str = "auto", image_shape: t
     >>> figure = nn.plots.weights(model, layer=0)
     """
     share = require("nn.plots.weights")
-    if kind not in _KINDS:
+    if not _checks.is_word(kind, _KINDS):
         raise ValueError(f"weights: kind must be 'auto', 'histogram' or 'image', not {kind!r}")
     named = _named_weights(model, layer)
     one_layer = layer is not None or not hasattr(model, "layers")
