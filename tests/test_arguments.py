@@ -152,6 +152,7 @@ REFUSED = {
     "bytes to pad with": (lambda: nn.utils.pad_sequences([[1]], value=b"ab"), ValueError, "is none of int32"),
     "several to pad with": (lambda: nn.utils.pad_sequences([[1]], value=MANY), ValueError, "is none of int32"),
     "use_cudnn": (lambda: nn.layers.LSTM(2, use_cudnn=MANY), ValueError, "argument 'use_cudnn'"),
+    "ragged classes": (lambda: nn.metrics.Precision(top_k=1)([0, 1], RAGGED), ValueError, "y_pred cannot be read"),
     "an average": (lambda: nn.metrics.F1Score(MANY), ValueError, "average must be"),
     "a method": (lambda: nn.layers.IntegerLookup(oov_method=MANY), ValueError, "oov_method must be"),
 }  # fmt: skip

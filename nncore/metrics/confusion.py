@@ -95,8 +95,10 @@ class ThresholdMetric(StateMetric):
         return float(values[0]) if len(values) == 1 else values
 
     def update_state(self, y_true: Data, y_pred: Data, sample_weight: Data | float | None = None) -> None:
-        if self.top_k is not None and np.ndim(y_pred) == 1:  # type: ignore[arg-type]  # the classes of one row
-            y_true, y_pred = _data.as_array(y_true, "y_true")[None], _data.as_array(y_pred, "y_pred")[None]
+        if self.top_k is not None:
+            y_pred = _data.as_array(y_pred, "y_pred")
+            if y_pred.ndim == 1:  # the classes of one row
+                y_true, y_pred = _data.as_array(y_true, "y_true")[None], y_pred[None]
         super().update_state(y_true, y_pred, sample_weight)
 
 
