@@ -77,9 +77,12 @@ def pad_sequences(sequences: Sequence[Sequence[Any] | Array], maxlen: int | None
 def _part(elements: Any, dtype: Any, place: int) -> Any:
     """What is left of a sequence as an array."""
     try:
-        return np.asarray(elements, dtype)
+        part = np.asarray(elements, dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"pad_sequences: sequence {place} is none of {np.dtype(dtype)}: {error}") from None
+    if part.ndim == 0:
+        raise ValueError(f"pad_sequences: sequence {place} is no sequence but {elements!r}")
+    return part
 
 
 def timeseries_dataset_from_array(data: Data, targets: Data | None, sequence_length: int, sequence_stride: int = 1,

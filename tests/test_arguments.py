@@ -153,6 +153,10 @@ REFUSED = {
     "several to pad with": (lambda: nn.utils.pad_sequences([[1]], value=MANY), ValueError, "is none of int32"),
     "use_cudnn": (lambda: nn.layers.LSTM(2, use_cudnn=MANY), ValueError, "argument 'use_cudnn'"),
     "ragged classes": (lambda: nn.metrics.Precision(top_k=1)([0, 1], RAGGED), ValueError, "y_pred cannot be read"),
+    "other classes": (lambda: nn.metrics.top_k_categorical_accuracy(np.ones(5), np.ones(3), k=1), ValueError,
+                      "other classes"),
+    "a number for one-hot": (lambda: nn.metrics.categorical_accuracy(1.0, np.ones(3)), ValueError, "other classes"),
+    "text for a sequence": (lambda: nn.utils.pad_sequences(["ab"], dtype=None), ValueError, "no sequence but 'ab'"),
     "an average": (lambda: nn.metrics.F1Score(MANY), ValueError, "average must be"),
     "a method": (lambda: nn.layers.IntegerLookup(oov_method=MANY), ValueError, "oov_method must be"),
 }  # fmt: skip

@@ -28,8 +28,7 @@ def binary_accuracy(y_true: Data, y_pred: Data, threshold: float = 0.5) -> Array
 
 def categorical_accuracy(y_true: Data, y_pred: Data) -> Array:
     """`CategoricalAccuracy` of each sample: y_pred is (..., classes), the result (...)."""
-    y_pred, y_true = _arrays(y_true, y_pred)
-    return _match("categorical_accuracy", y_true.argmax(axis=-1), y_pred, y_true.shape[:-1])
+    return _match_one_hot("categorical_accuracy", y_true, y_pred)
 
 
 def sparse_categorical_accuracy(y_true: Data, y_pred: Data) -> Array:
@@ -41,8 +40,7 @@ def sparse_categorical_accuracy(y_true: Data, y_pred: Data) -> Array:
 
 def top_k_categorical_accuracy(y_true: Data, y_pred: Data, k: int = 5) -> Array:
     """`TopKCategoricalAccuracy` of each sample: y_pred is (..., classes), the result (...)."""
-    y_pred, y_true = _arrays(y_true, y_pred)
-    return _match("top_k_categorical_accuracy", y_true.argmax(axis=-1), y_pred, y_true.shape[:-1], k)
+    return _match_one_hot("top_k_categorical_accuracy", y_true, y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Data, y_pred: Data, k: int = 5,
@@ -62,6 +60,13 @@ def _arrays(y_true: Data, y_pred: Data) -> tuple[Array, Array]:
     if 0 in (*y_pred.shape[-1:], *y_true.shape[-1:]):
         raise ValueError(f"y_true and y_pred must not be empty; got shapes {y_true.shape} and {y_pred.shape}")
     return y_pred, y_true
+
+
+def _match_one_hot(owner: str, y_true: Data, y_pred: Data, k: int | None = None) -> Array:
+    y_pred, y_true = _arrays(y_true, y_pred)
+    if y_true.shape[:-1] == y_pred.shape[:-1] and y_true.shape != y_pred.shape:
+        raise ValueError(f"{owner}: y_true of shape {y_true.shape} has other classes than y_pred of {y_pred.shape}")
+    return _match(owner, y_true.argmax(axis=-1), y_pred, y_true.shape[:-1], k)
 
 
 def _match(owner: str, classes: Array, y_pred: Array, shape: Shape, k: int | None = None) -> Array:
