@@ -133,7 +133,7 @@ REFUSED = {
     "an aggregation": (lambda: nn.metrics.R2Score(MANY), ValueError, "class_aggregation must be"),
     "padding": (lambda: nn.layers.Conv1D(2, 3, padding=MANY), ValueError, "padding must be one of"),
     "annealing": (lambda: nn.optimizers.schedules.OneCycle(1.0, 2, annealing=MANY), ValueError, "annealing must be"),
-    "layers of Muon": (lambda: nn.optimizers.Muon(exclude_layers=1.5), TypeError, "exclude_layers must be a list"),
+    "layers of Muon": (lambda: nn.optimizers.Muon(exclude_layers=1.5), TypeError, "must be a list of str"),
     "a ragged table": (lambda: nn.layers.Embedding(4, 3, weights=RAGGED), ValueError, "weights cannot be read"),
     "a ragged alpha": (lambda: nn.losses.CategoricalFocalCrossentropy(alpha=RAGGED), TypeError, "alpha must"),
     "ragged labels": (lambda: nn.metrics.Precision(top_k=1)(RAGGED, [1.0, 2.0]), ValueError, "y_true cannot be read"),

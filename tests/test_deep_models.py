@@ -53,12 +53,9 @@ def test_a_deep_model_lives(make, tmp_path):
 
 
 def _seconds(function, depth):
-    best = np.inf
-    for _ in range(2):
-        begin = time.process_time()
-        function(depth)
-        best = min(best, time.process_time() - begin)
-    return best
+    begin = time.process_time()
+    function(depth)
+    return time.process_time() - begin
 
 
 def _training(depth):
@@ -71,7 +68,12 @@ def _training(depth):
 def test_time_grows_with_the_layers(function):
     """Four times the layers take about four times as long, and not sixteen times."""
     function(10)
-    assert _seconds(function, 800) < 9 * _seconds(function, 200) + 0.05
+    best = {200: np.inf, 800: np.inf}
+    for _ in range(6):  # until the machine leaves it alone
+        best = {depth: min(known, _seconds(function, depth)) for depth, known in best.items()}
+        if best[800] < 9 * best[200] + 0.05:
+            break
+    assert best[800] < 9 * best[200] + 0.05, best
 
 
 def test_layers_added_one_by_one_have_weights_of_their_own():

@@ -415,7 +415,7 @@ class IntegerLookup(IndexLookup):
                  sparse: Literal[False] | None = False, pad_to_max_tokens: bool = False,
                  oov_method: Literal["floormod", "farmhash"] = "floormod", salt: int | Sequence[int] | None = None,
                  name: str | None = None, **common: Any) -> None:  # fmt: skip
-        if not _checks.is_word(vocabulary_dtype, ("int64",)):
+        if str(vocabulary_dtype) != "int64":
             raise ValueError(f"IntegerLookup: vocabulary_dtype must be 'int64'; got {vocabulary_dtype!r}")
         if not _checks.is_word(oov_method, ("floormod", "farmhash")):
             raise ValueError(f"IntegerLookup: oov_method must be 'floormod' or 'farmhash'; got {oov_method!r}")

@@ -208,12 +208,15 @@ def _expressions(given: str | Sequence[str] | None) -> list[str]:
     """The list of regular expressions."""
     if given is None:
         return []
-    given = _checks.sequence("Muon", "exclude_layers", given)
-    if not all(isinstance(expression, str) for expression in given):
+    try:
+        several = _checks.sequence("Muon", "exclude_layers", given)
+    except TypeError:
+        several = [None]
+    if not all(isinstance(expression, str) for expression in several):
         raise TypeError(f"Muon: exclude_layers must be a list of str, not {given!r}")
-    for expression in given:
+    for expression in several:
         try:
             re.compile(expression)
         except re.error as error:
             raise ValueError(f"Muon: exclude_layers has {expression!r}, no regular expression: {error}") from None
-    return list(given)
+    return several
