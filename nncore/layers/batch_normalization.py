@@ -73,10 +73,10 @@ class BatchNormalization(Affine):
                  **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(epsilon, center, scale, (beta_initializer, beta_regularizer, beta_constraint),
                          (gamma_initializer, gamma_regularizer, gamma_constraint), **common)  # fmt: skip
+        _checks.refuse_on("BatchNormalization", renorm=renorm, synchronized=synchronized)
         usual = _checks.real_number("BatchNormalization", "renorm_momentum", renorm_momentum) == 0.99
         _checks.refuse("BatchNormalization", renorm_clipping=renorm_clipping,
                        renorm_momentum=None if usual else renorm_momentum)  # fmt: skip
-        _checks.refuse_on("BatchNormalization", renorm=renorm, synchronized=synchronized)
         self.axis: int = checked_axis("BatchNormalization", axis, single=True)
         self.momentum: float = _checks.real_number("BatchNormalization", "momentum", momentum, 0, 1)
         self.moving_mean_initializer: Initializer = initializers.get(moving_mean_initializer)
