@@ -6,6 +6,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from reliability.fuzzing import bytes_, guard, table_models
@@ -96,7 +97,7 @@ def mutate(data: bytes, random: Random) -> bytes:
                 return module.compress(bytes_.mutate(module.decompress(data), random)) + random.choice(
                     (b"", b"", b"x", data)
                 )
-            except (OSError, EOFError, lzma.LZMAError) as error:
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
                 raise ValueError("broken") from error
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     lines = [line.split(random.choice((",", ";", "\t"))) for line in data.decode(encoding).split("\n")]
