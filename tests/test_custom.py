@@ -339,6 +339,19 @@ def test_inputs_are_one_or_several_and_that_is_clear():
         layer([a, b])
 
 
+def test_a_layer_that_gives_nothing_is_refused():
+    class Nothing(nn.layers.Layer):
+        def compute_output_shape(self, input_shape):
+            return (0,)
+
+        def forward(self, x, training=False):
+            return np.zeros((len(x), 0), x.dtype)
+
+    for make in (lambda: nn.Sequential([nn.Input((3,)), Nothing()]), lambda: Nothing()(nn.Input((3,)))):
+        with pytest.raises(ValueError, match=r"'nothing.*': a sample of shape \(0,\) has no element"):
+            make()
+
+
 # ---------------------------------------------------------------- threads and signals
 
 

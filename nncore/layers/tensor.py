@@ -24,6 +24,8 @@ class Node:
                  options: Config | None = None) -> None:  # fmt: skip
         for shape in output_shapes:
             _sizes.check_elements(f"layer {layer.name!r}: a sample", tuple(shape))
+            if 0 in shape:  # kernels count on there being one
+                raise ValueError(f"layer {layer.name!r}: a sample of shape {tuple(shape)} has no element")
         self.layer, self.inputs, self.options = layer, list(inputs), options or {}
         self.outputs: list[Tensor] = [Tensor(shape, self, index) for index, shape in enumerate(output_shapes)]
 
