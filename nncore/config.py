@@ -192,7 +192,7 @@ def set_nonfinite(action: Literal["raise", "ignore"]) -> None:
         "raise", the default: training stops with `NonFiniteLossError` before that minibatch changes a weight.
         "ignore": it goes on.
     """
-    if not isinstance(action, str) or action not in ("raise", "ignore"):
+    if not _checks.is_word(action, ("raise", "ignore")):
         raise ValueError(f"set_nonfinite takes 'raise' or 'ignore', not {action!r}")
     _State.nonfinite = action
     forget_calls()

@@ -106,10 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
     for _ in range(model.optimizer.iterations):
         twin.train_on_batch(x, y)
     same = all(np.array_equal(a, b) for a, b in zip(model.weights, twin.weights, strict=True))
-    print(f"{options.rounds} trainings of {len(ways)} kinds, {struck} of them struck by a signal, {twice} by "
-          f"another while they cleaned up; "
-          f"{twin.optimizer.iterations} steps; weights {'the same bits as' if same else 'DIFFERENT from'} a training "
-          "in peace")  # fmt: skip
+    print(f"{options.rounds} trainings of {len(ways)} kinds, {struck} of them struck by a signal, {twice} by another "
+          f"while they cleaned up; {twin.optimizer.iterations} steps; "
+          f"weights {'the same bits as' if same else 'DIFFERENT from'} a training in peace")  # fmt: skip
     return not same
 
 

@@ -69,10 +69,8 @@ def test_time_grows_with_the_layers(function):
     """Four times the layers take about four times as long, and not sixteen times."""
     function(10)
     best = {200: np.inf, 800: np.inf}
-    for _ in range(6):  # until the machine leaves it alone
+    for _ in range(4):  # in turn, so that a busy moment of the machine is not all of one
         best = {depth: min(known, _seconds(function, depth)) for depth, known in best.items()}
-        if best[800] < 9 * best[200] + 0.05:
-            break
     assert best[800] < 9 * best[200] + 0.05, best
 
 

@@ -57,7 +57,7 @@ class Monitor(Callback):
 
     def __init__(self, monitor: str, mode: Mode, min_delta: float = 0) -> None:
         owner = type(self).__name__
-        if not isinstance(mode, str) or mode not in _MODES:
+        if not _checks.is_word(mode, _MODES):
             raise ValueError(f"{owner}: mode must be 'auto', 'min' or 'max', not {mode!r}")
         self.monitor = monitor
         self.mode = mode

@@ -67,8 +67,8 @@ class Embedding(WeightedLayer):
 
     def _checked(self, weights: Any) -> Any:
         given = weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights
-        array = _data.as_array(given, "weights")
-        if array.shape != (self.input_dim, self.output_dim) or array.dtype.kind not in "biuf":
+        array = _data.as_array(given, "Embedding: weights")
+        if array.shape != (self.input_dim, self.output_dim):
             raise ValueError(
                 f"Embedding: weights must be numbers of shape {(self.input_dim, self.output_dim)}; got {array.dtype} "
                 f"of shape {array.shape}"

@@ -63,9 +63,8 @@ class Normalization(Layer):
                  variance: float | Data | None = None, invert: bool = False,
                  **common: Unpack[AnyLayerArguments]) -> None:  # fmt: skip
         super().__init__(**common)
-        axis = [] if axis is None or (isinstance(axis, (list, tuple)) and not len(axis)) else axis
-        none = isinstance(axis, list) and not axis
-        self.axis: int | Sequence[int] = axis if none else checked_axis("Normalization", axis)  # type: ignore[assignment]
+        none = axis is None or (isinstance(axis, (list, tuple)) and not axis)
+        self.axis: int | Sequence[int] = [] if none else checked_axis("Normalization", axis)
         if (mean is None) != (variance is None):
             raise ValueError(f"Normalization takes mean and variance, or neither; got mean={mean}, "
                              f"variance={variance}")  # fmt: skip

@@ -64,7 +64,7 @@ class Loss(_custom_objects.Configured):
                  dtype: None = None) -> None:  # fmt: skip
         owner = type(self).__name__
         _checks.refuse(owner, dtype=dtype)
-        if reduction is not None and (not isinstance(reduction, str) or reduction not in REDUCTIONS):
+        if not _checks.is_word(reduction, REDUCTIONS):
             raise ValueError(f"{owner}: unknown reduction {reduction!r}; there are {', '.join(map(repr, REDUCTIONS))}")
         self.reduction = reduction
         self.name: str = _checks.title(owner, name, self.default_name) or unique_name(owner)

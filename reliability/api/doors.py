@@ -110,13 +110,13 @@ def constructors(choices):
         return
     config = thing.get_config()
     try:
-        again = json.loads(json.dumps(config))
+        text = json.dumps(config)
     except (TypeError, ValueError) as error:
         raise PromiseError("a configuration cannot be written", f"{cls.__name__}: {config}", repr(error)) from None
-    if "Custom>" in json.dumps(again):
+    if "Custom>" in text:
         return  # a function of the program's, which nobody has registered
-    made = cls.from_config(again)
-    if json.dumps(made.get_config()) != json.dumps(config):
+    made = cls.from_config(json.loads(text))
+    if json.dumps(made.get_config()) != text:
         raise PromiseError("another configuration from a configuration", f"{config}", f"{made.get_config()}")
 
 
